@@ -1,0 +1,140 @@
+//! The accesses of one vCPU on their way to a core that several vCPUs share.
+//!
+//! A core that several vCPUs use needs a lock, and taking it for every access is what makes two
+//! threads slower than one. So every vCPU writes its accesses into a buffer of its own, and simulates
+//! them in one go, under one lock, when the buffer is full: its accesses keep their order, and those
+//! of the vCPUs interleave by batches of some thousands, as they would on a real core that is
+//! time-sliced between threads, only much finer.
+//!
+//! Consecutive accesses to one line collapse into the first: within a batch nothing comes between
+//! them, so the others hit and change nothing. They are counted, not stored.
+//!
+//! One thread, the vCPU's, records and drains. Another may *read* what has been recorded so far with
+//! [`AccessBuffer::peek`], while it holds the lock under which the buffer is drained: everything
+//! below the published length stays as it is until the next drain, which needs that lock.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use crate::address::LineAddr;
+use crate::stats::{Counter, FetchCounter, FetchSource};
+
+/// Which of a core's caches an access goes to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Port {
+    /// The data cache.
+    Data,
+    /// The instruction cache.
+    Fetch,
+}
+
+/// One recorded access: the line, and a token for whoever asked, whose lowest bit is the port.
+#[derive(Debug, Default)]
+struct Slot {
+    line: AtomicU64,
+    token_and_port: AtomicU64,
+}
+
+/// A vCPU's accesses that its core has not seen yet.
+#[derive(Debug)]
+pub struct AccessBuffer {
+    /// How many of `slots` hold an access.
+    len: AtomicUsize,
+    /// The line of the last data access and of the last fetch in this batch.
+    last: [Counter; 2],
+    /// Data accesses since the last drain, the collapsed ones included.
+    accesses: Counter,
+    /// Fetches since the last drain, the collapsed ones included.
+    fetches: FetchCounter,
+    slots: Box<[Slot]>,
+}
+
+/// Whether a buffer has room for more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use]
+pub enum Room {
+    /// At least one more access fits.
+    Left,
+    /// The buffer has to be drained before the next access.
+    Full,
+}
+
+impl AccessBuffer {
+    /// An empty buffer for `capacity` accesses, at least one.
+    pub fn new(capacity: usize) -> Self {
+        let buffer = Self {
+            len: AtomicUsize::new(0),
+            last: [Counter::default(), Counter::default()],
+            accesses: Counter::default(),
+            fetches: FetchCounter::default(),
+            slots: (0..capacity.max(1)).map(|_| Slot::default()).collect(),
+        };
+        buffer.clear();
+        buffer
+    }
+
+    /// Counts `n` fetches without recording where they went: hits by construction.
+    #[inline(always)]
+    pub fn count(&self, source: FetchSource, n: u64) {
+        self.fetches.add(source, n);
+    }
+
+    /// Records a data access to `line`. `token` comes back if it misses; its lowest bit must be
+    /// zero.
+    #[inline(always)]
+    pub fn record_access(&self, line: LineAddr, token: u64) -> Room {
+        self.accesses.add(1);
+        self.record(Port::Data, line, token)
+    }
+
+    /// Records `n` fetches from `line`. `token` as for [`AccessBuffer::record_access`].
+    #[inline(always)]
+    pub fn record_fetches(&self, line: LineAddr, n: u64, token: u64) -> Room {
+        self.fetches.add(FetchSource::Run, n);
+        self.record(Port::Fetch, line, token)
+    }
+
+    #[inline(always)]
+    fn record(&self, port: Port, line: LineAddr, token: u64) -> Room {
+        let last = &self.last[port as usize];
+        if last.get() == line.number() {
+            return Room::Left;
+        }
+        last.set(line.number());
+        let len = self.len.load(Ordering::Relaxed);
+        let slot = &self.slots[len];
+        slot.line.store(line.number(), Ordering::Relaxed);
+        slot.token_and_port.store(token | port as u64, Ordering::Relaxed);
+        // Publishes the slot to `peek`.
+        self.len.store(len + 1, Ordering::Release);
+        if len + 1 == self.slots.len() { Room::Full } else { Room::Left }
+    }
+
+    /// Hands every recorded access to `access`, oldest first, and returns how many data accesses and
+    /// fetches they stand for. The caller holds the lock of the core they go to.
+    pub fn peek(&self, mut access: impl FnMut(Port, LineAddr, u64)) -> (u64, u64) {
+        let len = self.len.load(Ordering::Acquire);
+        for slot in &self.slots[..len] {
+            let token_and_port = slot.token_and_port.load(Ordering::Relaxed);
+            let port = if token_and_port & 1 == 0 { Port::Data } else { Port::Fetch };
+            let line = LineAddr::from_number(slot.line.load(Ordering::Relaxed));
+            access(port, line, token_and_port & !1);
+        }
+        (self.accesses.get(), self.fetches.get())
+    }
+
+    /// Whether nothing has been recorded or counted since the last drain.
+    pub fn is_empty(&self) -> bool {
+        self.accesses.get() == 0 && self.fetches.get() == 0
+    }
+
+    /// Empties the buffer. The caller is the vCPU, and holds the lock of the core that has just seen
+    /// what was in it.
+    pub fn clear(&self) {
+        for last in &self.last {
+            last.set(LineAddr::INVALID.number());
+        }
+        self.accesses.set(0);
+        self.fetches.clear();
+        self.len.store(0, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,254 @@
+//! The guest's instructions and the misses each of them caused.
+//!
+//! An instruction is known by where its code is and by its bytes. The reference knows it by the place
+//! alone, so that code rewritten at the same address is counted under the text of what was there
+//! first; here it becomes another instruction. Translating the same code again finds the same record,
+//! so memory grows with distinct code only.
+//!
+//! Records are never freed or moved while the table lives: translated code holds their addresses.
+
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::mem::MaybeUninit;
+use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+use hashbrown::{HashMap, HashTable};
+
+use crate::stats::Counter;
+
+/// The longest instruction of any guest, in bytes (x86).
+pub const MAX_CODE_BYTES: usize = 15;
+
+/// The bytes of one instruction.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Code {
+    bytes: [u8; MAX_CODE_BYTES],
+    len: u8,
+}
+
+impl Code {
+    /// The first [`MAX_CODE_BYTES`] bytes of `bytes`.
+    pub fn new(bytes: &[u8]) -> Self {
+        let len = bytes.len().min(MAX_CODE_BYTES);
+        let mut code = Self::default();
+        code.bytes[..len].copy_from_slice(&bytes[..len]);
+        #[expect(clippy::cast_possible_truncation, reason = "at most MAX_CODE_BYTES")]
+        {
+            code.len = len as u8;
+        }
+        code
+    }
+
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+}
+
+/// What is known of an instruction when it is translated.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Identity {
+    /// The address the instruction cache sees.
+    pub place: u64,
+    /// The instruction's bytes.
+    pub code: Code,
+}
+
+impl Identity {
+    fn hash(&self, state: &FixedState) -> u64 {
+        let mut hasher = state.build_hasher();
+        self.place.hash(&mut hasher);
+        self.code.hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+/// A symbol's name, by its number in the table that gave it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SymbolId(u32);
+
+impl SymbolId {
+    /// No symbol.
+    pub const NONE: Self = Self(0);
+}
+
+/// One instruction.
+#[derive(Debug)]
+pub struct Instruction {
+    /// Where it is, and its bytes.
+    pub identity: Identity,
+    /// How to decode the bytes again; the meaning is the guest architecture's.
+    pub decoding: u8,
+    /// The symbol it belongs to.
+    pub symbol: SymbolId,
+    /// Its guest-virtual address when it was first translated.
+    pub vaddr: u64,
+    /// Loads and stores that missed.
+    pub data_misses: Counter,
+    /// Fetches that missed.
+    pub fetch_misses: Counter,
+}
+
+/// All instructions translated so far.
+#[derive(Debug)]
+pub struct InstructionTable {
+    hasher: FixedState,
+    index: HashTable<&'static Instruction>,
+    /// The part of the newest chunk that has not been handed out.
+    chunk: std::slice::IterMut<'static, MaybeUninit<Instruction>>,
+    symbols: Vec<Arc<str>>,
+    symbol_ids: HashMap<Arc<str>, SymbolId, FixedState>,
+}
+
+/// Instructions in a chunk.
+const CHUNK: usize = 1024;
+
+/// A chunk's first place, and the others.
+fn new_chunk() -> (&'static mut MaybeUninit<Instruction>, &'static mut [MaybeUninit<Instruction>]) {
+    Box::leak(Box::new_uninit_slice(CHUNK)).split_first_mut().expect("a chunk is not empty")
+}
+
+impl Default for InstructionTable {
+    fn default() -> Self {
+        Self {
+            hasher: FixedState::default(),
+            index: HashTable::new(),
+            chunk: [].iter_mut(),
+            symbols: Vec::new(),
+            symbol_ids: HashMap::with_hasher(FixedState::default()),
+        }
+    }
+}
+
+impl InstructionTable {
+    /// The record of the instruction `identity`. Where there is none yet, `describe` gives its
+    /// address, decoding and symbol.
+    pub fn get_or_insert(
+        &mut self,
+        identity: Identity,
+        describe: impl FnOnce(&mut Symbols<'_>) -> Description,
+    ) -> &'static Instruction {
+        let hash = identity.hash(&self.hasher);
+        if let Some(known) = self.index.find(hash, |other| other.identity == identity) {
+            return known;
+        }
+        let Description { vaddr, decoding, symbol } =
+            describe(&mut Symbols { names: &mut self.symbols, ids: &mut self.symbol_ids });
+        let room = self.chunk.next().unwrap_or_else(|| {
+            let (room, rest) = new_chunk();
+            self.chunk = rest.iter_mut();
+            room
+        });
+        let instruction: &'static Instruction = room.write(Instruction {
+            identity,
+            decoding,
+            symbol,
+            vaddr,
+            data_misses: Counter::default(),
+            fetch_misses: Counter::default(),
+        });
+        let hasher = &self.hasher;
+        self.index.insert_unique(hash, instruction, |other| other.identity.hash(hasher));
+        instruction
+    }
+
+    /// All instructions, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = &'static Instruction> + '_ {
+        self.index.iter().copied()
+    }
+
+    /// How many distinct instructions there are.
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Whether nothing has been translated yet.
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    /// The name behind an id of this table.
+    pub fn symbol(&self, id: SymbolId) -> Option<&Arc<str>> {
+        self.symbols.get((id.0 as usize).checked_sub(1)?)
+    }
+}
+
+/// What a new record says of its instruction.
+#[derive(Clone, Copy, Debug)]
+pub struct Description {
+    /// See [`Instruction::vaddr`].
+    pub vaddr: u64,
+    /// See [`Instruction::decoding`].
+    pub decoding: u8,
+    /// See [`Instruction::symbol`].
+    pub symbol: SymbolId,
+}
+
+/// The table's symbol names, each stored once.
+#[derive(Debug)]
+pub struct Symbols<'table> {
+    names: &'table mut Vec<Arc<str>>,
+    ids: &'table mut HashMap<Arc<str>, SymbolId, FixedState>,
+}
+
+impl Symbols<'_> {
+    /// The id of `name`.
+    pub fn intern(&mut self, name: &str) -> SymbolId {
+        if let Some(&id) = self.ids.get(name) {
+            return id;
+        }
+        let Ok(number) = u32::try_from(self.names.len() + 1) else {
+            return SymbolId::NONE;
+        };
+        let name: Arc<str> = name.into();
+        self.names.push(Arc::clone(&name));
+        self.ids.insert(name, SymbolId(number));
+        SymbolId(number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(place: u64, code: &[u8]) -> Identity {
+        Identity { place, code: Code::new(code) }
+    }
+
+    fn describe(vaddr: u64) -> impl FnOnce(&mut Symbols<'_>) -> Description {
+        move |symbols| Description { vaddr, decoding: 0, symbol: symbols.intern("f") }
+    }
+
+    #[test]
+    fn the_same_code_translated_again_is_the_same_instruction() {
+        let mut table = InstructionTable::default();
+        let first = table.get_or_insert(identity(0x1000, &[1, 2]), describe(0x1000));
+        let again = table.get_or_insert(identity(0x1000, &[1, 2]), |_| panic!("known"));
+        assert!(std::ptr::eq(first, again));
+        assert_eq!(table.len(), 1);
+        assert_eq!(table.symbol(first.symbol).map(AsRef::as_ref), Some("f"));
+        assert_eq!(table.symbol(SymbolId::NONE), None);
+    }
+
+    #[test]
+    fn code_rewritten_at_the_same_address_is_another_instruction() {
+        let mut table = InstructionTable::default();
+        let first = table.get_or_insert(identity(0x1000, &[1, 2]), describe(0x1000));
+        let other = table.get_or_insert(identity(0x1000, &[1, 2, 0]), describe(0x1000));
+        assert!(!std::ptr::eq(first, other));
+        assert_eq!(first.symbol, other.symbol);
+    }
+
+    #[test]
+    fn records_stay_where_they_are_while_the_table_grows() {
+        let mut table = InstructionTable::default();
+        let first = table.get_or_insert(identity(0, &[0]), describe(0));
+        first.data_misses.add(1);
+        for place in 1..=(3 * CHUNK as u64) {
+            table.get_or_insert(identity(place, &[0]), describe(place));
+        }
+        let found = table.get_or_insert(identity(0, &[0]), |_| panic!("known"));
+        assert_eq!(found.data_misses.get(), 1);
+        assert_eq!(table.iter().count(), 3 * CHUNK + 1);
+    }
+}

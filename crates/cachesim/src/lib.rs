@@ -1,0 +1,15 @@
+//! The cache model of libcache and its reports: pure computation. This crate does not know QEMU, does
+//! no input or output, reads no clock, draws no unseeded randomness and has no unsafe code.
+#![forbid(unsafe_code)]
+
+pub mod address;
+pub mod buffer;
+pub mod cache;
+pub mod core;
+pub mod geometry;
+pub mod instructions;
+pub mod options;
+pub mod pages;
+pub mod policy;
+pub mod report;
+pub mod stats;

@@ -1,0 +1,180 @@
+//! What can be wrong with an option, in one line: the option, its value, the rule, the remedy.
+
+use super::{MAX_MODEL_BYTES, MODEL_BYTES_PER_LINE, value::Form};
+use crate::geometry::{MAX_LINES, NearestSizes};
+use crate::report::escape;
+
+/// An option that cannot be accepted. Its text is one line without a prefix:
+/// `dcachesize=16000: not a multiple of dblksize × dassoc (64 × 8 = 512); try 15872 or 16384`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{option}: {problem}")]
+pub struct OptionError {
+    option: String,
+    problem: Problem,
+}
+
+impl OptionError {
+    /// `option` is fit to be shown: see [`shown`].
+    pub(super) fn new(option: String, problem: Problem) -> Self {
+        Self { option, problem }
+    }
+
+    /// What is wrong.
+    pub fn problem(&self) -> &Problem {
+        &self.problem
+    }
+}
+
+/// The rule that an option breaks.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// The argument has no name.
+    #[error("an option without a name; write name=value (the option help lists all)")]
+    NoName,
+    /// There is no option of this name.
+    #[error("unknown option; {}the option help lists all", did_you_mean(*nearest))]
+    UnknownOption {
+        /// The option with the most similar name, if one is similar at all.
+        nearest: Option<&'static str>,
+    },
+    /// The option has no value, or the `on` that QEMU gives to a bare name.
+    #[error("needs a value; write {name}={syntax}")]
+    NoValue {
+        /// The name of the option.
+        name: &'static str,
+        /// What its value looks like.
+        syntax: &'static str,
+    },
+    /// The option takes no value.
+    #[error("takes no value; write {name}")]
+    UnexpectedValue {
+        /// The name of the option.
+        name: &'static str,
+    },
+    /// The value does not start with a digit.
+    #[error("not a number; write {form}")]
+    NotANumber {
+        /// What is expected.
+        form: Form,
+    },
+    /// The value is a negative number.
+    #[error("a negative number; write {form}")]
+    Negative {
+        /// What is expected.
+        form: Form,
+    },
+    /// The value has digits after a point.
+    #[error("not a whole number; write {form}")]
+    Fraction {
+        /// What is expected.
+        form: Form,
+    },
+    /// Something that is not a unit follows the number.
+    #[error("text after the number; write {form}")]
+    TrailingText {
+        /// What is expected.
+        form: Form,
+    },
+    /// The unit may mean powers of 1000 or of 1024, or bits.
+    #[error("{letter}B may mean two things; write {letter} or {letter}iB for powers of 1024")]
+    AmbiguousUnit {
+        /// `K`, `M` or `G`.
+        letter: char,
+    },
+    /// The number is larger than what the option allows.
+    #[error("too large; the most is {max}")]
+    TooLarge {
+        /// The largest number allowed.
+        max: u64,
+    },
+    /// The number is zero where at least one is needed.
+    #[error("must be at least 1")]
+    Zero,
+    /// There is no replacement policy of this name.
+    #[error("unknown policy; {}the policies are lru, fifo and rand", did_you_mean(*nearest))]
+    UnknownPolicy {
+        /// The policy with the most similar name, if one is similar at all.
+        nearest: Option<&'static str>,
+    },
+    /// `off` names no destination.
+    #[error("not a destination; write ./off for a file of that name")]
+    OutputOff,
+    /// A percent sign in a file name is not followed by `p` or `%`.
+    #[error("% in a file name must be %p (the process id) or %% (a percent sign)")]
+    UnknownPlaceholder,
+    /// A line that is not a power of two.
+    #[error("not a power of two; try {smaller} or {larger}")]
+    LineNotPowerOfTwo {
+        /// The next power of two below.
+        smaller: u64,
+        /// The next power of two above.
+        larger: u64,
+    },
+    /// A cache that is not a whole number of sets.
+    #[error(
+        "not a multiple of {line_name} × {ways_name} ({line_bytes} × {ways} = {}); try {nearest}",
+        line_bytes * u64::from(*ways)
+    )]
+    SizeNotMultiple {
+        /// The option that gives the length of a line.
+        line_name: &'static str,
+        /// The option that gives the number of ways.
+        ways_name: &'static str,
+        /// The length of a line in bytes.
+        line_bytes: u64,
+        /// The number of ways.
+        ways: u32,
+        /// The nearest sizes that are.
+        nearest: NearestSizes,
+    },
+    /// A cache of too many lines.
+    #[error(
+        "has {lines} lines at {line_name}={line_bytes}, the most is {MAX_LINES}; \
+         try {largest_size_bytes} or longer lines"
+    )]
+    TooManyLines {
+        /// The number of lines asked for.
+        lines: u64,
+        /// The option that gives the length of a line.
+        line_name: &'static str,
+        /// The length of a line in bytes.
+        line_bytes: u64,
+        /// The largest valid size.
+        largest_size_bytes: u64,
+    },
+    /// The caches of all cores take too much memory.
+    #[error(
+        "the caches of {cores} cores, {lines} lines each, need {} of memory, the most is {}; \
+         try cores={} or smaller caches",
+        mebibytes(lines * u64::from(*cores) * MODEL_BYTES_PER_LINE),
+        mebibytes(MAX_MODEL_BYTES),
+        MAX_MODEL_BYTES / (lines * MODEL_BYTES_PER_LINE)
+    )]
+    TooMuchMemory {
+        /// The number of cores.
+        cores: u32,
+        /// The lines of both caches of one core.
+        lines: u64,
+    },
+}
+
+fn did_you_mean(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |name| format!("did you mean {name}? "))
+}
+
+/// `bytes` in MiB, rounded up so that what exceeds a limit never looks equal to it.
+fn mebibytes(bytes: u64) -> String {
+    format!("{} MiB", bytes.div_ceil(1 << 20))
+}
+
+/// What a user typed, as it is shown in a message: short, and of harmless characters.
+pub(super) fn shown(typed: &str) -> String {
+    const MAX_CHARS: usize = 60;
+    if typed.is_empty() {
+        return "\"\"".to_owned();
+    }
+    match typed.char_indices().nth(MAX_CHARS) {
+        Some((end, _)) => format!("{}…", escape(&typed[..end])),
+        None => escape(typed).to_string(),
+    }
+}

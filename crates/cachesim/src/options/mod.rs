@@ -1,0 +1,294 @@
+//! From the plugin's `name=value` arguments to a [`Config`], which is valid once built.
+//!
+//! Two stages. First every argument is read by itself, by the reader in its row of [`OPTIONS`].
+//! Then what needs several of them is decided: the geometry of each cache, the number of cores,
+//! the memory that the model takes. So the order of the arguments does not matter, except that of
+//! one given twice the last wins, as in the reference; the first must still be readable.
+//!
+//! Deliberate difference from the reference: nothing is ever read as another number than the one
+//! that was typed. What the C plugin takes for 0 or truncates is an error here.
+
+mod error;
+mod output;
+mod table;
+#[cfg(test)]
+mod tests;
+mod value;
+
+pub use error::{OptionError, Problem};
+pub use output::{Output, PathTemplate};
+pub use table::{OPTIONS, OptionSpec, help_text};
+pub use value::Form;
+
+use crate::geometry::{CacheGeometry, GeometryError, MAX_LINE_BYTES, MAX_LINES};
+use error::shown;
+use std::num::NonZeroU32;
+use table::Read;
+
+/// The most cores that are simulated.
+pub const MAX_CORES: u32 = 4096;
+
+/// What one line takes in the model: its tag.
+pub const MODEL_BYTES_PER_LINE: u64 = 8;
+
+/// The most memory, in bytes, that the model may take in all: 4 GiB. One core always fits.
+pub const MAX_MODEL_BYTES: u64 = 2 * MAX_LINES * MODEL_BYTES_PER_LINE;
+
+/// Whether QEMU runs one program or a whole machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GuestMode {
+    /// A program: a `qemu-ARCH` binary.
+    User,
+    /// A machine: a `qemu-system-ARCH` binary.
+    System,
+}
+
+/// What the defaults depend on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Host {
+    /// What kind of guest runs.
+    pub mode: GuestMode,
+    /// The guest's vCPUs at the start: `smp_vcpus` in system mode, 1 in user mode.
+    pub vcpus: u32,
+}
+
+/// The replacement policy: which line of a full set is the victim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PolicyKind {
+    /// The line used least recently.
+    Lru,
+    /// The line filled first.
+    Fifo,
+    /// Any line, each as likely as the others.
+    Random,
+}
+
+/// All settings of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The instruction cache of every core.
+    pub icache: CacheGeometry,
+    /// The data cache of every core.
+    pub dcache: CacheGeometry,
+    /// The replacement policy of all caches.
+    pub policy: PolicyKind,
+    /// What the choices of [`PolicyKind::Random`] start from.
+    pub seed: u64,
+    /// The number of simulated cores, at most [`MAX_CORES`]. The model of all their caches takes
+    /// at most [`MAX_MODEL_BYTES`].
+    pub cores: NonZeroU32,
+    /// The most rows of a list of instructions; with 0 there are no lists.
+    pub limit: usize,
+    /// Where the report goes.
+    pub output: Output,
+}
+
+/// What the user wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// A run with these settings.
+    Run(Config),
+    /// [`help_text`], and no run.
+    Help,
+}
+
+/// Reads the plugin's arguments.
+///
+/// QEMU rewrites a bare `name` into `name=on`; both forms are understood, and mean the same. A
+/// request for help is granted whatever else is wrong.
+///
+/// # Errors
+/// The first argument that cannot be read, else the first rule that the settings break together.
+pub fn parse(args: &[String], host: &Host) -> Result<Request, OptionError> {
+    let mut typed = Typed::default();
+    let mut first_error = None;
+    for arg in args {
+        if let Err(error) = read_argument(arg, &mut typed) {
+            first_error.get_or_insert(error);
+        }
+    }
+    match first_error {
+        _ if typed.help => Ok(Request::Help),
+        Some(error) => Err(error),
+        None => typed.build(*host).map(Request::Run),
+    }
+}
+
+/// A setting as read, with the text to show in messages.
+#[derive(Debug, Clone)]
+struct Given<T> {
+    value: T,
+    text: String,
+}
+
+impl<T: ToString> Given<T> {
+    fn default(value: T) -> Self {
+        let text = format!("{} (default)", value.to_string());
+        Self { value, text }
+    }
+
+    fn typed(value: T, text: &str) -> Self {
+        let text = shown(text);
+        Self { value, text }
+    }
+
+    /// The error that this setting, which the option called `name` gave, causes.
+    fn error(&self, name: &str, problem: Problem) -> OptionError {
+        OptionError::new(format!("{name}={}", self.text), problem)
+    }
+}
+
+/// The settings of one cache as read.
+#[derive(Debug, Clone)]
+struct TypedCache {
+    names: CacheOptions,
+    size: Given<u64>,
+    line: Given<u64>,
+    ways: Given<u32>,
+}
+
+/// The names of the options of one cache.
+#[derive(Debug, Clone, Copy)]
+struct CacheOptions {
+    size: &'static str,
+    line: &'static str,
+    ways: &'static str,
+}
+
+/// All settings as read: the result of the first stage.
+#[derive(Debug, Clone)]
+struct Typed {
+    help: bool,
+    icache: TypedCache,
+    dcache: TypedCache,
+    policy: PolicyKind,
+    seed: u64,
+    /// `None`: the default, which depends on the [`Host`].
+    cores: Option<Given<u32>>,
+    limit: usize,
+    output: Output,
+}
+
+impl Default for Typed {
+    fn default() -> Self {
+        let cache = |size, line, ways| TypedCache {
+            names: CacheOptions { size, line, ways },
+            size: Given::default(16384),
+            line: Given::default(64),
+            ways: Given::default(8),
+        };
+        Self {
+            help: false,
+            icache: cache("icachesize", "iblksize", "iassoc"),
+            dcache: cache("dcachesize", "dblksize", "dassoc"),
+            policy: PolicyKind::Lru,
+            seed: 1,
+            cores: None,
+            limit: 32,
+            output: Output::Auto,
+        }
+    }
+}
+
+/// The first stage, for one argument.
+fn read_argument(arg: &str, typed: &mut Typed) -> Result<(), OptionError> {
+    let (name, value) = match arg.split_once('=') {
+        Some((name, value)) => (name, Some(value)),
+        None => (arg, None),
+    };
+    let result = match OPTIONS.iter().find(|spec| spec.name == name) {
+        None if name.is_empty() => Err(Problem::NoName),
+        None => Err(Problem::UnknownOption {
+            nearest: value::nearest(name, OPTIONS.iter().map(|spec| spec.name)),
+        }),
+        Some(spec) => match (spec.read, value) {
+            (Read::Switch(read), None | Some("on")) => {
+                read(typed);
+                Ok(())
+            }
+            (Read::Switch(_), Some(_)) => Err(Problem::UnexpectedValue { name: spec.name }),
+            (Read::Value(_), None | Some("" | "on")) => {
+                Err(Problem::NoValue { name: spec.name, syntax: spec.value })
+            }
+            (Read::Value(read), Some(value)) => read(typed, value),
+        },
+    };
+    result.map_err(|problem| OptionError::new(shown(arg), problem))
+}
+
+/// The second stage.
+impl Typed {
+    fn build(self, host: Host) -> Result<Config, OptionError> {
+        let icache = self.icache.geometry()?;
+        let dcache = self.dcache.geometry()?;
+        let cores = self.cores.clone().unwrap_or_else(|| {
+            Given::default(match host.mode {
+                GuestMode::User => 1,
+                GuestMode::System => host.vcpus,
+            })
+        });
+        let number =
+            number_of_cores(cores.value).map_err(|problem| cores.error("cores", problem))?;
+        let lines = icache.lines() + dcache.lines();
+        if lines * u64::from(number.get()) * MODEL_BYTES_PER_LINE > MAX_MODEL_BYTES {
+            let problem = Problem::TooMuchMemory { cores: number.get(), lines };
+            return Err(cores.error("cores", problem));
+        }
+        Ok(Config {
+            icache,
+            dcache,
+            policy: self.policy,
+            seed: self.seed,
+            cores: number,
+            limit: self.limit,
+            output: self.output,
+        })
+    }
+}
+
+fn number_of_cores(cores: u32) -> Result<NonZeroU32, Problem> {
+    match NonZeroU32::new(cores) {
+        None => Err(Problem::Zero),
+        Some(cores) if cores.get() > MAX_CORES => Err(Problem::TooLarge { max: MAX_CORES.into() }),
+        Some(cores) => Ok(cores),
+    }
+}
+
+impl TypedCache {
+    fn geometry(&self) -> Result<CacheGeometry, OptionError> {
+        let Self { names, size, line, ways } = self;
+        CacheGeometry::new(size.value, line.value, ways.value).map_err(|error| match error {
+            GeometryError::ZeroSize => size.error(names.size, Problem::Zero),
+            GeometryError::ZeroLine => line.error(names.line, Problem::Zero),
+            GeometryError::ZeroWays => ways.error(names.ways, Problem::Zero),
+            GeometryError::LineTooLong { .. } => {
+                line.error(names.line, Problem::TooLarge { max: MAX_LINE_BYTES })
+            }
+            GeometryError::LineNotPowerOfTwo { smaller, larger, .. } => {
+                line.error(names.line, Problem::LineNotPowerOfTwo { smaller, larger })
+            }
+            GeometryError::TooManyWays { .. } => {
+                ways.error(names.ways, Problem::TooLarge { max: MAX_LINES })
+            }
+            GeometryError::TooManyLines { lines, largest_size_bytes } => size.error(
+                names.size,
+                Problem::TooManyLines {
+                    lines,
+                    line_name: names.line,
+                    line_bytes: line.value,
+                    largest_size_bytes,
+                },
+            ),
+            GeometryError::SizeNotMultiple { line_bytes, ways, nearest, .. } => size.error(
+                names.size,
+                Problem::SizeNotMultiple {
+                    line_name: names.line,
+                    ways_name: names.ways,
+                    line_bytes,
+                    ways,
+                    nearest,
+                },
+            ),
+        })
+    }
+}

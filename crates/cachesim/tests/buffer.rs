@@ -1,0 +1,404 @@
+//! A core behind buffers does what a core without them does.
+
+mod common;
+
+use std::num::NonZeroU32;
+
+use cachesim::address::LineAddr;
+use cachesim::buffer::{AccessBuffer, Port, Room};
+use cachesim::cache::Outcome;
+use cachesim::core::Core;
+use cachesim::options::{Config, Output, PolicyKind};
+use cachesim::policy::{Fifo, Lru, Policy, Random};
+use common::geometry;
+use proptest::prelude::*;
+
+/// Small caches that differ, so that accesses to the wrong one show.
+fn config(seed: u64) -> Config {
+    Config {
+        icache: geometry(3, 2, 32),
+        dcache: geometry(2, 3, 64),
+        policy: PolicyKind::Lru,
+        seed,
+        cores: NonZeroU32::MIN,
+        limit: 0,
+        output: Output::Auto,
+    }
+}
+
+/// What a vCPU does.
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    /// An access to a line, counted `n` times.
+    Access { port: Port, line: u64, n: u64 },
+    /// Accesses that hit by construction.
+    Count { port: Port, n: u64 },
+    /// The buffer is drained, full or not.
+    Drain,
+}
+
+fn port() -> impl Strategy<Value = Port> {
+    prop_oneof![Just(Port::Data), Just(Port::Fetch)]
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        // Few lines: repeats, hits and evictions.
+        20 => (port(), 0..16_u64, 1..5_u64)
+            .prop_map(|(port, line, n)| Event::Access { port, line, n }),
+        2 => (port(), 0..10_u64).prop_map(|(port, n)| Event::Count { port, n }),
+        1 => Just(Event::Drain),
+    ]
+}
+
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    prop::collection::vec(event(), 0..if cfg!(miri) { 60 } else { 400 })
+}
+
+/// What a core did, as a report would have it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+struct Tally {
+    /// Data accesses and fetches.
+    accesses: (u64, u64),
+    /// The tokens of the accesses that missed, in order.
+    data_misses: Vec<u64>,
+    fetch_misses: Vec<u64>,
+}
+
+impl Tally {
+    fn count(&mut self, port: Port, n: u64) {
+        match port {
+            Port::Data => self.accesses.0 += n,
+            Port::Fetch => self.accesses.1 += n,
+        }
+    }
+
+    fn access<P: Policy>(&mut self, core: &mut Core<P>, port: Port, line: LineAddr, token: u64) {
+        let (outcome, misses) = match port {
+            Port::Data => (core.access_data(line), &mut self.data_misses),
+            Port::Fetch => (core.fetch(line), &mut self.fetch_misses),
+        };
+        if outcome == Outcome::Miss {
+            misses.push(token);
+        }
+    }
+
+    /// Simulates what a buffer holds.
+    fn peek<P: Policy>(&mut self, core: &mut Core<P>, buffer: &AccessBuffer) {
+        let (data, fetches) = buffer.peek(|port, line, token| self.access(core, port, line, token));
+        self.count(Port::Data, data);
+        self.count(Port::Fetch, fetches);
+    }
+
+    fn drain<P: Policy>(&mut self, core: &mut Core<P>, buffer: &AccessBuffer) {
+        self.peek(core, buffer);
+        buffer.clear();
+    }
+}
+
+/// Tokens: every access has its own, and the lowest bit is zero.
+fn token(number: usize) -> u64 {
+    number as u64 * 2
+}
+
+/// Without any buffer.
+fn directly<P: Policy>(core: &mut Core<P>, events: &[Event]) -> Tally {
+    let mut tally = Tally::default();
+    for (number, &event) in events.iter().enumerate() {
+        match event {
+            Event::Access { port, line, n } => {
+                tally.access(core, port, LineAddr::from_number(line), token(number));
+                tally.count(port, n);
+            }
+            Event::Count { port, n } => tally.count(port, n),
+            Event::Drain => {}
+        }
+    }
+    tally
+}
+
+/// Records an event, and drains the buffer where it has to be.
+fn record<P: Policy>(
+    tally: &mut Tally,
+    core: &mut Core<P>,
+    buffer: &AccessBuffer,
+    event: Event,
+    token: u64,
+) {
+    match event {
+        Event::Access { port, line, n } => {
+            if buffer.record(port, LineAddr::from_number(line), n, token) == Room::Full {
+                tally.drain(core, buffer);
+            }
+        }
+        Event::Count { port, n } => buffer.count(port, n),
+        Event::Drain => tally.drain(core, buffer),
+    }
+}
+
+/// Through a buffer; after each event a report is made, and must have changed nothing.
+fn buffered<P: Policy>(core: &mut Core<P>, events: &[Event], capacity: usize) -> Tally {
+    let buffer = AccessBuffer::new(capacity);
+    let mut tally = Tally::default();
+    for (number, &event) in events.iter().enumerate() {
+        record(&mut tally, core, &buffer, event, token(number));
+    }
+    tally.drain(core, &buffer);
+    assert!(buffer.is_empty());
+    tally
+}
+
+fn check_one_vcpu<P: Policy>(
+    events: &[Event],
+    capacity: usize,
+    seed: u64,
+) -> Result<(), TestCaseError> {
+    let core = Core::<P>::new(&config(seed), 0);
+    let expected = directly(&mut core.clone(), events);
+    prop_assert_eq!(buffered(&mut core.clone(), events, capacity), expected);
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: if cfg!(miri) { 6 } else { 500 },
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn one_vcpu_behind_a_buffer_is_as_without(
+        events in events(),
+        capacity in prop_oneof![Just(1), 1..20_usize, Just(1000)],
+        seed in any::<u64>(),
+    ) {
+        check_one_vcpu::<Lru>(&events, capacity, seed)?;
+        check_one_vcpu::<Fifo>(&events, capacity, seed)?;
+        check_one_vcpu::<Random>(&events, capacity, seed)?;
+    }
+
+    /// The vCPUs of one core, whatever the moments of their drains: nothing is lost or counted
+    /// twice, and the core sees just the accesses of the drained batches, one batch after the other.
+    #[test]
+    fn two_vcpus_on_a_core_interleave_by_batches(
+        schedule in prop::collection::vec((0..2_usize, event()), 0..300),
+        capacities in [1..20_usize, 1..20_usize],
+    ) {
+        let mut core = Core::<Lru>::new(&config(0), 0);
+        let mut expected_core = core.clone();
+        let buffers = capacities.map(AccessBuffer::new);
+        let mut tally = Tally::default();
+        // What the buffers stand for, every access in full, and what the core was to do with it.
+        let mut pending: [Vec<(Event, u64)>; 2] = Default::default();
+        let mut expected = Tally::default();
+        let mut all = (0, 0);
+
+        for (number, &(vcpu, event)) in schedule.iter().enumerate() {
+            pending[vcpu].push((event, token(number)));
+            let before = tally.clone();
+            record(&mut tally, &mut core, &buffers[vcpu], event, token(number));
+            match event {
+                Event::Access { port: Port::Data, n, .. } | Event::Count { port: Port::Data, n } => {
+                    all.0 += n;
+                }
+                Event::Access { n, .. } | Event::Count { n, .. } => all.1 += n,
+                Event::Drain => {}
+            }
+            let drained = matches!(event, Event::Drain) || tally != before;
+            if drained {
+                prop_assert!(buffers[vcpu].is_empty());
+                for (event, token) in pending[vcpu].drain(..) {
+                    match event {
+                        Event::Access { port, line, n } => {
+                            let line = LineAddr::from_number(line);
+                            expected.access(&mut expected_core, port, line, token);
+                            expected.count(port, n);
+                        }
+                        Event::Count { port, n } => expected.count(port, n),
+                        Event::Drain => {}
+                    }
+                }
+                prop_assert_eq!(&tally, &expected);
+            }
+        }
+        for buffer in &buffers {
+            tally.drain(&mut core, buffer);
+        }
+        prop_assert_eq!(tally.accesses, all);
+    }
+
+    /// A report in the middle of a run simulates what is pending on a copy of the core.
+    #[test]
+    fn a_peek_is_repeatable_and_changes_nothing(events in events(), capacity in 1..50_usize) {
+        let mut core = Core::<Lru>::new(&config(0), 0);
+        let mut direct_core = core.clone();
+        let expected = directly(&mut direct_core, &events);
+        let buffer = AccessBuffer::new(capacity);
+        let mut tally = Tally::default();
+        for (number, &event) in events.iter().enumerate() {
+            record(&mut tally, &mut core, &buffer, event, token(number));
+            let report = || {
+                let mut report = tally.clone();
+                report.peek(&mut core.clone(), &buffer);
+                report
+            };
+            let first = report();
+            prop_assert_eq!(&report(), &first);
+            let so_far = directly(&mut Core::<Lru>::new(&config(0), 0), &events[..=number]);
+            prop_assert_eq!(first, so_far);
+        }
+        tally.drain(&mut core, &buffer);
+        prop_assert_eq!(tally, expected);
+    }
+}
+
+/// All that a buffer holds.
+fn recorded(buffer: &AccessBuffer) -> Vec<(Port, u64, u64)> {
+    let mut recorded = Vec::new();
+    buffer.peek(|port, line, token| recorded.push((port, line.number(), token)));
+    recorded
+}
+
+fn data(buffer: &AccessBuffer, line: u64, token: u64) -> Room {
+    buffer.record(Port::Data, LineAddr::from_number(line), 1, token)
+}
+
+#[test]
+fn a_buffer_is_full_when_its_last_slot_is() {
+    let buffer = AccessBuffer::new(3);
+    assert_eq!(data(&buffer, 1, 2), Room::Left);
+    assert_eq!(data(&buffer, 2, 4), Room::Left);
+    assert_eq!(data(&buffer, 3, 6), Room::Full);
+    assert_eq!(recorded(&buffer), [(Port::Data, 1, 2), (Port::Data, 2, 4), (Port::Data, 3, 6)]);
+}
+
+#[test]
+fn a_buffer_has_room_for_one_access_at_least() {
+    for capacity in [0, 1] {
+        let buffer = AccessBuffer::new(capacity);
+        assert_eq!(data(&buffer, 1, 2), Room::Full);
+        assert_eq!(recorded(&buffer), [(Port::Data, 1, 2)]);
+    }
+}
+
+#[test]
+fn repeats_of_a_line_take_no_room_but_count() {
+    let buffer = AccessBuffer::new(2);
+    for token in [2, 4, 6, 8] {
+        assert_eq!(data(&buffer, 7, token), Room::Left);
+    }
+    assert_eq!(recorded(&buffer), [(Port::Data, 7, 2)]);
+    assert_eq!(buffer.peek(|_, _, _| ()), (4, 0));
+}
+
+#[test]
+fn a_fetch_between_two_data_accesses_to_a_line_does_not_part_them() {
+    let buffer = AccessBuffer::new(8);
+    let fetch = |line, token| buffer.record(Port::Fetch, LineAddr::from_number(line), 5, token);
+    assert_eq!(data(&buffer, 7, 2), Room::Left);
+    assert_eq!(fetch(7, 4), Room::Left);
+    assert_eq!(data(&buffer, 7, 6), Room::Left);
+    assert_eq!(fetch(7, 8), Room::Left);
+    assert_eq!(data(&buffer, 8, 10), Room::Left);
+    assert_eq!(data(&buffer, 7, 12), Room::Left);
+    assert_eq!(
+        recorded(&buffer),
+        [(Port::Data, 7, 2), (Port::Fetch, 7, 4), (Port::Data, 8, 10), (Port::Data, 7, 12)]
+    );
+    assert_eq!(buffer.peek(|_, _, _| ()), (4, 10));
+}
+
+#[test]
+fn a_line_is_recorded_again_after_a_drain() {
+    // Between the batches another vCPU may have evicted it.
+    let buffer = AccessBuffer::new(8);
+    assert_eq!(data(&buffer, 7, 2), Room::Left);
+    buffer.clear();
+    assert_eq!(recorded(&buffer), []);
+    assert_eq!(data(&buffer, 7, 4), Room::Left);
+    assert_eq!(recorded(&buffer), [(Port::Data, 7, 4)]);
+}
+
+#[test]
+fn line_zero_is_recorded_like_any_other() {
+    let buffer = AccessBuffer::new(8);
+    assert_eq!(data(&buffer, 0, 0), Room::Left);
+    assert_eq!(recorded(&buffer), [(Port::Data, 0, 0)]);
+}
+
+#[test]
+fn a_buffer_is_empty_until_something_is_counted_and_again_after_a_drain() {
+    let buffer = AccessBuffer::new(8);
+    assert!(buffer.is_empty());
+    for port in [Port::Data, Port::Fetch] {
+        buffer.count(port, 3);
+        assert!(!buffer.is_empty());
+        buffer.clear();
+        assert!(buffer.is_empty());
+    }
+    assert_eq!(data(&buffer, 1, 2), Room::Left);
+    assert!(!buffer.is_empty());
+}
+
+#[test]
+fn tokens_and_lines_come_back_whole() {
+    let buffer = AccessBuffer::new(8);
+    let (line, token) = (LineAddr::from_number(u64::MAX - 1), u64::MAX - 1);
+    for port in [Port::Data, Port::Fetch] {
+        assert_eq!(buffer.record(port, line, u64::from(u32::MAX) + 1, token), Room::Left);
+    }
+    assert_eq!(
+        recorded(&buffer),
+        [(Port::Data, line.number(), token), (Port::Fetch, line.number(), token)]
+    );
+    assert_eq!(buffer.peek(|_, _, _| ()), (1 << 32, 1 << 32));
+}
+
+/// The instruction cache of the configuration has lines of 32 bytes, the data cache of 64.
+#[test]
+fn every_cache_of_a_core_has_its_own_line_size() {
+    let lines = Core::<Lru>::new(&config(0), 0).lines();
+    for (address, data, fetch) in
+        [(0, 0, 0), (31, 0, 0), (32, 0, 1), (63, 0, 1), (64, 1, 2), (u64::MAX, !0 >> 6, !0 >> 5)]
+    {
+        assert_eq!(lines.data_line(address).number(), data);
+        assert_eq!(lines.fetch_line(address).number(), fetch);
+    }
+}
+
+/// The outcomes of `accesses` accesses to lines of one set of each cache, more than it has room for.
+fn draws(seed: u64, core: u32) -> [Vec<Outcome>; 2] {
+    let one_set = geometry(1, 4, 64);
+    let config = Config { icache: one_set, dcache: one_set, ..config(seed) };
+    let mut core = Core::<Random>::new(&config, core);
+    let lines = || (0..200).map(|number| LineAddr::from_number(number % 6));
+    [
+        lines().map(|line| core.access_data(line)).collect(),
+        lines().map(|line| core.fetch(line)).collect(),
+    ]
+}
+
+#[test]
+fn every_cache_of_a_run_draws_victims_of_its_own() {
+    for seed in [0, 1, u64::MAX] {
+        let all: Vec<_> = (0..4).flat_map(|core| draws(seed, core)).collect();
+        for (number, one) in all.iter().enumerate() {
+            for other in &all[..number] {
+                assert_ne!(one, other, "seed {seed}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_core_repeats_with_the_seed_whatever_its_other_cache_does() {
+    assert_eq!(draws(7, 3), draws(7, 3));
+    assert_ne!(draws(7, 3), draws(70, 3));
+    let mut alone = Core::<Random>::new(&config(7), 0);
+    let mut busy = alone.clone();
+    for number in 0..300 {
+        let line = LineAddr::from_number(number % 17);
+        busy.fetch(LineAddr::from_number(number % 13));
+        assert_eq!(alone.access_data(line), busy.access_data(line));
+    }
+}

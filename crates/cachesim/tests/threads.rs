@@ -1,0 +1,276 @@
+//! The parts of the model that threads share, under the rules they are documented with: who may
+//! write, and which lock a reader holds. Meant for Miri, which runs them with the weak memory of
+//! the language and not only that of this host, and for ThreadSanitizer, as much as for plain runs.
+
+mod common;
+
+use std::num::NonZeroU32;
+use std::sync::atomic::{
+    AtomicBool, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
+};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use cachesim::address::LineAddr;
+use cachesim::buffer::{AccessBuffer, Port, Room};
+use cachesim::core::Core;
+use cachesim::options::{Config, Output, PolicyKind};
+use cachesim::pages::{PageCache, Regime, SharedGeneration};
+use cachesim::policy::Lru;
+use cachesim::stats::Counter;
+use common::geometry;
+
+fn core() -> Core<Lru> {
+    let geometry = geometry(4, 2, 64);
+    let config = Config {
+        icache: geometry,
+        dcache: geometry,
+        policy: PolicyKind::Lru,
+        seed: 0,
+        cores: NonZeroU32::MIN,
+        limit: 0,
+        output: Output::Auto,
+    };
+    Core::new(&config, 0)
+}
+
+/// The port of the access with this number.
+fn port(number: u64) -> Port {
+    if number % 3 == 0 { Port::Fetch } else { Port::Data }
+}
+
+/// The line of the access with this number: no other number has it, so none collapses.
+fn line(number: u64) -> LineAddr {
+    LineAddr::from_number(number.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+}
+
+/// Access number `number`, as a buffer has it.
+fn record(buffer: &AccessBuffer, number: u64) -> Room {
+    buffer.record(port(number), line(number), 1, number << 1)
+}
+
+/// Ends the other thread's loop, also when this one panics: a failed check must not hang the test.
+struct EndsAtDrop<'a>(&'a AtomicBool);
+
+impl Drop for EndsAtDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Release);
+    }
+}
+
+/// A core, and how many accesses it has seen.
+struct Shared {
+    core: Core<Lru>,
+    seen: u64,
+}
+
+/// Checks that a buffer holds the accesses after the first `seen`, whole and in order, and returns
+/// how many.
+fn check_prefix(buffer: &AccessBuffer, seen: u64, capacity: u64) -> u64 {
+    let mut next = seen;
+    let mut of_port = [0, 0];
+    let (data, fetches) = buffer.peek(|at, at_line, token| {
+        let number = token >> 1;
+        assert_eq!(number, next);
+        assert_eq!(at, port(number), "access {number}");
+        assert_eq!(at_line, line(number), "access {number}");
+        of_port[at as usize] += 1;
+        next += 1;
+    });
+    // An access is counted before it is published, and the writer may be ahead.
+    assert!(data >= of_port[Port::Data as usize] && fetches >= of_port[Port::Fetch as usize]);
+    assert!(data + fetches <= capacity, "{data} + {fetches} of {capacity}");
+    next - seen
+}
+
+#[test]
+fn a_reader_under_the_lock_sees_a_prefix_of_what_is_recorded() {
+    let (accesses, capacity) = if cfg!(miri) { (60, 10) } else { (200_000, 100) };
+    let buffer = AccessBuffer::new(usize::try_from(capacity).unwrap());
+    let shared = Mutex::new(Shared { core: core(), seen: 0 });
+    let done = AtomicBool::new(false);
+    // Says that the reader gets on; orders nothing, so that only the buffer's own order is tested.
+    let reads = AtomicU64::new(0);
+    let mut longest = 0;
+
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let _end = EndsAtDrop(&done);
+            for number in 0..accesses {
+                if record(&buffer, number) == Room::Full {
+                    let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                    buffer.peek(|port, line, token| {
+                        assert_eq!(token >> 1, shared.seen);
+                        shared.seen += 1;
+                        match port {
+                            Port::Data => shared.core.access_data(line),
+                            Port::Fetch => shared.core.fetch(line),
+                        };
+                    });
+                    buffer.clear();
+                }
+                // Once in a batch the reader gets its turn.
+                if number % capacity == capacity / 2 {
+                    let before = reads.load(Relaxed);
+                    while reads.load(Relaxed) < before + 2 && !done.load(Relaxed) {
+                        thread::yield_now();
+                    }
+                }
+            }
+        });
+        let _end = EndsAtDrop(&done);
+        while !done.load(Acquire) {
+            let shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            longest = longest.max(check_prefix(&buffer, shared.seen, capacity));
+            drop(shared);
+            reads.fetch_add(1, Relaxed);
+            thread::yield_now();
+        }
+    });
+
+    assert!(longest > 0, "the reader never saw an access");
+    assert_eq!(shared.into_inner().unwrap().seen, accesses);
+}
+
+/// Two vCPUs share a core, and a report is made all the while: what it says of accesses only grows,
+/// and is everything in the end.
+#[test]
+fn reports_of_a_shared_core_grow_up_to_everything() {
+    let (accesses, capacity) = if cfg!(miri) { (40, 7) } else { (100_000, 64) };
+    let buffers = [AccessBuffer::new(capacity), AccessBuffer::new(capacity)];
+    let drained = [Counter::default(), Counter::default()];
+    let core = Mutex::new(core());
+    let running = AtomicU64::new(2);
+
+    let drain = |core: &mut Core<Lru>, buffer: &AccessBuffer| {
+        let (data, fetches) = buffer.peek(|port, line, _| {
+            match port {
+                Port::Data => core.access_data(line),
+                Port::Fetch => core.fetch(line),
+            };
+        });
+        drained[0].add(data);
+        drained[1].add(fetches);
+        buffer.clear();
+    };
+    let report = || {
+        let _core = core.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sum = (drained[0].get(), drained[1].get());
+        for buffer in &buffers {
+            let (data, fetches) = buffer.peek(|_, _, _| ());
+            sum = (sum.0 + data, sum.1 + fetches);
+        }
+        sum
+    };
+
+    thread::scope(|scope| {
+        for buffer in &buffers {
+            let (drain, core, running) = (&drain, &core, &running);
+            scope.spawn(move || {
+                for number in 0..accesses {
+                    if record(buffer, number) == Room::Full {
+                        drain(&mut core.lock().unwrap_or_else(PoisonError::into_inner), buffer);
+                    }
+                    // In between, accesses that are only counted.
+                    buffer.count(Port::Fetch, 2);
+                }
+                running.fetch_sub(1, Release);
+            });
+        }
+        let mut last = (0, 0);
+        while running.load(Acquire) > 0 {
+            let now = report();
+            assert!(now.0 >= last.0 && now.1 >= last.1, "{now:?} after {last:?}");
+            last = now;
+            thread::yield_now();
+        }
+    });
+
+    let fetches = accesses.div_ceil(3);
+    let everything = (2 * (accesses - fetches), 2 * (fetches + 2 * accesses));
+    assert_eq!(report(), everything);
+    for buffer in &buffers {
+        drain(&mut core.lock().unwrap(), buffer);
+    }
+    assert_eq!((drained[0].get(), drained[1].get()), everything);
+}
+
+#[test]
+fn a_counter_never_falls_while_its_writer_adds() {
+    let adds = if cfg!(miri) { 50 } else { 200_000 };
+    // Past 2³², where a counter of two halves would tear.
+    let start = (1 << 32) - adds / 2;
+    let counter = Counter::default();
+    counter.set(start);
+    thread::scope(|scope| {
+        scope.spawn(|| (0..adds).for_each(|_| counter.add(1)));
+        let mut last = start;
+        while last < start + adds {
+            let now = counter.get();
+            assert!((last..=start + adds).contains(&now), "{now} after {last}");
+            last = now;
+            thread::yield_now();
+        }
+    });
+}
+
+#[test]
+fn shared_additions_lose_nothing() {
+    let (threads, adds) = (3, if cfg!(miri) { 20 } else { 100_000 });
+    let counter = Counter::default();
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| (0..adds).for_each(|_| counter.add_shared(3)));
+        }
+    });
+    assert_eq!(counter.get(), threads * adds * 3);
+}
+
+/// The raise and what tells of it are in this order for the vCPU that is told.
+#[test]
+fn a_translation_is_stale_for_whoever_knows_of_the_raise() {
+    let rounds = if cfg!(miri) { 10 } else { 1000 };
+    let shared = SharedGeneration::new();
+    let (asked, answered) = (AtomicU64::new(0), AtomicU64::new(0));
+    let regime = Regime::new(0);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for round in 1..=rounds {
+                while asked.load(Acquire) < round {
+                    thread::yield_now();
+                }
+                shared.raise();
+                answered.store(round, Release);
+            }
+        });
+        let mut cache = PageCache::default();
+        for round in 1..=rounds {
+            cache.insert(&shared, 0x1000, regime, 0x5000);
+            asked.store(round, Release);
+            while answered.load(Acquire) < round {
+                thread::yield_now();
+            }
+            assert_eq!(cache.get(&shared, 0x1000, regime), None, "round {round}");
+        }
+    });
+}
+
+/// Were one of two raises at the same time lost, a translation remembered between them would outlive
+/// the second.
+#[test]
+fn raises_of_several_threads_all_count() {
+    let (threads, raises) = (3, if cfg!(miri) { 20 } else { 50_000 });
+    let (one_by_one, at_once) = (SharedGeneration::new(), SharedGeneration::new());
+    (0..threads * raises).for_each(|_| one_by_one.raise());
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| (0..raises).for_each(|_| at_once.raise()));
+        }
+    });
+    // Whether the two are the same generation now is what a translation tells.
+    let mut cache = PageCache::default();
+    cache.insert(&one_by_one, 0x1000, Regime::new(0), 0x5000);
+    assert_eq!(cache.get(&at_once, 0x1000, Regime::new(0)), Some(0x5000));
+    at_once.raise();
+    assert_eq!(cache.get(&at_once, 0x1000, Regime::new(0)), None);
+}

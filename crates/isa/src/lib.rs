@@ -1,0 +1,339 @@
+//! What one guest instruction can do, from its bytes.
+//!
+//! A TCG plugin learns at translation time which instructions a translation block (TB) holds.
+//! Two questions then decide how much of the block it has to instrument:
+//!
+//! - *Is it certain that the next instruction starts?* A block is left early only where an
+//!   instruction raises an exception. After [`Completion::Always`] the next instruction is
+//!   certain to start; after [`Completion::OneAccess`] and [`Completion::LoadThenStore`] it is
+//!   certain once QEMU has reported the access; after [`Completion::Unknown`] only a callback on
+//!   the next instruction itself tells.
+//! - *Does a remembered translation of a virtual page still hold?* See [`TranslationEffect`].
+//!
+//! The answers describe QEMU's emulation, not the architecture. Both are one-sided: `Unknown`
+//! and [`TranslationEffect::ThisVcpu`] may be said of anything, at the price of speed; the other
+//! answers are promises. They were read off the translators of QEMU 7.2, 10.0 and 10.2
+//! (`target/{riscv,arm,i386}`), and compared with the callbacks that 7.2 and 10.2 (programs) and
+//! 10.0 and 11.1 (kernel boots) really make.
+//!
+//! # What all decoders rely on
+//!
+//! - QEMU makes one memory callback for each load or store of a block's code, after the access
+//!   has succeeded (`tcg/tcg-op-ldst.c`, `tcg/tcg-op.c`). A faulting access has none.
+//! - An instruction that QEMU does not decode, or that the guest's configuration forbids (an
+//!   extension that is absent, a disabled floating-point unit), raises its exception
+//!   *unconditionally* and so ends its block: nothing of the block follows it, and what is said
+//!   of its completion has no consequence. The state such a decision needs (FP unit on,
+//!   privilege, vector state) is part of what QEMU looks blocks up by, so it cannot change
+//!   inside a block. This is why an instruction of an optional extension may be `Always`.
+//! - Jumps and branches end their block as well. They are `Unknown`, which costs nothing there.
+//! - Blocks are straight lines: an instruction of a block is reached only through all of the
+//!   block before it.
+//!
+//! # Limits
+//!
+//! - Translation effects are those of *executing* an instruction. An exception or interrupt
+//!   that enters another translation regime (RISC-V M mode or HS mode, Arm EL2, x86 SMM or a
+//!   `#VMEXIT`) is not an instruction, and neither is a reset of one vCPU by another.
+//! - A violated landing-pad rule (Arm BTI since QEMU 9) raises its exception at the first
+//!   instruction of a block, whatever that instruction is.
+//! - Stores to device registers can change the memory map; they look like any other store.
+
+#![forbid(unsafe_code)]
+
+mod aarch64;
+mod riscv;
+#[cfg(test)]
+mod testing;
+mod x86;
+
+pub use x86::{X86Mode, X86Modes};
+
+/// How QEMU performs the accesses of 16 bytes that an architecture calls one: a pair of
+/// registers, a vector register.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum WideAccess {
+    /// One memory callback or two: up to 8.0 two halves of 8 bytes.
+    #[default]
+    Either,
+    /// One callback: QEMU has accesses of 128 bits.
+    Single,
+}
+
+/// Which decoder fits the guest that QEMU emulates.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Isa {
+    /// RISC-V, XLEN 32.
+    RiscV32,
+    /// RISC-V, XLEN 64. QEMU's experimental `x-rv128` CPU, whose `c.fld` is a quadword load, is
+    /// not covered.
+    RiscV64,
+    /// Arm's A64 instruction set, of either data endianness.
+    AArch64(WideAccess),
+    /// x86 in one of these modes.
+    X86(X86Modes, WideAccess),
+    /// No decoder: nothing is promised.
+    Unknown,
+}
+
+impl Isa {
+    /// The first plugin API (`qemu_info_t.version.cur`) whose translators were checked to make
+    /// an access of 16 bytes with one callback (QEMU 9.2 and 10.0).
+    const API_OF_SINGLE_WIDE_ACCESS: i32 = 4;
+
+    /// The decoder for `target_name` of `qemu_info_t` (`"riscv64"`, `"x86_64"`, …), with nothing
+    /// assumed about QEMU's version or mode.
+    pub fn from_target(target_name: &str) -> Self {
+        match target_name {
+            "riscv32" => Self::RiscV32,
+            "riscv64" => Self::RiscV64,
+            "aarch64" | "aarch64_be" => Self::AArch64(WideAccess::Either),
+            "x86_64" => Self::X86(X86Modes::ALL, WideAccess::Either),
+            "i386" => Self::X86(X86Modes::BITS16.with(X86Modes::BITS32), WideAccess::Either),
+            _ => Self::Unknown,
+        }
+    }
+
+    /// The same for a QEMU whose plugin API is `current` (`qemu_info_t.version.cur`): newer ones
+    /// allow more promises.
+    #[must_use]
+    pub fn with_plugin_api(self, current: i32) -> Self {
+        let wide = if current >= Self::API_OF_SINGLE_WIDE_ACCESS {
+            WideAccess::Single
+        } else {
+            WideAccess::Either
+        };
+        match self {
+            Self::AArch64(_) => Self::AArch64(wide),
+            Self::X86(modes, _) => Self::X86(modes, wide),
+            other => other,
+        }
+    }
+
+    /// The same for user-mode emulation, where an `x86_64` process runs in 64-bit mode only.
+    #[must_use]
+    pub fn in_user_mode(self) -> Self {
+        match self {
+            Self::X86(modes, wide) if modes.contains(X86Mode::Bits64) => {
+                Self::X86(X86Modes::BITS64, wide)
+            }
+            other => other,
+        }
+    }
+
+    /// Begins a translation block made of `insns`: each instruction's virtual address and bytes.
+    ///
+    /// On x86 this settles the mode: a mode stays possible if it decodes every instruction to
+    /// the length that QEMU found. Elsewhere `insns` is not looked at.
+    pub fn block<'a>(self, insns: impl IntoIterator<Item = (u64, &'a [u8])>) -> Block {
+        let (isa, doubtful) = match self {
+            Self::X86(modes, wide) => {
+                let (modes, doubtful) = modes.of_block(insns);
+                (Self::X86(modes, wide), doubtful)
+            }
+            other => (other, None),
+        };
+        Block { isa, position: 0, doubtful, rounding: riscv::Rounding::Unchecked }
+    }
+
+    /// What the one instruction `code` (all its bytes and no others) can do, seen alone. On x86:
+    /// the worst of the modes that are possible; with none, nothing is promised.
+    ///
+    /// [`Block::effects`] knows the instructions before it and can promise more.
+    pub fn effects(self, code: &[u8]) -> Effects {
+        match self {
+            Self::RiscV32 => riscv::effects(riscv::Xlen::X32, riscv::Rounding::Unchecked, code),
+            Self::RiscV64 => riscv::effects(riscv::Xlen::X64, riscv::Rounding::Unchecked, code),
+            Self::AArch64(wide) => aarch64::effects(wide, code),
+            Self::X86(modes, wide) => x86::effects(modes, wide, code),
+            Self::Unknown => Effects::UNKNOWN,
+        }
+    }
+}
+
+/// The instructions of one translation block, classified in their order.
+#[derive(Clone, Debug)]
+pub struct Block {
+    isa: Isa,
+    /// Of the next instruction to classify.
+    position: usize,
+    /// The position of an instruction that QEMU may have announced without translating it.
+    doubtful: Option<usize>,
+    rounding: riscv::Rounding,
+}
+
+impl Block {
+    /// What the block's next instruction can do. Call it once for each instruction, in order.
+    pub fn effects(&mut self, code: &[u8]) -> Effects {
+        let mut effects = match self.isa {
+            Isa::RiscV32 => riscv::effects(riscv::Xlen::X32, self.rounding, code),
+            Isa::RiscV64 => riscv::effects(riscv::Xlen::X64, self.rounding, code),
+            _ => self.isa.effects(code),
+        };
+        self.rounding = self.rounding.after(code);
+        self.position += 1;
+        if self.doubtful == Some(self.position) {
+            // That this one completes does not mean that the next one starts.
+            effects.completion = Completion::Unknown;
+        }
+        effects
+    }
+
+    /// The mode of an x86 block for disassembly: the widest that is possible. `None` if no mode
+    /// fits, or elsewhere than on x86.
+    pub fn x86_mode(&self) -> Option<X86Mode> {
+        match self.isa {
+            Isa::X86(modes, _) => modes.widest(),
+            _ => None,
+        }
+    }
+}
+
+/// What execution of one instruction can do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Effects {
+    /// When it is certain that the instruction completes.
+    pub completion: Completion,
+    /// Whose remembered address translations it can make stale.
+    pub may_change_translation: TranslationEffect,
+}
+
+impl Effects {
+    /// Nothing is promised.
+    pub(crate) const UNKNOWN: Self = Self::new(Completion::Unknown, TranslationEffect::ThisVcpu);
+
+    pub(crate) const fn new(
+        completion: Completion,
+        may_change_translation: TranslationEffect,
+    ) -> Self {
+        Self { completion, may_change_translation }
+    }
+
+    /// `completion`, and no translation changes.
+    pub(crate) const fn plain(completion: Completion) -> Self {
+        Self::new(completion, TranslationEffect::None)
+    }
+
+    /// What holds if either of both may be true.
+    pub(crate) fn or(self, other: Self) -> Self {
+        Self {
+            completion: if self.completion == other.completion {
+                self.completion
+            } else {
+                Completion::Unknown
+            },
+            may_change_translation: self.may_change_translation.max(other.may_change_translation),
+        }
+    }
+}
+
+/// When it is certain that an instruction that started also completes, in terms of QEMU's plugin
+/// callbacks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Completion {
+    /// It raises no exception and accesses no memory: whenever it starts, it completes.
+    Always,
+    /// It makes one access, a load or a store, and completes exactly when that access's memory
+    /// callback comes.
+    OneAccess,
+    /// It makes one load, then one store, and completes exactly when the store's memory callback
+    /// comes.
+    LoadThenStore,
+    /// Anything else, or not known.
+    Unknown,
+}
+
+/// Whose address translations, once looked up, may no longer hold after an instruction: because
+/// it changes page tables' base or format, maintains a TLB, changes the privilege or mode that
+/// translation depends on, or may change the memory map.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum TranslationEffect {
+    /// Nobody's.
+    None,
+    /// Those of the vCPU that executes the instruction.
+    ThisVcpu,
+    /// Those of every vCPU. Other vCPUs may act on the change some time *after* the instruction,
+    /// since QEMU delivers it when they leave their block.
+    AllVcpus,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const TARGETS: [&str; 7] =
+        ["riscv32", "riscv64", "aarch64", "aarch64_be", "x86_64", "i386", "sparc64"];
+
+    #[test]
+    fn targets_have_their_decoders() {
+        assert_eq!(Isa::from_target("riscv32"), Isa::RiscV32);
+        assert_eq!(Isa::from_target("riscv64"), Isa::RiscV64);
+        assert_eq!(Isa::from_target("aarch64"), Isa::AArch64(WideAccess::Either));
+        assert_eq!(Isa::from_target("x86_64"), Isa::X86(X86Modes::ALL, WideAccess::Either));
+        assert_eq!(Isa::from_target("arm"), Isa::Unknown);
+    }
+
+    #[test]
+    fn newer_plugin_apis_have_single_wide_accesses() {
+        let isa = Isa::from_target("aarch64");
+        assert_eq!(isa.with_plugin_api(3), Isa::AArch64(WideAccess::Either));
+        assert_eq!(isa.with_plugin_api(4), Isa::AArch64(WideAccess::Single));
+    }
+
+    #[test]
+    fn user_mode_has_64_bit_code_only_where_the_target_has() {
+        assert_eq!(
+            Isa::from_target("x86_64").in_user_mode(),
+            Isa::X86(X86Modes::BITS64, WideAccess::Either)
+        );
+        let i386 = Isa::from_target("i386");
+        assert_eq!(i386.in_user_mode(), i386);
+    }
+
+    #[test]
+    fn without_a_decoder_nothing_is_promised() {
+        assert_eq!(Isa::Unknown.effects(&[0x13, 0, 0, 0]), Effects::UNKNOWN);
+    }
+
+    #[test]
+    fn of_two_possibilities_the_worse_counts() {
+        let always = Effects::plain(Completion::Always);
+        let access = Effects::plain(Completion::OneAccess);
+        let broadcast = Effects::new(Completion::Always, TranslationEffect::AllVcpus);
+        assert_eq!(always.or(always), always);
+        assert_eq!(always.or(access), Effects::plain(Completion::Unknown));
+        assert_eq!(always.or(broadcast), broadcast);
+    }
+
+    proptest! {
+        #![proptest_config(testing::config())]
+
+        /// Also: a block, which may settle the mode, takes no promise back.
+        #[test]
+        fn any_bytes_have_an_answer(code in prop::collection::vec(any::<u8>(), 0..=15)) {
+            for target in TARGETS {
+                let isa = Isa::from_target(target);
+                let alone = isa.effects(&code);
+                let in_block = isa.block([(0, &code[..])]).effects(&code);
+                if alone.completion != Completion::Unknown {
+                    prop_assert_eq!(in_block.completion, alone.completion);
+                }
+                prop_assert!(in_block.may_change_translation <= alone.may_change_translation);
+            }
+        }
+
+        /// What is promised without knowing QEMU's version holds for a known one.
+        #[test]
+        fn versions_only_add_promises(code in prop::collection::vec(any::<u8>(), 1..=8)) {
+            for target in TARGETS {
+                let isa = Isa::from_target(target);
+                let general = isa.effects(&code);
+                if general.completion != Completion::Unknown {
+                    prop_assert_eq!(isa.with_plugin_api(4).effects(&code), general);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,722 @@
+//! x86 in its 16-bit, 32-bit and 64-bit modes.
+//!
+//! Model: `iced-x86` decodes; the mnemonic says how QEMU accesses a memory operand. Only listed
+//! mnemonics are promised anything, and never with a LOCK prefix.
+//!
+//! - Plain integer instructions complete unless they divide. A memory operand is loaded, stored,
+//!   or loaded and then stored with QEMU's plain accesses; a shift by zero and a conditional move
+//!   that does not move access memory all the same. `xchg` with memory is always atomic.
+//! - `push`, `pop` and `leave` of registers are one access; with a memory operand two.
+//! - x87, MMX, SSE and AVX arithmetic does not trap: QEMU decides `#UD` and `#NM` at translation,
+//!   never raises `#XM`, and raises `#MF` at `wait` only (`fnop` counts as one).
+//! - A vector access of up to 8 bytes is one access. One of 16 bytes is one since QEMU has
+//!   accesses of 128 bits ([`WideAccess`]); 7.2 also loads 16 bytes for some scalar operands
+//!   (`ucomiss`, `cvtss2sd`). 80-bit and 256-bit ones are always several.
+//!
+//! What may change a translation: everything that is not known to be harmless. So control
+//! registers, MSRs, descriptor tables, segment registers, TLB maintenance, far transfers, system
+//! calls, interrupts, `hlt` and virtualization count. Port I/O acts on every vCPU, since a device
+//! may remap memory (PAM, SMRAM, A20). `popf`, `cli`, `sti`, `stac` and `clac` do not count: they
+//! change which interrupts come and which accesses are permitted, not where an address leads.
+//!
+//! The mode: the plugin cannot ask QEMU for it. A mode is possible for a block if it decodes each
+//! instruction to the length that QEMU found, and only 64-bit mode has addresses above 4 GiB.
+//! Where several modes remain, the answer is what holds in all of them.
+//!
+//! An instruction that extends into another page than its block is left to the next block. QEMU
+//! 7.2 takes it back only after having announced it to the plugin, cut off at some byte and last
+//! in the block, where it never executes. So the instruction before one that may be such a
+//! leftover promises nothing, and the leftover has no say in the mode.
+//!
+//! Sources: *Intel 64 and IA-32 Architectures Software Developer's Manual*, volume 2; *AMD64
+//! Architecture Programmer's Manual*, volumes 2 and 3; QEMU `target/i386/tcg/{translate.c,
+//! decode-new.c.inc,emit.c.inc}` of 7.2, 10.0 and 10.2.
+
+use iced_x86::{
+    CodeSize, Decoder, DecoderOptions, EncodingKind, Instruction, Mnemonic, OpKind, Register,
+};
+
+use crate::Completion::{Always, LoadThenStore, OneAccess, Unknown};
+use crate::{Completion, Effects, TranslationEffect, WideAccess};
+
+/// How code is decoded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum X86Mode {
+    /// Real mode, virtual-8086 mode, or protected mode with a 16-bit code segment.
+    Bits16,
+    /// Protected or compatibility mode with a 32-bit code segment.
+    Bits32,
+    /// Long mode with a 64-bit code segment.
+    Bits64,
+}
+
+impl X86Mode {
+    const fn bit(self) -> u8 {
+        match self {
+            Self::Bits16 => 1,
+            Self::Bits32 => 2,
+            Self::Bits64 => 4,
+        }
+    }
+
+    /// The width of addresses and code by default, in bits.
+    pub const fn bits(self) -> u32 {
+        match self {
+            Self::Bits16 => 16,
+            Self::Bits32 => 32,
+            Self::Bits64 => 64,
+        }
+    }
+}
+
+/// The modes that are possible.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct X86Modes(u8);
+
+impl X86Modes {
+    /// 16-bit code only.
+    pub const BITS16: Self = Self(X86Mode::Bits16.bit());
+    /// 32-bit code only.
+    pub const BITS32: Self = Self(X86Mode::Bits32.bit());
+    /// 64-bit code only.
+    pub const BITS64: Self = Self(X86Mode::Bits64.bit());
+    /// Any mode.
+    pub const ALL: Self = Self::BITS16.with(Self::BITS32).with(Self::BITS64);
+
+    /// These and the `other` ones.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether `mode` is possible.
+    pub const fn contains(self, mode: X86Mode) -> bool {
+        self.0 & mode.bit() != 0
+    }
+
+    /// The widest possible mode, if any is.
+    pub fn widest(self) -> Option<X86Mode> {
+        self.iter().next()
+    }
+
+    /// From the widest to the narrowest.
+    fn iter(self) -> impl Iterator<Item = X86Mode> {
+        [X86Mode::Bits64, X86Mode::Bits32, X86Mode::Bits16]
+            .into_iter()
+            .filter(move |&mode| self.contains(mode))
+    }
+
+    /// The modes, of these, that decode each of the block's instructions to its whole length.
+    /// Beside them the position of an instruction that may not be in the block after all.
+    pub(crate) fn of_block<'a>(
+        self,
+        insns: impl IntoIterator<Item = (u64, &'a [u8])>,
+    ) -> (Self, Option<usize>) {
+        let mut modes = self;
+        let mut insns = insns.into_iter().enumerate().peekable();
+        while let Some((position, (vaddr, code))) = insns.next() {
+            if position > 0 && insns.peek().is_none() && may_leave_page(vaddr) {
+                return (modes, Some(position));
+            }
+            if vaddr > u64::from(u32::MAX) {
+                // Outside 64-bit mode linear addresses have 32 bits. There is no need to decode:
+                // nothing is promised of what does not decode.
+                modes.0 &= Self::BITS64.0;
+            } else {
+                for mode in modes.iter() {
+                    if decode(mode, code).is_none() {
+                        modes.0 &= !mode.bit();
+                    }
+                }
+            }
+        }
+        (modes, None)
+    }
+}
+
+/// Whether an instruction at `vaddr` may extend into the next page.
+fn may_leave_page(vaddr: u64) -> bool {
+    const PAGE_SIZE: u64 = 4096;
+    const MAX_INSN_SIZE: u64 = 15;
+    vaddr % PAGE_SIZE > PAGE_SIZE - MAX_INSN_SIZE
+}
+
+/// The instruction, if `code` is one and nothing more.
+fn decode(mode: X86Mode, code: &[u8]) -> Option<Instruction> {
+    let mut decoder = Decoder::new(mode.bits(), code, DecoderOptions::NONE);
+    let insn = decoder.decode();
+    (!insn.is_invalid() && insn.len() == code.len()).then_some(insn)
+}
+
+pub(crate) fn effects(modes: X86Modes, wide: WideAccess, code: &[u8]) -> Effects {
+    modes
+        .iter()
+        .map(|mode| match decode(mode, code) {
+            Some(insn) => effects_of(wide, &insn, code),
+            None => Effects::UNKNOWN,
+        })
+        .reduce(Effects::or)
+        .unwrap_or(Effects::UNKNOWN)
+}
+
+fn effects_of(wide: WideAccess, insn: &Instruction, code: &[u8]) -> Effects {
+    match completion(wide, insn) {
+        Unknown => Effects::new(Unknown, translation_effect(insn, code)),
+        known => Effects::plain(known),
+    }
+}
+
+/// How QEMU accesses the memory operand of an instruction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Shape {
+    /// Not at all: there is none, or it only names an address.
+    NoAccess,
+    /// Loads it or stores it.
+    One,
+    /// Loads the first operand, computes and stores it; loads any other.
+    Modify,
+    /// Loads or stores it with one access if it has up to 8 bytes.
+    Scalar,
+    /// Loads or stores it as a whole, or the 16 bytes around a smaller one.
+    Whole,
+    /// Not known; without one, the instruction completes.
+    Registers,
+}
+
+/// The shape of an instruction that completes unless an access fails. `movsd` and `cmpsd` are the
+/// vector instructions here.
+#[rustfmt::skip]
+fn shape(mnemonic: Mnemonic) -> Option<Shape> {
+    use Mnemonic as M;
+    let shape = match mnemonic {
+        M::Lea | M::Nop | M::Endbr32 | M::Endbr64 | M::Prefetch | M::Prefetchw | M::Prefetchnta
+        | M::Prefetcht0 | M::Prefetcht1 | M::Prefetcht2 | M::Cbw | M::Cwde | M::Cdqe | M::Cwd
+        | M::Cdq | M::Cqo | M::Clc | M::Stc | M::Cmc | M::Cld | M::Std | M::Sahf | M::Lahf
+        | M::Bswap | M::Lfence | M::Mfence | M::Sfence | M::Vzeroupper => Shape::NoAccess,
+
+        M::Cmp | M::Test | M::Bt | M::Mul | M::Imul | M::Mulx | M::Movzx | M::Movsx | M::Movsxd
+        | M::Movbe | M::Movnti | M::Bsf | M::Bsr | M::Tzcnt | M::Lzcnt | M::Popcnt | M::Crc32
+        | M::Adcx | M::Adox | M::Andn | M::Bextr | M::Blsi | M::Blsr | M::Blsmsk | M::Bzhi
+        | M::Pdep | M::Pext | M::Rorx | M::Sarx | M::Shlx | M::Shrx | M::Cmova | M::Cmovae
+        | M::Cmovb | M::Cmovbe | M::Cmove | M::Cmovg | M::Cmovge | M::Cmovl | M::Cmovle
+        | M::Cmovne | M::Cmovno | M::Cmovnp | M::Cmovns | M::Cmovo | M::Cmovp | M::Cmovs
+        | M::Seta | M::Setae | M::Setb | M::Setbe | M::Sete | M::Setg | M::Setge | M::Setl
+        | M::Setle | M::Setne | M::Setno | M::Setnp | M::Setns | M::Seto | M::Setp | M::Sets => Shape::One,
+
+        M::Add | M::Adc | M::Sub | M::Sbb | M::And | M::Or | M::Xor | M::Inc | M::Dec | M::Neg
+        | M::Not | M::Shl | M::Sal | M::Shr | M::Sar | M::Rol | M::Ror | M::Rcl | M::Rcr
+        | M::Shld | M::Shrd | M::Btc | M::Btr | M::Bts => Shape::Modify,
+
+        M::Fld | M::Fst | M::Fstp | M::Fild | M::Fist | M::Fistp | M::Fisttp | M::Fadd | M::Faddp
+        | M::Fiadd | M::Fsub | M::Fsubp | M::Fisub | M::Fsubr | M::Fsubrp | M::Fisubr | M::Fmul
+        | M::Fmulp | M::Fimul | M::Fdiv | M::Fdivp | M::Fidiv | M::Fdivr | M::Fdivrp | M::Fidivr
+        | M::Fcom | M::Fcomp | M::Fcompp | M::Ficom | M::Ficomp | M::Fucom | M::Fucomp
+        | M::Fucompp | M::Fcomi | M::Fcomip | M::Fucomi | M::Fucomip | M::Fxch | M::Fchs
+        | M::Fabs | M::Fsqrt | M::Frndint | M::Fld1 | M::Fldz | M::Fldpi | M::Fldcw | M::Fnstcw
+        | M::Fnstsw | M::Movss | M::Movsd | M::Movd | M::Movq | M::Movhps | M::Movlps | M::Movhpd
+        | M::Movlpd | M::Addss | M::Addsd | M::Subss | M::Subsd | M::Mulss | M::Mulsd | M::Divss
+        | M::Divsd | M::Sqrtss | M::Sqrtsd | M::Minss | M::Minsd | M::Maxss | M::Maxsd
+        | M::Cvtsi2ss | M::Cvtsi2sd | M::Cvtss2si | M::Cvtsd2si | M::Cvttss2si | M::Cvttsd2si
+        | M::Vmovss | M::Vmovsd | M::Vmovd | M::Vmovq | M::Vmovhps | M::Vmovlps | M::Vmovhpd
+        | M::Vmovlpd | M::Vaddss | M::Vaddsd | M::Vsubss | M::Vsubsd | M::Vmulss | M::Vmulsd
+        | M::Vdivss | M::Vdivsd | M::Vsqrtss | M::Vsqrtsd | M::Vminss | M::Vminsd | M::Vmaxss
+        | M::Vmaxsd | M::Vcvtsi2ss | M::Vcvtsi2sd | M::Vcvtss2si | M::Vcvtsd2si | M::Vcvttss2si
+        | M::Vcvttsd2si => Shape::Scalar,
+
+        M::Movaps | M::Movapd | M::Movups | M::Movupd | M::Movdqa | M::Movdqu | M::Movntps
+        | M::Movntpd | M::Movntdq | M::Movlhps | M::Movhlps | M::Movmskps | M::Movmskpd
+        | M::Ucomiss | M::Ucomisd | M::Comiss | M::Comisd | M::Cvtss2sd | M::Cvtsd2ss
+        | M::Cvtps2pd | M::Cvtpd2ps | M::Cvtdq2ps | M::Cvtdq2pd | M::Cvttps2dq | M::Addps
+        | M::Addpd | M::Subps | M::Subpd | M::Mulps | M::Mulpd | M::Divps | M::Divpd | M::Sqrtps
+        | M::Sqrtpd | M::Minps | M::Minpd | M::Maxps | M::Maxpd | M::Andps | M::Andpd | M::Andnps
+        | M::Andnpd | M::Orps | M::Orpd | M::Xorps | M::Xorpd | M::Unpcklps | M::Unpcklpd
+        | M::Unpckhps | M::Unpckhpd | M::Shufps | M::Shufpd | M::Pand | M::Pandn | M::Por
+        | M::Pxor | M::Paddb | M::Paddw | M::Paddd | M::Paddq | M::Psubb | M::Psubw | M::Psubd
+        | M::Psubq | M::Pmullw | M::Pmulld | M::Pmuludq | M::Pmaddwd | M::Pcmpeqb | M::Pcmpeqw
+        | M::Pcmpeqd | M::Pcmpgtb | M::Pcmpgtw | M::Pcmpgtd | M::Pminub | M::Pmaxub | M::Pminsw
+        | M::Pmaxsw | M::Pmovmskb | M::Pshufd | M::Pshufhw | M::Pshuflw | M::Pshufb | M::Packsswb
+        | M::Packssdw | M::Packuswb | M::Punpcklbw | M::Punpcklwd | M::Punpckldq | M::Punpcklqdq
+        | M::Punpckhbw | M::Punpckhwd | M::Punpckhdq | M::Punpckhqdq | M::Psllw | M::Pslld
+        | M::Psllq | M::Pslldq | M::Psrlw | M::Psrld | M::Psrlq | M::Psrldq | M::Psraw | M::Psrad
+        | M::Vmovaps | M::Vmovapd | M::Vmovups | M::Vmovupd | M::Vmovdqa | M::Vmovdqu | M::Vpand
+        | M::Vpandn | M::Vpor | M::Vpxor | M::Vpaddb | M::Vpaddd | M::Vpaddq | M::Vpsubb
+        | M::Vpcmpeqb | M::Vpcmpeqd | M::Vpcmpgtb | M::Vpminub | M::Vpmovmskb | M::Vandps
+        | M::Vandpd | M::Vxorps | M::Vxorpd => Shape::Whole,
+
+        M::Vucomiss | M::Vucomisd | M::Vcomiss | M::Vcomisd | M::Vcvtss2sd | M::Vcvtsd2ss
+        | M::Palignr | M::Vpalignr | M::Vpshufd | M::Vpshufb | M::Vpbroadcastb | M::Vpbroadcastd
+        | M::Vpbroadcastq | M::Roundss | M::Roundsd | M::Vroundss | M::Vroundsd | M::Vandnps
+        | M::Vandnpd | M::Vorps | M::Vorpd | M::Vunpcklps | M::Vunpcklpd | M::Vpsrld | M::Vpslld
+        | M::Vpsrlq | M::Vpsllq | M::Pextrw | M::Vcmpss | M::Vcmpsd | M::Cmpss | M::Cmpps
+        | M::Cmppd | M::Vfmadd132ss | M::Vfmadd132sd | M::Vfmadd132ps | M::Vfmadd132pd
+        | M::Vfmadd213ss | M::Vfmadd213sd | M::Vfmadd213ps | M::Vfmadd213pd | M::Vfmadd231ss
+        | M::Vfmadd231sd | M::Vfmadd231ps | M::Vfmadd231pd | M::Vfmsub132ss | M::Vfmsub132sd
+        | M::Vfmsub132ps | M::Vfmsub132pd | M::Vfmsub213ss | M::Vfmsub213sd | M::Vfmsub213ps
+        | M::Vfmsub213pd | M::Vfmsub231ss | M::Vfmsub231sd | M::Vfmsub231ps | M::Vfmsub231pd
+        | M::Vfnmadd132ss | M::Vfnmadd132sd | M::Vfnmadd132ps | M::Vfnmadd132pd | M::Vfnmadd213ss
+        | M::Vfnmadd213sd | M::Vfnmadd213ps | M::Vfnmadd213pd | M::Vfnmadd231ss | M::Vfnmadd231sd
+        | M::Vfnmadd231ps | M::Vfnmadd231pd | M::Vfnmsub132ss | M::Vfnmsub132sd | M::Vfnmsub132ps
+        | M::Vfnmsub132pd | M::Vfnmsub213ss | M::Vfnmsub213sd | M::Vfnmsub213ps | M::Vfnmsub213pd
+        | M::Vfnmsub231ss | M::Vfnmsub231sd | M::Vfnmsub231ps | M::Vfnmsub231pd => Shape::Registers,
+
+        _ => return None,
+    };
+    Some(shape)
+}
+
+fn completion(wide: WideAccess, insn: &Instruction) -> Completion {
+    // String instructions may repeat, and two share mnemonics with vector instructions.
+    if insn.has_lock_prefix() || insn.is_string_instruction() {
+        return Unknown;
+    }
+    let has_memory = has_memory_operand(insn);
+    match insn.mnemonic() {
+        Mnemonic::Mov => return mov(insn),
+        Mnemonic::Push | Mnemonic::Pop if has_memory => return LoadThenStore,
+        Mnemonic::Pop if insn.op0_register().is_segment_register() => return Unknown,
+        Mnemonic::Push | Mnemonic::Pop | Mnemonic::Leave => return OneAccess,
+        Mnemonic::Xchg if !has_memory => return Always,
+        _ => {}
+    }
+    let size = insn.memory_size().size();
+    match shape(insn.mnemonic()) {
+        Some(Shape::NoAccess) => Always,
+        Some(_) if !has_memory => Always,
+        Some(Shape::Modify) if insn.op0_kind() == OpKind::Memory => LoadThenStore,
+        Some(Shape::One | Shape::Modify) => OneAccess,
+        Some(Shape::Scalar) if size <= 8 => OneAccess,
+        Some(Shape::Whole) if size <= 16 && wide == WideAccess::Single => OneAccess,
+        Some(Shape::Scalar | Shape::Whole | Shape::Registers) | None => Unknown,
+    }
+}
+
+fn has_memory_operand(insn: &Instruction) -> bool {
+    (0..insn.op_count()).any(|operand| insn.op_kind(operand) == OpKind::Memory)
+}
+
+/// A move: of control and debug registers it is a system instruction, and into a segment register
+/// it loads a descriptor.
+fn mov(insn: &Instruction) -> Completion {
+    let is_system = |register: Register| register.is_cr() || register.is_dr() || register.is_tr();
+    let (to, from) = (insn.op0_register(), insn.op1_register());
+    if is_system(to) || is_system(from) || to.is_segment_register() {
+        Unknown
+    } else if has_memory_operand(insn) {
+        OneAccess
+    } else {
+        Always
+    }
+}
+
+/// The effect of an instruction whose completion is unknown.
+#[rustfmt::skip]
+fn translation_effect(insn: &Instruction, code: &[u8]) -> TranslationEffect {
+    use Mnemonic as M;
+    match insn.mnemonic() {
+        M::In | M::Insb | M::Insw | M::Insd | M::Out | M::Outsb | M::Outsw | M::Outsd =>
+            TranslationEffect::AllVcpus,
+
+        M::Div | M::Idiv | M::Xchg | M::Xadd | M::Cmpxchg | M::Cmpxchg8b | M::Cmpxchg16b
+        | M::Movsb | M::Movsw | M::Movsd | M::Movsq | M::Lodsb | M::Lodsw | M::Lodsd | M::Lodsq
+        | M::Stosb | M::Stosw | M::Stosd | M::Stosq | M::Scasb | M::Scasw | M::Scasd | M::Scasq
+        | M::Cmpsb | M::Cmpsw | M::Cmpsd | M::Cmpsq | M::Xlatb | M::Enter | M::Pusha | M::Pushad
+        | M::Popa | M::Popad | M::Pushf | M::Pushfd | M::Pushfq | M::Popf | M::Popfd | M::Popfq
+        | M::Cli | M::Sti | M::Clac | M::Stac | M::Aaa | M::Aad | M::Aam | M::Aas | M::Daa
+        | M::Das | M::Cpuid | M::Rdtsc | M::Rdtscp | M::Rdrand | M::Rdseed | M::Pause
+        | M::Clflush | M::Clflushopt | M::Clwb | M::Xgetbv | M::Fxsave | M::Fxsave64 | M::Fxrstor
+        | M::Fxrstor64 | M::Xsave | M::Xsave64 | M::Xsaveopt | M::Xsaveopt64 | M::Xrstor
+        | M::Xrstor64 | M::Ldmxcsr | M::Stmxcsr | M::Emms => TranslationEffect::None,
+
+        // What is known to access only memory, in a form that promises nothing (LOCK, 256 bits).
+        mnemonic if shape(mnemonic).is_some() => TranslationEffect::None,
+        _ if is_near_transfer(insn) || is_computation(insn, code) => TranslationEffect::None,
+        _ => TranslationEffect::ThisVcpu,
+    }
+}
+
+/// Jumps, calls and returns within the code segment.
+fn is_near_transfer(insn: &Instruction) -> bool {
+    insn.is_jcc_short_or_near()
+        || insn.is_jmp_short_or_near()
+        || insn.is_jmp_near_indirect()
+        || insn.is_call_near()
+        || insn.is_call_near_indirect()
+        || insn.is_jcx_short()
+        || insn.is_loop()
+        || insn.is_loopcc()
+        || insn.mnemonic() == Mnemonic::Ret
+}
+
+/// Everything with a VEX, EVEX or XOP prefix or a vector register, and x87 (opcodes 9B and D8 to
+/// DF).
+fn is_computation(insn: &Instruction, code: &[u8]) -> bool {
+    const PREFIXES: [u8; 11] = [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3];
+    let is_vector = |register: Register| register.is_vector_register() || register.is_mm();
+    if insn.encoding() != EncodingKind::Legacy
+        || (0..insn.op_count()).any(|operand| is_vector(insn.op_register(operand)))
+    {
+        return true;
+    }
+    let is_rex = |byte: u8| insn.code_size() == CodeSize::Code64 && byte & 0xf0 == 0x40;
+    let opcode = code.iter().find(|&&byte| !PREFIXES.contains(&byte) && !is_rex(byte));
+    matches!(opcode, Some(0x9b | 0xd8..=0xdf))
+}
+
+#[cfg(test)]
+mod tests {
+    use iced_x86::{InstructionInfoFactory, OpAccess};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Isa;
+    use crate::testing::Expected::{
+        self, AllVcpus, Always, LoadThenStore, OneAccess, ThisVcpu, Unknown, Wide,
+    };
+    use crate::testing::{bytes, check, config};
+
+    /// Assembled by GNU as.
+    #[rustfmt::skip]
+    const LONG_MODE: &[(&str, &str, Expected)] = &[
+        ("4889c3", "mov %rax,%rbx", Always),
+        ("b805000000", "mov $5,%eax", Always),
+        ("8cd8", "mov %ds,%eax", Always),
+        ("488d4c9808", "lea 8(%rax,%rbx,4),%rcx", Always),
+        ("488d0d08000000", "lea 8(%rip),%rcx", Always),
+        ("4801c3", "add %rax,%rbx", Always),
+        ("31c0", "xor %eax,%eax", Always),
+        ("4839c3", "cmp %rax,%rbx", Always),
+        ("84c0", "test %al,%al", Always),
+        ("486bc303", "imul $3,%rbx,%rax", Always),
+        ("48f7e1", "mul %rcx", Always),
+        ("48c1e003", "shl $3,%rax", Always),
+        ("48d3e0", "shl %cl,%rax", Always),
+        ("0fb6c0", "movzbl %al,%eax", Always),
+        ("4863c8", "movslq %eax,%rcx", Always),
+        ("480f44d8", "cmove %rax,%rbx", Always),
+        ("0f94c0", "sete %al", Always),
+        ("480fbcd8", "bsf %rax,%rbx", Always),
+        ("f3480fb8d8", "popcnt %rax,%rbx", Always),
+        ("480fc8", "bswap %rax", Always),
+        ("4899", "cqto", Always),
+        ("90", "nop", Always),
+        ("660f1f440008", "nopw 8(%rax,%rax)", Always),
+        ("f30f1efa", "endbr64", Always),
+        ("0f1808", "prefetcht0 (%rax)", Always),
+        ("0f0d08", "prefetchw (%rax)", Always),
+        ("4893", "xchg %rax,%rbx", Always),
+        ("0faee8", "lfence", Always),
+        ("c4e2e0f2c8", "andn %rax,%rbx,%rcx", Always),
+        ("c4e2f9f7cb", "shlx %rax,%rbx,%rcx", Always),
+        ("660fefc0", "pxor %xmm0,%xmm0", Always),
+        ("f20f58c1", "addsd %xmm1,%xmm0", Always),
+        ("660f2ec1", "ucomisd %xmm1,%xmm0", Always),
+        ("f2480f2ac0", "cvtsi2sd %rax,%xmm0", Always),
+        ("0f28c8", "movaps %xmm0,%xmm1", Always),
+        ("c5f5efd0", "vpxor %ymm0,%ymm1,%ymm2", Always),
+        ("c4e2f1a9d0", "vfmadd213sd %xmm0,%xmm1,%xmm2", Always),
+        ("c5f877", "vzeroupper", Always),
+        ("d8c1", "fadd %st(1),%st", Always),
+        ("d9ca", "fxch %st(2)", Always),
+        ("dfe0", "fnstsw %ax", Always),
+        ("488b18", "mov (%rax),%rbx", OneAccess),
+        ("48895c4808", "mov %rbx,8(%rax,%rcx,2)", OneAccess),
+        ("c70005000000", "movl $5,(%rax)", OneAccess),
+        ("8c18", "mov %ds,(%rax)", OneAccess),
+        ("48a18877665544332211", "movabs 0x1122334455667788,%rax", OneAccess),
+        ("0fb600", "movzbl (%rax),%eax", OneAccess),
+        ("486308", "movslq (%rax),%rcx", OneAccess),
+        ("480318", "add (%rax),%rbx", OneAccess),
+        ("483903", "cmp %rax,(%rbx)", OneAccess),
+        ("833b05", "cmpl $5,(%rbx)", OneAccess),
+        ("f60001", "testb $1,(%rax)", OneAccess),
+        ("480faf18", "imul (%rax),%rbx", OneAccess),
+        ("48f720", "mulq (%rax)", OneAccess),
+        ("480f4418", "cmove (%rax),%rbx", OneAccess),
+        ("0f9400", "sete (%rax)", OneAccess),
+        ("480fa303", "bt %rax,(%rbx)", OneAccess),
+        ("480fba2303", "btq $3,(%rbx)", OneAccess),
+        ("480fbc18", "bsf (%rax),%rbx", OneAccess),
+        ("480f38f018", "movbe (%rax),%rbx", OneAccess),
+        ("480fc303", "movnti %rax,(%rbx)", OneAccess),
+        ("50", "push %rax", OneAccess),
+        ("6a05", "push $5", OneAccess),
+        ("58", "pop %rax", OneAccess),
+        ("c9", "leave", OneAccess),
+        ("f20f1000", "movsd (%rax),%xmm0", OneAccess),
+        ("f30f1100", "movss %xmm0,(%rax)", OneAccess),
+        ("f30f7e00", "movq (%rax),%xmm0", OneAccess),
+        ("0f1700", "movhps %xmm0,(%rax)", OneAccess),
+        ("f20f5800", "addsd (%rax),%xmm0", OneAccess),
+        ("f2480f2a00", "cvtsi2sdq (%rax),%xmm0", OneAccess),
+        ("c5fb1000", "vmovsd (%rax),%xmm0", OneAccess),
+        ("d900", "flds (%rax)", OneAccess),
+        ("dd00", "fldl (%rax)", OneAccess),
+        ("df38", "fistpll (%rax)", OneAccess),
+        ("d928", "fldcw (%rax)", OneAccess),
+        ("480103", "add %rax,(%rbx)", LoadThenStore),
+        ("830305", "addl $5,(%rbx)", LoadThenStore),
+        ("48ff00", "incq (%rax)", LoadThenStore),
+        ("f718", "negl (%rax)", LoadThenStore),
+        ("f610", "notb (%rax)", LoadThenStore),
+        ("c12003", "shll $3,(%rax)", LoadThenStore),
+        ("c12000", "shll $0,(%rax)", LoadThenStore),
+        ("48d318", "rcrq %cl,(%rax)", LoadThenStore),
+        ("480fa40303", "shld $3,%rax,(%rbx)", LoadThenStore),
+        ("480fab03", "bts %rax,(%rbx)", LoadThenStore),
+        ("ff30", "pushq (%rax)", LoadThenStore),
+        ("8f00", "popq (%rax)", LoadThenStore),
+        ("0f2800", "movaps (%rax),%xmm0", Wide),
+        ("0f1100", "movups %xmm0,(%rax)", Wide),
+        ("f30f6f00", "movdqu (%rax),%xmm0", Wide),
+        ("660ffe00", "paddd (%rax),%xmm0", Wide),
+        ("660f2e00", "ucomisd (%rax),%xmm0", Wide),
+        ("f30f5a00", "cvtss2sd (%rax),%xmm0", Wide),
+        ("c5fa6f00", "vmovdqu (%rax),%xmm0", Wide),
+        ("c5fe6f00", "vmovdqu (%rax),%ymm0", Unknown),
+        ("c5fc1100", "vmovups %ymm0,(%rax)", Unknown),
+        ("c4e2f1a910", "vfmadd213sd (%rax),%xmm1,%xmm2", Unknown),
+        ("db28", "fldt (%rax)", Unknown),
+        ("db38", "fstpt (%rax)", Unknown),
+        ("d9d0", "fnop", Unknown),
+        ("9b", "fwait", Unknown),
+        ("dd30", "fnsave (%rax)", Unknown),
+        ("48f7f1", "div %rcx", Unknown),
+        ("f738", "idivl (%rax)", Unknown),
+        ("f0480103", "lock add %rax,(%rbx)", Unknown),
+        ("488703", "xchg %rax,(%rbx)", Unknown),
+        ("480fc103", "xadd %rax,(%rbx)", Unknown),
+        ("480fb103", "cmpxchg %rax,(%rbx)", Unknown),
+        ("f0480fc70b", "lock cmpxchg16b (%rbx)", Unknown),
+        ("f3a4", "rep movsb", Unknown),
+        ("a5", "movsl", Unknown),
+        ("48a5", "movsq", Unknown),
+        ("f348ab", "rep stosq", Unknown),
+        ("f2ae", "repne scasb", Unknown),
+        ("a7", "cmpsl", Unknown),
+        ("c8080000", "enter $8,$0", Unknown),
+        ("e805000000", "call .+10", Unknown),
+        ("ffd0", "call *%rax", Unknown),
+        ("ff10", "call *(%rax)", Unknown),
+        ("eb08", "jmp .+10", Unknown),
+        ("ff20", "jmp *(%rax)", Unknown),
+        ("7408", "je .+10", Unknown),
+        ("e308", "jrcxz .+10", Unknown),
+        ("e208", "loop .+10", Unknown),
+        ("c3", "ret", Unknown),
+        ("c20800", "ret $8", Unknown),
+        ("9c", "pushfq", Unknown),
+        ("9d", "popfq", Unknown),
+        ("fa", "cli", Unknown),
+        ("fb", "sti", Unknown),
+        ("0f01cb", "stac", Unknown),
+        ("0f01ca", "clac", Unknown),
+        ("0fa2", "cpuid", Unknown),
+        ("0f31", "rdtsc", Unknown),
+        ("f390", "pause", Unknown),
+        ("0fae20", "xsave (%rax)", Unknown),
+        ("0fae08", "fxrstor (%rax)", Unknown),
+        ("0fae10", "ldmxcsr (%rax)", Unknown),
+        ("660ff7c8", "maskmovdqu %xmm0,%xmm1", Unknown),
+        ("c4e279901408", "vpgatherdd %xmm0,(%rax,%xmm1),%xmm2", Unknown),
+        ("660f3a0f0003", "palignr $3,(%rax),%xmm0", Unknown),
+        ("0f22d8", "mov %rax,%cr3", ThisVcpu),
+        ("0f20d8", "mov %cr3,%rax", ThisVcpu),
+        ("0f23f8", "mov %rax,%dr7", ThisVcpu),
+        ("8ed8", "mov %eax,%ds", ThisVcpu),
+        ("8e18", "mov (%rax),%ds", ThisVcpu),
+        ("0fa1", "pop %fs", ThisVcpu),
+        ("0fb408", "lfs (%rax),%ecx", ThisVcpu),
+        ("0f30", "wrmsr", ThisVcpu),
+        ("0f32", "rdmsr", ThisVcpu),
+        ("0f0138", "invlpg (%rax)", ThisVcpu),
+        ("660f388208", "invpcid (%rax),%rcx", ThisVcpu),
+        ("48cf", "iretq", ThisVcpu),
+        ("0f05", "syscall", ThisVcpu),
+        ("0f07", "sysret", ThisVcpu),
+        ("0f34", "sysenter", ThisVcpu),
+        ("0f35", "sysexit", ThisVcpu),
+        ("0f01f8", "swapgs", ThisVcpu),
+        ("cb", "lret", ThisVcpu),
+        ("ff18", "lcall *(%rax)", ThisVcpu),
+        ("ff28", "ljmp *(%rax)", ThisVcpu),
+        ("0f01f0", "lmsw %ax", ThisVcpu),
+        ("0f00d8", "ltr %ax", ThisVcpu),
+        ("0f00d0", "lldt %ax", ThisVcpu),
+        ("0f0110", "lgdt (%rax)", ThisVcpu),
+        ("0f0118", "lidt (%rax)", ThisVcpu),
+        ("0f06", "clts", ThisVcpu),
+        ("cd80", "int $0x80", ThisVcpu),
+        ("cc", "int3", ThisVcpu),
+        ("0f0b", "ud2", ThisVcpu),
+        ("f4", "hlt", ThisVcpu),
+        ("0faa", "rsm", ThisVcpu),
+        ("0f01d8", "vmrun", ThisVcpu),
+        ("0f01c1", "vmcall", ThisVcpu),
+        ("0f01d9", "vmmcall", ThisVcpu),
+        ("0f01da", "vmload", ThisVcpu),
+        ("0f01dc", "stgi", ThisVcpu),
+        ("0f01d1", "xsetbv", ThisVcpu),
+        ("0f01ef", "wrpkru", ThisVcpu),
+        ("0fc718", "xrstors (%rax)", ThisVcpu),
+        ("0f08", "invd", ThisVcpu),
+        ("0f01c8", "monitor", ThisVcpu),
+        ("0f01c9", "mwait", ThisVcpu),
+        ("e460", "in $0x60,%al", AllVcpus),
+        ("ed", "in (%dx),%eax", AllVcpus),
+        ("e680", "out %al,$0x80", AllVcpus),
+        ("ef", "out %eax,(%dx)", AllVcpus),
+        ("6c", "insb", AllVcpus),
+        ("f36f", "rep outsl", AllVcpus),
+    ];
+
+    #[rustfmt::skip]
+    const PROTECTED_MODE: &[(&str, &str, Expected)] = &[
+        ("40", "inc %eax", Always),
+        ("27", "daa", Unknown),
+        ("60", "pusha", Unknown),
+        ("61", "popa", Unknown),
+        ("ce", "into", ThisVcpu),
+        ("6203", "bound %eax,(%ebx)", ThisVcpu),
+        ("c408", "les (%eax),%ecx", ThisVcpu),
+        ("ea000010001000", "ljmp $0x10,$0x100000", ThisVcpu),
+        ("1f", "pop %ds", ThisVcpu),
+        ("1e", "push %ds", OneAccess),
+        ("50", "push %eax", OneAccess),
+        ("a134120000", "mov 0x1234,%eax", OneAccess),
+    ];
+
+    const LONG: Isa = Isa::X86(X86Modes::BITS64, WideAccess::Either);
+    const ANY: Isa = Isa::X86(X86Modes::ALL, WideAccess::Either);
+
+    fn block<'a>(isa: Isa, vaddr: u64, insns: &[&'a [u8]]) -> crate::Block {
+        let mut at = vaddr;
+        let mut placed = Vec::<(u64, &'a [u8])>::new();
+        for &code in insns {
+            placed.push((at, code));
+            at += code.len() as u64;
+        }
+        isa.block(placed)
+    }
+
+    #[test]
+    fn instructions_of_long_mode() {
+        check(LONG, LONG_MODE);
+    }
+
+    #[test]
+    fn instructions_of_protected_mode() {
+        check(Isa::X86(X86Modes::BITS32, WideAccess::Either), PROTECTED_MODE);
+    }
+
+    #[test]
+    fn lengths_must_fit() {
+        for hex in ["", "48", "488b", "9090", "48c785", "f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0"] {
+            assert_eq!(LONG.effects(&bytes(hex)), Effects::UNKNOWN, "{hex}");
+        }
+    }
+
+    #[test]
+    fn where_modes_disagree_nothing_is_promised() {
+        // 63 c8 is movslq %eax,%ecx or arpl %cx,%ax; 40 by itself is inc %eax or no instruction.
+        assert_eq!(LONG.effects(&bytes("63c8")), Effects::plain(Completion::Always));
+        assert_eq!(ANY.effects(&bytes("63c8")).completion, Completion::Unknown);
+        assert_eq!(ANY.effects(&bytes("89d8")), Effects::plain(Completion::Always));
+    }
+
+    #[test]
+    fn the_mode_fits_every_instruction_of_the_block() {
+        let mov_reg = bytes("89d8");
+        let mov_r64 = bytes("4889d8");
+        let mov_imm16 = bytes("b83412");
+        let mov_imm32 = bytes("b878563412");
+        let les = bytes("c408");
+        let mode = |insns: &[&[u8]]| block(ANY, 0x1000, insns).x86_mode();
+        assert_eq!(mode(&[&mov_reg]), Some(X86Mode::Bits64));
+        assert_eq!(mode(&[&mov_reg, &mov_r64]), Some(X86Mode::Bits64));
+        assert_eq!(mode(&[&mov_reg, &mov_imm16]), Some(X86Mode::Bits16));
+        assert_eq!(mode(&[&mov_imm32, &les]), Some(X86Mode::Bits32));
+        assert_eq!(mode(&[&mov_r64, &mov_imm16]), None);
+        assert_eq!(block(ANY, 0x1000, &[&mov_r64, &mov_imm16]).effects(&mov_r64), Effects::UNKNOWN);
+    }
+
+    #[test]
+    fn above_4_gib_there_is_only_64_bit_code() {
+        let arpl_or_movslq = bytes("63c8");
+        let high = 0xffff_ffff_8100_0000;
+        assert_eq!(
+            block(ANY, high, &[&arpl_or_movslq]).effects(&arpl_or_movslq),
+            Effects::plain(Completion::Always)
+        );
+        let i386 = Isa::from_target("i386");
+        assert_eq!(block(i386, high, &[&arpl_or_movslq]).x86_mode(), None);
+    }
+
+    #[test]
+    fn an_announced_leftover_at_the_page_end_is_not_relied_on() {
+        let mov = bytes("89d8");
+        // Cut off from `44 89 c0`; on its own it is `inc %esp` of 32-bit code.
+        let leftover = bytes("44");
+        let mut at_page_end = block(ANY, 0x40_0ffb, &[&mov, &mov, &leftover]);
+        assert_eq!(at_page_end.x86_mode(), Some(X86Mode::Bits64));
+        assert_eq!(at_page_end.effects(&mov).completion, Completion::Always);
+        assert_eq!(at_page_end.effects(&mov).completion, Completion::Unknown);
+
+        let mut elsewhere = block(ANY, 0x40_0800, &[&mov, &mov, &mov]);
+        assert_eq!(elsewhere.effects(&mov).completion, Completion::Always);
+        assert_eq!(elsewhere.effects(&mov).completion, Completion::Always);
+    }
+
+    proptest! {
+        #![proptest_config(config())]
+
+        /// Compared with iced's own account of memory accesses.
+        #[test]
+        fn promises_agree_with_the_accesses(code in prop::collection::vec(any::<u8>(), 15)) {
+            for mode in X86Modes::ALL.iter() {
+                let insn = Decoder::new(mode.bits(), &code, DecoderOptions::NONE).decode();
+                if insn.is_invalid() {
+                    continue;
+                }
+                let code = &code[..insn.len()];
+                let isa = Isa::X86(X86Modes(mode.bit()), WideAccess::Single);
+                let mut factory = InstructionInfoFactory::new();
+                let accesses: Vec<_> = factory
+                    .info(&insn)
+                    .used_memory()
+                    .iter()
+                    .map(iced_x86::UsedMemory::access)
+                    .collect();
+                match isa.effects(code).completion {
+                    Completion::Always => prop_assert!(
+                        accesses.iter().all(|&access| access == OpAccess::NoMemAccess),
+                        "{code:02x?} {accesses:?}"
+                    ),
+                    Completion::OneAccess => prop_assert!(
+                        matches!(
+                            accesses[..],
+                            [OpAccess::Read | OpAccess::Write | OpAccess::CondRead]
+                        ),
+                        "{code:02x?} {accesses:?}"
+                    ),
+                    Completion::LoadThenStore => prop_assert!(
+                        matches!(
+                            accesses[..],
+                            [OpAccess::ReadWrite | OpAccess::ReadCondWrite]
+                                | [OpAccess::Read, OpAccess::Write]
+                                | [OpAccess::Write, OpAccess::Read]
+                        ),
+                        "{code:02x?} {accesses:?}"
+                    ),
+                    Completion::Unknown => {}
+                }
+            }
+        }
+
+        #[test]
+        fn privileged_instructions_promise_nothing(code in prop::collection::vec(any::<u8>(), 15)) {
+            let insn = Decoder::new(64, &code, DecoderOptions::NONE).decode();
+            let effects = LONG.effects(&code[..insn.len()]);
+            prop_assert!(!insn.is_privileged() || effects.completion == Completion::Unknown);
+        }
+    }
+}

@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# kernel.sh x86_64|riscv64|aarch64: prepares a small Linux guest for system-mode QEMU and prints its directory DIR:
+#   DIR/vmlinuz     Debian's kernel, as -kernel wants it
+#   DIR/initrd.gz   Debian's busybox and the /init below
+#   DIR/args        the arguments for qemu-system-ARCH, one a line: machine, kernel, console; add -smp N as needed
+#
+# The guest prints GUEST-UP, works a little on every processor, prints GUEST-DONE and powers off: QEMU ends by itself
+# with status 0.
+
+. "$(dirname "$0")/lib.sh"
+
+ARCH=${1-}
+case $ARCH in
+x86_64) debian=amd64 kernel=linux-image-cloud-amd64 console=ttyS0 machine=(-M q35) ;;
+riscv64) debian=riscv64 kernel=linux-image-riscv64 console=ttyS0 machine=(-M virt) ;;
+aarch64) debian=arm64 kernel=linux-image-cloud-arm64 console=ttyAMA0 machine=(-M virt -cpu cortex-a57) ;;
+*) die "unknown architecture '$ARCH'; known: x86_64 riscv64 aarch64" ;;
+esac
+
+# Runs in the guest. Output is small and the work is the same at every boot.
+init() {
+    cat <<'INIT'
+#!/bin/busybox sh
+/bin/busybox --install -s /bin
+export PATH=/bin
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev
+echo GUEST-UP
+uname -a
+ls -l /
+grep -c ^processor /proc/cpuinfo
+for cpu in $(seq "$(nproc)"); do
+    (seq 2000 | sort -n -r | sha256sum | cut -c 1-16) &
+done
+wait
+find /bin /proc/sys -type f 2>/dev/null | sort | md5sum
+gzip -c /bin/busybox | gunzip | md5sum
+echo GUEST-DONE
+sync
+poweroff -f
+INIT
+}
+
+DIR=$CACHE/kernel/$ARCH
+RECIPE='trixie 3'
+lock "kernel-$ARCH"
+if ! finished "$DIR" "$RECIPE"; then
+    need test apt-get apt-cache dpkg-deb cpio gzip flock
+    workspace "$DIR"
+    (
+        apt_state "trixie-$debian" "$debian" deb trixie
+        # The package named above depends on the one with the files, whose name holds the kernel's version.
+        image=$(apt-cache -c "$APT_STATE/apt.conf" show "$kernel" |
+            sed -nE '/^Depends:/ s/.*\b(linux-image-[0-9][^ ,]*).*/\1/p' | head -n 1)
+        [ -n "$image" ] || die "$kernel names no kernel image package"
+        apt_unpack "$WORK/image" "$image"
+        apt_unpack "$WORK/root" busybox-static
+    )
+    image=$(find "$WORK/image/boot" -name 'vmlinu[xz]-*' | head -n 1)
+    [ -n "$image" ] || die "the kernel package holds no kernel"
+    if gzip -t "$image" 2>/dev/null; then
+        gzip -dc "$image" >"$WORK/vmlinuz"
+    else
+        mv "$image" "$WORK/vmlinuz"
+    fi
+    busybox=$(find "$WORK/root" -path '*/bin/busybox' -type f | head -n 1)
+    [ -n "$busybox" ] || die "busybox-static holds no busybox"
+    mkdir -p "$WORK/initrd"/{bin,dev,proc,sys}
+    mv "$busybox" "$WORK/initrd/bin/busybox"
+    init >"$WORK/initrd/init"
+    chmod 755 "$WORK/initrd/init" "$WORK/initrd/bin/busybox"
+    (cd "$WORK/initrd" && find . | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0 | gzip -n) >"$WORK/initrd.gz"
+    rm -rf "$WORK"/{image,root,initrd}
+    printf '%s\n' "${machine[@]}" -m 512 -nographic -no-reboot -nic none \
+        -kernel "$DIR/vmlinuz" -initrd "$DIR/initrd.gz" -append "console=$console quiet panic=-1" >"$WORK/args"
+    publish "$WORK" "$DIR" "$RECIPE"
+fi
+printf '%s\n' "$DIR"

@@ -1,0 +1,334 @@
+//! The functions QEMU calls for executed instructions and memory accesses: cast, one call.
+//!
+//! Each exists for every replacement policy, for private and for shared cores, and the memory ones
+//! for user and for system mode, so that nothing is decided per access. [`CallbackSet`] picks.
+
+use std::ffi::c_void;
+
+use cachesim::pages::{Regime, SharedGeneration};
+use cachesim::policy::Policy;
+use qemu_plugin_sys::{
+    qemu_plugin_get_hwaddr, qemu_plugin_hwaddr_is_io, qemu_plugin_hwaddr_phys_addr,
+    qemu_plugin_mem_is_store, qemu_plugin_meminfo_t,
+};
+
+use crate::userdata::{UserData, unpack_count};
+use crate::vcpu::{Machines, Vcpu, Writers, known_vcpu, vcpu};
+
+/// Raised by instructions that change the address translation of several vCPUs, and by stores to
+/// devices.
+pub static SHARED_GENERATION: SharedGeneration = SharedGeneration::new();
+
+/// A callback of an instruction.
+pub type InsnCallback = unsafe extern "C" fn(u32, *mut c_void);
+/// A callback of a memory access.
+pub type MemCallback = unsafe extern "C" fn(u32, qemu_plugin_meminfo_t, u64, *mut c_void);
+
+/// The callbacks that translated code is given.
+#[derive(Clone, Copy, Debug)]
+pub struct CallbackSet {
+    /// Fetches from one line. Takes a [`UserData`].
+    pub fetch: InsnCallback,
+    /// Fetches that hit by construction. Takes a count.
+    pub count: InsnCallback,
+    /// A memory access, and the fetches that follow it. Takes a [`UserData`].
+    pub access: MemCallback,
+    /// The same, of an instruction that may change address translation.
+    pub access_uncached: MemCallback,
+    /// Before an instruction that may change address translation of its own vCPU.
+    pub translation_changes: InsnCallback,
+    /// Before an instruction that may change address translation of all vCPUs.
+    pub all_translations_change: InsnCallback,
+}
+
+/// How a memory access finds the address the data cache sees.
+pub trait Addressing: 'static {
+    /// The address, or `None` where the access does not count: it went to a device.
+    ///
+    /// # Safety
+    /// Called in the memory callback of `vcpu` for `info` and `vaddr`.
+    unsafe fn resolve<P: Policy>(
+        vcpu: &Vcpu<P>,
+        info: qemu_plugin_meminfo_t,
+        vaddr: u64,
+    ) -> Option<u64>;
+}
+
+/// User mode: the virtual address.
+#[derive(Debug)]
+pub struct Virtual;
+
+impl Addressing for Virtual {
+    #[inline(always)]
+    unsafe fn resolve<P: Policy>(_: &Vcpu<P>, _: qemu_plugin_meminfo_t, vaddr: u64) -> Option<u64> {
+        Some(vaddr)
+    }
+}
+
+/// System mode: the guest-physical address, from QEMU.
+#[derive(Debug)]
+pub struct Physical;
+
+impl Addressing for Physical {
+    #[inline(always)]
+    unsafe fn resolve<P: Policy>(
+        _: &Vcpu<P>,
+        info: qemu_plugin_meminfo_t,
+        vaddr: u64,
+    ) -> Option<u64> {
+        // SAFETY: the caller's promise.
+        unsafe { look_up(info, vaddr) }
+    }
+}
+
+/// System mode: the guest-physical address, from this vCPU's page cache if it is there. For guests
+/// whose translation-changing instructions are known.
+#[derive(Debug)]
+pub struct CachedPhysical;
+
+impl Addressing for CachedPhysical {
+    #[inline(always)]
+    unsafe fn resolve<P: Policy>(
+        vcpu: &Vcpu<P>,
+        info: qemu_plugin_meminfo_t,
+        vaddr: u64,
+    ) -> Option<u64> {
+        // SAFETY: `info` is this access's; the reference lives within this callback.
+        let (regime, pages) = unsafe { (regime(info), vcpu.pages()) };
+        if let Some(paddr) = pages.get(&SHARED_GENERATION, vaddr, regime) {
+            return Some(paddr);
+        }
+        // SAFETY: the caller's promise.
+        let paddr = unsafe { look_up(info, vaddr) }?;
+        pages.insert(&SHARED_GENERATION, vaddr, regime, paddr);
+        Some(paddr)
+    }
+}
+
+/// The translation regime of an access.
+///
+/// The low bits of `info` are the index of the MMU mode that QEMU translated with (four of them, five
+/// in newer versions, where the fifth is otherwise part of the access's size). It differs between
+/// privileges that translate differently, so that an exception into one of them, which no
+/// instruction announces, finds no translation of the other.
+///
+/// # Safety
+/// `info` is what the running memory callback was given.
+#[inline(always)]
+unsafe fn regime(info: qemu_plugin_meminfo_t) -> Regime {
+    // SAFETY: the caller's promise.
+    let store = unsafe { qemu_plugin_mem_is_store(info) };
+    let mmu_index = (info & 0x1f) as u8;
+    Regime::new(mmu_index << 1 | u8::from(store))
+}
+
+/// Asks QEMU for the guest-physical address of an access.
+///
+/// # Safety
+/// `info` and `vaddr` are what the running memory callback was given.
+#[inline]
+unsafe fn look_up(info: qemu_plugin_meminfo_t, vaddr: u64) -> Option<u64> {
+    // SAFETY: the caller's promise; QEMU's answer is valid until the callback returns.
+    unsafe {
+        let hwaddr = qemu_plugin_get_hwaddr(info, vaddr);
+        if hwaddr.is_null() {
+            // The reference takes the virtual address then.
+            return Some(vaddr);
+        }
+        if qemu_plugin_hwaddr_is_io(hwaddr) {
+            if qemu_plugin_mem_is_store(info) {
+                // A device may have remapped memory.
+                SHARED_GENERATION.raise();
+            }
+            return None;
+        }
+        Some(qemu_plugin_hwaddr_phys_addr(hwaddr))
+    }
+}
+
+/// Who else uses the core: how a callback reaches the model.
+pub trait Sharing: 'static {
+    /// The index of the vCPU a callback is called for.
+    #[inline(always)]
+    fn index(vcpu_index: u32) -> u32 {
+        vcpu_index
+    }
+
+    /// Fetches from one line.
+    ///
+    /// # Safety
+    /// In a callback of `vcpu`, translated when this kind of sharing held.
+    unsafe fn fetch<P: Policy>(vcpu: &Vcpu<P>, data: UserData);
+    /// Fetches that hit by construction.
+    ///
+    /// # Safety
+    /// As for `fetch`.
+    unsafe fn count<P: Policy>(vcpu: &Vcpu<P>, fetches: u64);
+    /// A data access, unless it does not count, and the fetches after it.
+    ///
+    /// # Safety
+    /// As for `fetch`.
+    unsafe fn access<P: Policy>(vcpu: &Vcpu<P>, address: Option<u64>, data: UserData);
+}
+
+/// Nobody, and there is no other vCPU.
+#[derive(Debug)]
+pub struct Alone;
+/// Nobody, but other vCPUs execute the same code on cores of their own.
+#[derive(Debug)]
+pub struct Private;
+/// Other vCPUs.
+#[derive(Debug)]
+pub struct Shared;
+
+macro_rules! private_sharing {
+    ($sharing:ty, $writers:expr, $index:expr) => {
+        impl Sharing for $sharing {
+            #[inline(always)]
+            fn index(vcpu_index: u32) -> u32 {
+                let index: fn(u32) -> u32 = $index;
+                index(vcpu_index)
+            }
+
+            #[inline(always)]
+            unsafe fn fetch<P: Policy>(vcpu: &Vcpu<P>, data: UserData) {
+                // SAFETY: in a callback of the one vCPU that uses its core.
+                unsafe { vcpu.fetch_private(data, $writers) };
+            }
+
+            #[inline(always)]
+            unsafe fn count<P: Policy>(vcpu: &Vcpu<P>, fetches: u64) {
+                // SAFETY: in a callback of the one vCPU that uses its core.
+                unsafe { vcpu.count_private(fetches) };
+            }
+
+            #[inline(always)]
+            unsafe fn access<P: Policy>(vcpu: &Vcpu<P>, address: Option<u64>, data: UserData) {
+                // SAFETY: in a callback of the one vCPU that uses its core.
+                unsafe { vcpu.access_private(address, data, $writers) };
+            }
+        }
+    };
+}
+
+// The only vCPU is the first.
+private_sharing!(Alone, Writers::One, |_| 0);
+private_sharing!(Private, Writers::Many, |vcpu_index| vcpu_index);
+
+impl Sharing for Shared {
+    #[inline(always)]
+    unsafe fn fetch<P: Policy>(vcpu: &Vcpu<P>, data: UserData) {
+        vcpu.fetch_shared(data);
+    }
+
+    #[inline(always)]
+    unsafe fn count<P: Policy>(vcpu: &Vcpu<P>, fetches: u64) {
+        vcpu.count_shared(fetches);
+    }
+
+    #[inline(always)]
+    unsafe fn access<P: Policy>(vcpu: &Vcpu<P>, address: Option<u64>, data: UserData) {
+        vcpu.access_shared(address, data);
+    }
+}
+
+impl CallbackSet {
+    /// The callbacks for policy `P`, sharing `S` and addressing `A`.
+    pub const fn of<P: Machines, S: Sharing, A: Addressing>() -> Self {
+        Self {
+            fetch: fetch::<P, S>,
+            count: count::<P, S>,
+            access: access::<P, S, A>,
+            access_uncached: access::<P, S, Physical>,
+            translation_changes: translation_changes::<P>,
+            all_translations_change,
+        }
+    }
+}
+
+unsafe extern "C" fn fetch<P: Machines, S: Sharing>(vcpu_index: u32, userdata: *mut c_void) {
+    // SAFETY: translation registered this with a packed `UserData`, for this policy and kind of
+    // sharing.
+    unsafe {
+        match known_vcpu(S::index(vcpu_index)) {
+            Some(vcpu) => S::fetch::<P>(vcpu, UserData::unpack(userdata)),
+            None => first_fetch::<P, S>(vcpu_index, userdata),
+        }
+    }
+}
+
+unsafe extern "C" fn count<P: Machines, S: Sharing>(vcpu_index: u32, userdata: *mut c_void) {
+    // SAFETY: translation registered this for this policy and kind of sharing.
+    unsafe {
+        match known_vcpu(S::index(vcpu_index)) {
+            Some(vcpu) => S::count::<P>(vcpu, unpack_count(userdata)),
+            None => S::count::<P>(vcpu(vcpu_index), unpack_count(userdata)),
+        }
+    }
+}
+
+unsafe extern "C" fn access<P: Machines, S: Sharing, A: Addressing>(
+    vcpu_index: u32,
+    info: qemu_plugin_meminfo_t,
+    vaddr: u64,
+    userdata: *mut c_void,
+) {
+    // SAFETY: translation registered this with a packed `UserData`, for this policy, kind of sharing
+    // and addressing; `info` and `vaddr` are this access's.
+    unsafe {
+        match known_vcpu(S::index(vcpu_index)) {
+            Some(vcpu) => access_of::<P, S, A>(vcpu, info, vaddr, userdata),
+            None => first_access::<P, S, A>(vcpu_index, info, vaddr, userdata),
+        }
+    }
+}
+
+/// # Safety
+/// In the memory callback of `vcpu`, registered for these type parameters.
+#[inline(always)]
+unsafe fn access_of<P: Machines, S: Sharing, A: Addressing>(
+    vcpu: &Vcpu<P>,
+    info: qemu_plugin_meminfo_t,
+    vaddr: u64,
+    userdata: *mut c_void,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        S::access(vcpu, A::resolve(vcpu, info, vaddr), UserData::unpack(userdata));
+    }
+}
+
+// The callbacks of a vCPU that has no slot yet, or none at all. Apart and called last, so that the
+// others need no stack frame.
+
+/// # Safety
+/// As for [`fetch`].
+#[cold]
+#[inline(never)]
+unsafe extern "C" fn first_fetch<P: Machines, S: Sharing>(vcpu_index: u32, userdata: *mut c_void) {
+    // SAFETY: the caller's promise.
+    unsafe { S::fetch::<P>(vcpu(vcpu_index), UserData::unpack(userdata)) };
+}
+
+/// # Safety
+/// As for [`access`].
+#[cold]
+#[inline(never)]
+unsafe extern "C" fn first_access<P: Machines, S: Sharing, A: Addressing>(
+    vcpu_index: u32,
+    info: qemu_plugin_meminfo_t,
+    vaddr: u64,
+    userdata: *mut c_void,
+) {
+    // SAFETY: the caller's promise.
+    unsafe { access_of::<P, S, A>(vcpu(vcpu_index), info, vaddr, userdata) };
+}
+
+unsafe extern "C" fn translation_changes<P: Machines>(vcpu_index: u32, _: *mut c_void) {
+    // SAFETY: registered for this policy; in a callback of this vCPU.
+    unsafe { vcpu::<P>(vcpu_index).pages() }.raise_generation();
+}
+
+unsafe extern "C" fn all_translations_change(_: u32, _: *mut c_void) {
+    SHARED_GENERATION.raise();
+}

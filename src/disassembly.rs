@@ -1,0 +1,92 @@
+//! Instruction text, made at the exit for the few instructions that are printed.
+//!
+//! QEMU can disassemble only while it translates, and doing that for every instruction costs up to
+//! 40 % of a kernel's boot. So the bytes are kept and disassembled here, by Capstone. For guests that
+//! Capstone does not know, and for those where the bytes alone do not say how to read them (32-bit Arm
+//! with its Thumb states), QEMU's own text is taken at translation.
+
+use cachesim::instructions::Instruction;
+use capstone::{Arch, Capstone, CsResult, Endian, ExtraMode, Mode};
+use isa::X86Mode;
+
+/// When and how a guest's instructions become text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Disassembler {
+    /// At the exit.
+    Deferred(Language),
+    /// At translation, by QEMU.
+    ByQemu,
+}
+
+/// What Capstone is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Language {
+    arch: Arch,
+    /// For x86 overridden by the mode of each instruction.
+    mode: Mode,
+    endian: Endian,
+}
+
+impl Disassembler {
+    /// For the guest architecture that QEMU calls `target`.
+    pub fn for_target(target: &str) -> Self {
+        let (arch, mode, endian) = match target {
+            "x86_64" | "i386" => (Arch::X86, Mode::Mode64, Endian::Little),
+            "riscv64" => (Arch::RISCV, Mode::RiscV64, Endian::Little),
+            "riscv32" => (Arch::RISCV, Mode::RiscV32, Endian::Little),
+            "aarch64" | "aarch64_be" => (Arch::ARM64, Mode::Arm, Endian::Little),
+            "ppc64le" => (Arch::PPC, Mode::Mode64, Endian::Little),
+            "ppc64" => (Arch::PPC, Mode::Mode64, Endian::Big),
+            "mips64el" => (Arch::MIPS, Mode::Mips64, Endian::Little),
+            "mips64" => (Arch::MIPS, Mode::Mips64, Endian::Big),
+            "s390x" => (Arch::SYSZ, Mode::Default, Endian::Big),
+            "sparc64" => (Arch::SPARC, Mode::V9, Endian::Big),
+            _ => return Self::ByQemu,
+        };
+        Self::Deferred(Language { arch, mode, endian })
+    }
+}
+
+const BITS16: u8 = 16;
+const BITS32: u8 = 32;
+const BITS64: u8 = 64;
+
+/// How an x86 mode is noted in an instruction's record.
+pub fn x86_decoding(mode: X86Mode) -> u8 {
+    match mode {
+        X86Mode::Bits16 => BITS16,
+        X86Mode::Bits32 => BITS32,
+        X86Mode::Bits64 => BITS64,
+    }
+}
+
+impl Language {
+    fn open(self, decoding: u8) -> CsResult<Capstone> {
+        let mode = match (self.arch, decoding) {
+            (Arch::X86, BITS16) => Mode::Mode16,
+            (Arch::X86, BITS32) => Mode::Mode32,
+            _ => self.mode,
+        };
+        let compressed = (self.arch == Arch::RISCV).then_some(ExtraMode::RiscVC);
+        Capstone::new_raw(self.arch, mode, compressed.into_iter(), Some(self.endian))
+    }
+
+    /// The text of `instruction`; its bytes where they make none.
+    pub fn text(self, instruction: &Instruction) -> String {
+        let code = instruction.identity.code.as_bytes();
+        let decoded = self.open(instruction.decoding).ok().and_then(|capstone| {
+            let decoded = capstone.disasm_count(code, instruction.vaddr, 1).ok()?;
+            let first = decoded.first()?;
+            (first.len() == code.len()).then(|| match (first.mnemonic(), first.op_str()) {
+                (Some(mnemonic), Some(operands)) if !operands.is_empty() => {
+                    format!("{mnemonic} {operands}")
+                }
+                (mnemonic, _) => mnemonic.unwrap_or_default().to_owned(),
+            })
+        });
+        decoded.unwrap_or_else(|| {
+            let bytes: Vec<_> = code.iter().map(|byte| format!("{byte:#04x}")).collect();
+            format!(".byte {}", bytes.join(", "))
+        })
+    }
+}

@@ -1,0 +1,306 @@
+//! Translation: a block of instructions becomes line runs, segments and instruction records.
+//!
+//! A *run* is a row of instructions of the block in one line of the instruction cache. Only its first
+//! fetch can miss and only that one is simulated: whatever follows hits the line accessed last.
+//!
+//! All of the run's fetches have to be counted, but a run may be left early by an instruction that
+//! faults. So it is cut into *segments*, after every instruction that may not complete. The first
+//! segment is counted by the run's callback, each further one by something that happens exactly when
+//! the instruction before it has completed: its memory callback, if it makes one access, or else a
+//! small callback of the segment's first instruction.
+
+use std::collections::HashMap;
+use std::ffi::{CStr, c_void};
+use std::ptr;
+
+use cachesim::core::Lines;
+use cachesim::instructions::{
+    Code, Description, Identity, Instruction, InstructionTable, MAX_CODE_BYTES, SymbolId,
+};
+use isa::{Completion, Isa, TranslationEffect};
+use qemu_plugin::TranslationBlock;
+use qemu_plugin_sys::qemu_plugin_cb_flags::QEMU_PLUGIN_CB_NO_REGS;
+use qemu_plugin_sys::qemu_plugin_mem_rw::{
+    QEMU_PLUGIN_MEM_R, QEMU_PLUGIN_MEM_RW, QEMU_PLUGIN_MEM_W,
+};
+use qemu_plugin_sys::{
+    qemu_plugin_insn, qemu_plugin_insn_symbol, qemu_plugin_mem_rw,
+    qemu_plugin_register_vcpu_insn_exec_cb, qemu_plugin_register_vcpu_mem_cb, qemu_plugin_tb,
+    qemu_plugin_tb_get_insn,
+};
+
+use crate::api::{Emulation, Qemu};
+use crate::callbacks::{CallbackSet, InsnCallback, MemCallback};
+use crate::disassembly::{Disassembler, x86_decoding};
+use crate::userdata::{UserData, pack_count};
+
+/// One instruction of the block at hand.
+struct Translated {
+    handle: *mut qemu_plugin_insn,
+    record: &'static Instruction,
+    completion: Completion,
+    translation: TranslationEffect,
+}
+
+/// One instruction of the block at hand, as far as reading it goes.
+struct Read {
+    handle: *mut qemu_plugin_insn,
+    identity: Identity,
+    vaddr: u64,
+}
+
+/// Instruments blocks, and knows all instructions of the run.
+pub struct Translator {
+    isa: Isa,
+    lines: Lines,
+    disassembler: Disassembler,
+    instructions: InstructionTable,
+    /// The texts that QEMU made at translation, for guests whose bytes cannot be disassembled later.
+    texts: HashMap<*const Instruction, Box<str>>,
+    /// The blocks' symbols come from a few strings of QEMU's; the last one seen and its id here.
+    last_symbol: (usize, SymbolId),
+    read: Vec<Read>,
+    block: Vec<Translated>,
+}
+
+// SAFETY: the pointers in `read` and `block` are used while `translate` runs and forgotten at its
+// end; `texts` and `last_symbol` use addresses as keys only.
+unsafe impl Send for Translator {}
+
+impl Translator {
+    /// Nothing translated yet.
+    pub fn new(isa: Isa, disassembler: Disassembler, lines: Lines) -> Self {
+        Self {
+            isa,
+            lines,
+            disassembler,
+            instructions: InstructionTable::default(),
+            texts: HashMap::new(),
+            last_symbol: (0, SymbolId::NONE),
+            read: Vec::new(),
+            block: Vec::new(),
+        }
+    }
+
+    /// All instructions of the run.
+    pub fn instructions(&self) -> &InstructionTable {
+        &self.instructions
+    }
+
+    /// An instruction's disassembly.
+    pub fn text(&self, instruction: &'static Instruction) -> String {
+        match self.disassembler {
+            Disassembler::Deferred(language) => language.text(instruction),
+            Disassembler::ByQemu => {
+                let text = self.texts.get(&ptr::from_ref(instruction));
+                text.map(ToString::to_string).unwrap_or_default()
+            }
+        }
+    }
+
+    /// Instruments the block that QEMU has just translated.
+    pub fn translate(&mut self, qemu: &Qemu, tb: *mut qemu_plugin_tb, callbacks: &CallbackSet) {
+        self.read_block(qemu, tb);
+        self.find_records(tb);
+        self.register(callbacks);
+        self.read.clear();
+        self.block.clear();
+    }
+
+    fn read_block(&mut self, qemu: &Qemu, tb: *mut qemu_plugin_tb) {
+        let block = TranslationBlock::from(tb);
+        let mut page = None;
+        for (index, insn) in block.instructions().enumerate() {
+            // SAFETY: the block is being translated and has an instruction of this index.
+            let handle = unsafe { qemu_plugin_tb_get_insn(tb, index) };
+            let vaddr = insn.vaddr();
+            let place = match qemu.emulation {
+                Emulation::User => vaddr,
+                Emulation::System { .. } => {
+                    physical(qemu, &mut page, vaddr).unwrap_or_else(|| insn.haddr())
+                }
+            };
+            let mut bytes = [0; MAX_CODE_BYTES];
+            // SAFETY: `handle` is of this block, and QEMU gives its size.
+            let len = unsafe { qemu.insn_bytes(handle, insn.size(), &mut bytes) };
+            let identity = Identity { place, code: Code::new(&bytes[..len]) };
+            self.read.push(Read { handle, identity, vaddr });
+        }
+    }
+
+    fn find_records(&mut self, tb: *mut qemu_plugin_tb) {
+        let Self { isa, instructions, texts, last_symbol, read, block, .. } = self;
+        let by_qemu = self.disassembler == Disassembler::ByQemu;
+        let mut classes =
+            isa.block(read.iter().map(|insn| (insn.vaddr, insn.identity.code.as_bytes())));
+        let decoding = classes.x86_mode().map_or(0, x86_decoding);
+        for (index, &Read { handle, identity, vaddr }) in read.iter().enumerate() {
+            let effects = classes.effects(identity.code.as_bytes());
+            let mut is_new = false;
+            let record = instructions.get_or_insert(identity, |symbols| {
+                is_new = true;
+                // SAFETY: `handle` is of the block being translated.
+                let name = unsafe { qemu_plugin_insn_symbol(handle) };
+                if name.addr() != last_symbol.0 {
+                    let id = if name.is_null() {
+                        SymbolId::NONE
+                    } else {
+                        // SAFETY: QEMU keeps its symbols' names, NUL-terminated, until it ends.
+                        symbols.intern(&unsafe { CStr::from_ptr(name) }.to_string_lossy())
+                    };
+                    *last_symbol = (name.addr(), id);
+                }
+                Description { vaddr, decoding, symbol: last_symbol.1 }
+            });
+            if is_new && by_qemu {
+                let block = TranslationBlock::from(tb);
+                let text = block.instruction(index).and_then(|insn| insn.disas());
+                texts.insert(record, text.unwrap_or_default().into());
+            }
+            block.push(Translated {
+                handle,
+                record,
+                completion: effects.completion,
+                translation: effects.may_change_translation,
+            });
+        }
+    }
+
+    fn register(&self, callbacks: &CallbackSet) {
+        let mut rest = &self.block[..];
+        while let Some(first) = rest.first() {
+            let line = self.lines.fetch_line(first.record.identity.place);
+            let length = rest
+                .iter()
+                .position(|insn| self.lines.fetch_line(insn.record.identity.place) != line)
+                .unwrap_or(rest.len());
+            let (run, others) = rest.split_at(length);
+            register_run(run, callbacks);
+            rest = others;
+        }
+    }
+}
+
+/// The offset within a stretch of addresses that no guest's page is smaller than.
+const OFFSET: u64 = (1 << 8) - 1;
+
+/// The guest-physical address of an instruction, where QEMU gives it. `page` keeps the answer for the
+/// instructions that follow it.
+fn physical(qemu: &Qemu, page: &mut Option<(u64, Option<u64>)>, vaddr: u64) -> Option<u64> {
+    if !qemu.translates() {
+        return None;
+    }
+    let base = vaddr & !OFFSET;
+    let translated = match *page {
+        Some((known, translated)) if known == base => translated,
+        _ => qemu.translate_vaddr(base),
+    };
+    *page = Some((base, translated));
+    Some(translated? | vaddr & OFFSET)
+}
+
+/// Registers the callbacks of the instructions of one line.
+fn register_run(run: &[Translated], callbacks: &CallbackSet) {
+    let mut segments = run.split_inclusive(|insn| insn.completion != Completion::Always).peekable();
+    let mut counted_by = CountedBy::Fetch;
+    while let Some(segment) = segments.next() {
+        let (Some(first), Some(last)) = (segment.first(), segment.last()) else { return };
+        for insn in segment {
+            match insn.translation {
+                TranslationEffect::None => {}
+                TranslationEffect::ThisVcpu => {
+                    on_execution(insn, callbacks.translation_changes, ptr::null_mut());
+                }
+                TranslationEffect::AllVcpus => {
+                    on_execution(insn, callbacks.all_translations_change, ptr::null_mut());
+                }
+            }
+        }
+        match counted_by {
+            CountedBy::Fetch => {
+                on_execution(first, callbacks.fetch, first.userdata(segment.len()));
+            }
+            CountedBy::PreviousAccess => {}
+            CountedBy::Itself => {
+                on_execution(first, callbacks.count, pack_count(fetches(segment.len())));
+            }
+        }
+        let next = segments.peek().map_or(0, |next| next.len());
+        counted_by = on_access(last, next, callbacks);
+    }
+}
+
+/// What counts a segment's fetches.
+enum CountedBy {
+    /// The callback that simulates the run's first fetch.
+    Fetch,
+    /// The memory callback of the instruction before it.
+    PreviousAccess,
+    /// A callback of its own.
+    Itself,
+}
+
+impl Translated {
+    fn userdata(&self, following: usize) -> *mut c_void {
+        UserData { instruction: self.record, fetches: fetches(following) }
+            .pack()
+            .expect("hosts give out addresses below 2^48")
+    }
+}
+
+/// A number of instructions of one block, of which QEMU puts at most a few hundred into one.
+fn fetches(instructions: usize) -> u16 {
+    u16::try_from(instructions).expect("a block is shorter than 65,536 instructions")
+}
+
+/// Registers the memory callbacks of a segment's last instruction, the only one of the segment that may
+/// access memory. `following` is the length of the segment after it.
+fn on_access(insn: &Translated, following: usize, callbacks: &CallbackSet) -> CountedBy {
+    let callback = match insn.translation {
+        TranslationEffect::None => callbacks.access,
+        // What it accessed before the change must not be remembered after it.
+        TranslationEffect::ThisVcpu | TranslationEffect::AllVcpus => callbacks.access_uncached,
+    };
+    match insn.completion {
+        Completion::Always => CountedBy::Itself,
+        Completion::OneAccess => {
+            on_memory(insn, callback, QEMU_PLUGIN_MEM_RW, following);
+            CountedBy::PreviousAccess
+        }
+        Completion::LoadThenStore => {
+            on_memory(insn, callback, QEMU_PLUGIN_MEM_R, 0);
+            on_memory(insn, callback, QEMU_PLUGIN_MEM_W, following);
+            CountedBy::PreviousAccess
+        }
+        Completion::Unknown => {
+            on_memory(insn, callback, QEMU_PLUGIN_MEM_RW, 0);
+            CountedBy::Itself
+        }
+    }
+}
+
+fn on_memory(insn: &Translated, callback: MemCallback, rw: qemu_plugin_mem_rw, following: usize) {
+    // SAFETY: the handle is of the block being translated; the callback has QEMU's type and finds in
+    // the user data what it expects.
+    unsafe {
+        qemu_plugin_register_vcpu_mem_cb(
+            insn.handle,
+            Some(callback),
+            QEMU_PLUGIN_CB_NO_REGS,
+            rw,
+            insn.userdata(following),
+        );
+    }
+}
+
+fn on_execution(insn: &Translated, callback: InsnCallback, userdata: *mut c_void) {
+    // SAFETY: as in `on_memory`.
+    unsafe {
+        qemu_plugin_register_vcpu_insn_exec_cb(
+            insn.handle,
+            Some(callback),
+            QEMU_PLUGIN_CB_NO_REGS,
+            userdata,
+        );
+    }
+}

@@ -1,0 +1,37 @@
+//! `libcache.so`, a QEMU TCG plugin that simulates the caches of the guest's cores.
+//!
+//! QEMU loads the file (`-plugin ./libcache.so,dblksize=64,evict=lru`), calls
+//! [`qemu_plugin_install`], and from then on the callbacks that were registered there. This crate is all
+//! that knows QEMU; the model and the reports are in `cachesim`, the knowledge of guest instructions in
+//! `isa`. ARCHITECTURE.md has the bird's-eye view.
+
+mod api;
+mod callbacks;
+mod disassembly;
+mod instrument;
+mod output;
+mod session;
+mod userdata;
+mod vcpu;
+
+use std::ffi::{c_char, c_int};
+
+use qemu_plugin_sys::{qemu_info_t, qemu_plugin_id_t};
+
+pub use api::qemu_plugin_version;
+
+/// QEMU's entry point: 0 if the plugin is installed; anything else ends QEMU before the guest runs.
+///
+/// # Safety
+/// For QEMU to call, with the arguments its plugin API promises.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qemu_plugin_install(
+    id: qemu_plugin_id_t,
+    info: *const qemu_info_t,
+    argc: c_int,
+    arguments: *mut *mut c_char,
+) -> c_int {
+    // SAFETY: QEMU's arguments, used during the call only.
+    let (qemu, arguments) = unsafe { (api::Qemu::new(id, info), api::arguments(argc, arguments)) };
+    session::install(qemu, &arguments)
+}

@@ -1,0 +1,140 @@
+//! Where a report goes, so that it arrives: QEMU's log when it takes plugin output, a file, stderr.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use cachesim::options::Output;
+
+use crate::api::{self, Emulation, Qemu};
+
+/// Whether the command line or the environment of this QEMU turned plugin logging on. Asked only where
+/// QEMU does not export its log mask.
+fn logging_requested(emulation: Emulation) -> bool {
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let arguments: Vec<_> = arguments.iter().map(|arg| arg.to_string_lossy()).collect();
+    let arguments: Vec<&str> = arguments.iter().map(AsRef::as_ref).collect();
+    let items = match emulation {
+        Emulation::User => {
+            let option = user_mode_option(&arguments, "d").map(ToOwned::to_owned);
+            option.or_else(|| std::env::var("QEMU_LOG").ok())
+        }
+        Emulation::System { .. } => system_mode_option(&arguments, "d").map(ToOwned::to_owned),
+    };
+    items.is_some_and(|items| items.split(',').any(|item| item == "plugin" || item == "all"))
+}
+
+/// The value of option `name` of a user-mode QEMU, the last one counting. Its options end where the
+/// guest's program begins.
+fn user_mode_option<'a>(arguments: &[&'a str], name: &str) -> Option<&'a str> {
+    /// The options without a value, of all versions.
+    const FLAGS: [&str; 9] = [
+        "h",
+        "help",
+        "version",
+        "singlestep",
+        "one-insn-per-tb",
+        "strace",
+        "perfmap",
+        "jitdump",
+        "xtensa-abi-call0",
+    ];
+    let mut found = None;
+    let mut rest = arguments.iter();
+    while let Some(option) = rest.next().and_then(|argument| argument.strip_prefix('-')) {
+        let option = option.strip_prefix('-').unwrap_or(option);
+        if FLAGS.contains(&option) {
+            continue;
+        }
+        let value = rest.next()?;
+        if option == name {
+            found = Some(*value);
+        }
+    }
+    found
+}
+
+/// The value of option `name` of a system-mode QEMU, the last one counting.
+fn system_mode_option<'a>(arguments: &[&'a str], name: &str) -> Option<&'a str> {
+    let value = arguments.windows(2).rev().find(|pair| {
+        pair[0]
+            .strip_prefix('-')
+            .is_some_and(|option| option.strip_prefix('-').unwrap_or(option) == name)
+    })?;
+    Some(value[1])
+}
+
+/// The way out for the report of one run.
+#[derive(Debug)]
+pub struct Outlet {
+    output: Output,
+    logging_requested: bool,
+}
+
+impl Outlet {
+    /// Checks as far as possible that `output` can be written, so that a wrong path is known before
+    /// the run and not after it.
+    ///
+    /// # Errors
+    /// Where the file of `output` has no directory, is one, or may not be written.
+    pub fn new(output: Output, emulation: Emulation) -> anyhow::Result<Self> {
+        if let Output::File(template) = &output {
+            check_writable(&template.resolve(std::process::id()))
+                .with_context(|| format!("out={template}"))?;
+        }
+        Ok(Self { output, logging_requested: logging_requested(emulation) })
+    }
+
+    /// Writes `report`; where it cannot go where it should, says so and writes it to stderr.
+    pub fn write(&self, qemu: &Qemu, report: &str) {
+        let logging = qemu.plugin_logging().unwrap_or(self.logging_requested);
+        match &self.output {
+            Output::Auto | Output::Log if logging => api::log(report),
+            Output::Auto | Output::Stderr => to_stderr(report),
+            Output::Log => {
+                complain(
+                    "out=log: QEMU's log does not take plugin output (add -d plugin); the report follows",
+                );
+                to_stderr(report);
+            }
+            Output::File(template) => {
+                let path = template.resolve(std::process::id());
+                if let Err(error) = fs::write(&path, report) {
+                    complain(&format!("out={}: {error}; the report follows", path.display()));
+                    to_stderr(report);
+                }
+            }
+        }
+    }
+}
+
+fn check_writable(path: &Path) -> anyhow::Result<()> {
+    if path.is_dir() {
+        bail!("is a directory; name a file in it");
+    }
+    let parent = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    if !parent.is_dir() {
+        bail!("there is no directory {}; make it first", parent.display());
+    }
+    if path.exists() {
+        // Opened and closed without a change.
+        fs::OpenOptions::new().append(true).open(path).map(drop).context("cannot be written")?;
+    }
+    Ok(())
+}
+
+/// Writes a line of libcache's own to stderr.
+pub fn complain(message: &str) {
+    to_stderr(&format!("cache: {message}\n"));
+}
+
+/// Writes to stderr; there is nobody to tell where that fails.
+fn to_stderr(text: &str) {
+    let mut stderr = io::stderr();
+    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+}

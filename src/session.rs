@@ -1,0 +1,217 @@
+//! One run: options become a machine and callbacks at the start, counters become a report at the end.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::anyhow;
+use cachesim::core::Lines;
+use cachesim::instructions::Instruction;
+use cachesim::options::{self, Config, GuestMode, Host, PolicyKind, Request};
+use cachesim::policy::{Fifo, Lru, Random};
+use cachesim::report::{MissLists, MissRow, Rank, Snapshot, table, top_by};
+use isa::Isa;
+use parking_lot::Mutex;
+use qemu_plugin_sys::qemu_plugin_tb;
+
+use crate::api::{Emulation, Events, Qemu};
+use crate::callbacks::{
+    Addressing, Alone, CachedPhysical, CallbackSet, Physical, Private, SHARED_GENERATION, Shared,
+    Virtual,
+};
+use crate::disassembly::Disassembler;
+use crate::instrument::Translator;
+use crate::output::{self, Outlet};
+use crate::vcpu::{Machine, Machines, Simulator};
+
+/// The run. Set once, by install, and never freed: QEMU may call back until the process is gone.
+static SESSION: OnceLock<Session> = OnceLock::new();
+
+struct Session {
+    qemu: Qemu,
+    config: Config,
+    outlet: Outlet,
+    simulator: &'static dyn Simulator,
+    translator: Mutex<Translator>,
+    /// The callbacks for code translated while a vCPU has its core for itself.
+    private: CallbackSet,
+    /// The callbacks for code translated when cores are shared.
+    shared: CallbackSet,
+    cores_are_shared: AtomicBool,
+    reported: AtomicBool,
+}
+
+/// Installs the plugin; the status for QEMU.
+pub fn install(qemu: Qemu, arguments: &[String]) -> i32 {
+    let installed = catch_unwind(AssertUnwindSafe(|| try_install(qemu, arguments)));
+    let message = match installed {
+        Ok(Ok(())) => return 0,
+        Ok(Err(error)) => format!("{error:#}"),
+        Err(_) => "internal error while installing".to_owned(),
+    };
+    output::complain(&message);
+    1
+}
+
+fn try_install(qemu: Qemu, arguments: &[String]) -> anyhow::Result<()> {
+    let (mode, vcpus) = match qemu.emulation {
+        Emulation::System { smp_vcpus, .. } => (GuestMode::System, smp_vcpus),
+        Emulation::User => (GuestMode::User, 1),
+    };
+    let config = match options::parse(arguments, &Host { mode, vcpus })? {
+        Request::Run(config) => config,
+        Request::Help => {
+            print!("{}", options::help_text());
+            // As `qemu -plugin help` would: there is nothing to run.
+            std::process::exit(0);
+        }
+    };
+    let session = match config.policy {
+        PolicyKind::Lru => Session::new::<Lru>(qemu, config)?,
+        PolicyKind::Fifo => Session::new::<Fifo>(qemu, config)?,
+        PolicyKind::Random => Session::new::<Random>(qemu, config)?,
+    };
+    if SESSION.set(session).is_err() {
+        return Err(anyhow!("this file is loaded already; load a copy of it under another name"));
+    }
+    if let Some(session) = SESSION.get() {
+        session.qemu.register::<Session>();
+    }
+    Ok(())
+}
+
+impl Session {
+    fn new<P: Machines>(qemu: Qemu, config: Config) -> anyhow::Result<Self> {
+        let outlet = Outlet::new(config.output.clone(), qemu.emulation)?;
+        let isa = Isa::from_target(&qemu.target).with_plugin_api(qemu.api);
+        let isa = match qemu.emulation {
+            Emulation::User => isa.in_user_mode(),
+            Emulation::System { .. } => isa,
+        };
+        let (private, shared) = match qemu.emulation {
+            Emulation::User => {
+                (CallbackSet::of::<P, Alone, Virtual>(), CallbackSet::of::<P, Shared, Virtual>())
+            }
+            Emulation::System { max_vcpus, .. } if page_cache_is_exact(isa) => {
+                system_callbacks::<P, CachedPhysical>(max_vcpus)
+            }
+            Emulation::System { max_vcpus, .. } => system_callbacks::<P, Physical>(max_vcpus),
+        };
+        let cores_are_shared = match qemu.emulation {
+            // Until a second thread appears.
+            Emulation::User => false,
+            Emulation::System { max_vcpus, .. } => config.cores.get() < max_vcpus,
+        };
+        let translator =
+            Translator::new(isa, Disassembler::for_target(&qemu.target), Lines::new(&config));
+        Ok(Self {
+            simulator: Machine::<P>::start(&config),
+            translator: Mutex::new(translator),
+            qemu,
+            config,
+            outlet,
+            private,
+            shared,
+            cores_are_shared: AtomicBool::new(cores_are_shared),
+            reported: AtomicBool::new(false),
+        })
+    }
+
+    fn translate(&self, tb: *mut qemu_plugin_tb) {
+        let callbacks = if self.cores_are_shared.load(Ordering::Acquire) {
+            &self.shared
+        } else {
+            &self.private
+        };
+        self.translator.lock().translate(&self.qemu, tb, callbacks);
+    }
+
+    /// What has been counted so far, with the texts of the rows that are printed.
+    fn snapshot(&self) -> Snapshot {
+        let counts = self.simulator.counts();
+        let translator = self.translator.lock();
+        let pending = |instruction: &'static Instruction, port: usize| {
+            counts.pending.get(&std::ptr::from_ref(instruction)).map_or(0, |misses| misses[port])
+        };
+        let rows = |misses: &dyn Fn(&'static Instruction) -> u64| -> Vec<MissRow> {
+            let ranked = translator.instructions().iter().map(|instruction| {
+                (instruction, Rank { misses: misses(instruction), vaddr: instruction.vaddr })
+            });
+            let row = |(instruction, rank): (&'static Instruction, Rank)| MissRow {
+                vaddr: rank.vaddr,
+                symbol: translator.instructions().symbol(instruction.symbol).cloned(),
+                misses: rank.misses,
+                disassembly: translator.text(instruction),
+            };
+            top_by(ranked, self.config.limit, |&(_, rank)| rank).into_iter().map(row).collect()
+        };
+        let lists = (self.config.limit > 0).then(|| MissLists {
+            data: rows(&|instruction| instruction.data_misses.get() + pending(instruction, 0)),
+            fetch: rows(&|instruction| instruction.fetch_misses.get() + pending(instruction, 1)),
+        });
+        Snapshot { cores: counts.cores, lists }
+    }
+
+    fn report(&self) {
+        if self.reported.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        self.outlet.write(&self.qemu, &table::render(&self.snapshot()));
+    }
+}
+
+/// Whether every instruction that can change address translation is known, with the ways into an
+/// exception handler that change it too.
+fn page_cache_is_exact(isa: Isa) -> bool {
+    matches!(isa, Isa::RiscV32 | Isa::RiscV64 | Isa::X86(..))
+}
+
+fn system_callbacks<P: Machines, A: Addressing>(max_vcpus: u32) -> (CallbackSet, CallbackSet) {
+    let private = if max_vcpus == 1 {
+        CallbackSet::of::<P, Alone, A>()
+    } else {
+        CallbackSet::of::<P, Private, A>()
+    };
+    (private, CallbackSet::of::<P, Shared, A>())
+}
+
+/// Runs `event` for the session. A panic must not unwind into QEMU, nor end the guest.
+fn with_session(what: &str, event: impl FnOnce(&'static Session)) {
+    let Some(session) = SESSION.get() else { return };
+    if catch_unwind(AssertUnwindSafe(|| event(session))).is_err() {
+        output::complain(&format!("internal error in {what}: the report is not complete"));
+    }
+}
+
+impl Events for Session {
+    fn translated(tb: *mut qemu_plugin_tb) {
+        with_session("translation", |session| session.translate(tb));
+    }
+
+    fn flushed() {
+        with_session("flush", |session| {
+            // A user-mode QEMU discards all code before the first extra thread starts (and only then,
+            // but for rare reasons). Code translated from now on may be run by several threads.
+            if session.qemu.emulation == Emulation::User {
+                session.cores_are_shared.store(true, Ordering::Release);
+            }
+            // Snapshots loaded and memory maps changed come with a flush, too.
+            SHARED_GENERATION.raise();
+        });
+    }
+
+    fn resumed(vcpu_index: u32) {
+        // A reset, a debugger or a loaded snapshot may have changed the registers meanwhile.
+        with_session("vCPU resumption", |session| {
+            session.simulator.translations_changed(vcpu_index);
+        });
+    }
+
+    fn gone(vcpu_index: u32) {
+        with_session("vCPU exit", |session| session.simulator.retire(vcpu_index));
+    }
+
+    fn ending() {
+        with_session("exit", Session::report);
+    }
+}

@@ -1,0 +1,57 @@
+//! What a callback is told: an instruction and a small number, in the one pointer QEMU carries.
+//!
+//! The number sits in the 16 bits above a 48-bit address, so a callback learns it without touching
+//! memory.
+
+use std::ffi::c_void;
+use std::ptr;
+
+use cachesim::instructions::Instruction;
+
+const ADDRESS_BITS: u32 = 48;
+
+/// An instruction and a number of fetches.
+#[derive(Clone, Copy, Debug)]
+pub struct UserData {
+    /// The instruction.
+    pub instruction: &'static Instruction,
+    /// The fetches the callback stands for.
+    pub fetches: u16,
+}
+
+impl UserData {
+    /// The form QEMU carries. `None` where the host put the instruction above 2^48, which no host
+    /// does unasked.
+    pub fn pack(self) -> Option<*mut c_void> {
+        let address = ptr::from_ref(self.instruction).expose_provenance() as u64;
+        if address >> ADDRESS_BITS != 0 {
+            return None;
+        }
+        let packed = address | u64::from(self.fetches) << ADDRESS_BITS;
+        Some(ptr::without_provenance_mut(usize::try_from(packed).ok()?))
+    }
+
+    /// # Safety
+    /// `userdata` came from [`UserData::pack`].
+    #[inline(always)]
+    pub unsafe fn unpack(userdata: *mut c_void) -> Self {
+        let packed = userdata.addr();
+        let address = packed & ((1 << ADDRESS_BITS) - 1);
+        #[expect(clippy::cast_possible_truncation, reason = "16 bits are left")]
+        let fetches = (packed >> ADDRESS_BITS) as u16;
+        // SAFETY: `pack` made the address of a `&'static Instruction`.
+        let instruction = unsafe { &*ptr::with_exposed_provenance(address) };
+        Self { instruction, fetches }
+    }
+}
+
+/// The form of a number alone.
+pub fn pack_count(fetches: u16) -> *mut c_void {
+    ptr::without_provenance_mut(usize::from(fetches))
+}
+
+/// The number that [`pack_count`] packed.
+#[inline(always)]
+pub fn unpack_count(userdata: *mut c_void) -> u64 {
+    userdata.addr() as u64
+}

@@ -1,0 +1,440 @@
+//! The vCPUs, their cores, and who may touch what.
+//!
+//! A core is *private* while only one vCPU uses it: that vCPU's callbacks reach the model without a
+//! lock. Where several vCPUs share a core (fewer cores than vCPUs, the threads of a user-mode guest),
+//! each records into a buffer of its own and simulates it under the core's lock. Which of the two
+//! holds is decided when code is translated (see [`crate::session::Sharing`]).
+//!
+//! Nothing here is ever freed: QEMU may run callbacks until the process is gone.
+
+use std::cell::UnsafeCell;
+use std::collections::HashMap;
+use std::ptr;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use cachesim::address::LineAddr;
+use cachesim::buffer::{AccessBuffer, Port, Room};
+use cachesim::cache::Outcome;
+use cachesim::core::{Core, Lines};
+use cachesim::instructions::Instruction;
+use cachesim::options::Config;
+use cachesim::pages::PageCache;
+use cachesim::policy::{Fifo, Lru, Policy, Random};
+use cachesim::report::{CacheCounts, CoreSnapshot};
+use cachesim::stats::{CoreStats, Counter, FetchSource};
+use parking_lot::Mutex;
+
+use crate::userdata::UserData;
+
+/// Accesses a vCPU records before it simulates them on a shared core.
+const BUFFER_CAPACITY: usize = 4096;
+
+/// vCPU indices with a slot of their own; higher ones take a map and a lock.
+const SLOTS: usize = 4096;
+
+/// The vCPU of each index, a `*const Vcpu<P>` for the one `P` of the run.
+static VCPUS: [AtomicPtr<()>; SLOTS] = [const { AtomicPtr::new(ptr::null_mut()) }; SLOTS];
+
+/// A simulated core.
+#[derive(Debug)]
+pub struct SimulatedCore<P> {
+    stats: CoreStats,
+    model: Mutex<Core<P>>,
+}
+
+/// What belongs to one vCPU. Its `UnsafeCell` is for the thread that runs the vCPU alone.
+#[derive(Debug)]
+pub struct Vcpu<P: 'static> {
+    core: &'static SimulatedCore<P>,
+    pages: UnsafeCell<PageCache>,
+    buffer: AccessBuffer,
+    lines: Lines,
+}
+
+// SAFETY: `pages` is reached through `Vcpu::pages` only, whose callers are the callbacks of this
+// vCPU; QEMU runs a vCPU, and so its callbacks, on one thread at a time. The rest is `Sync`.
+unsafe impl<P: Send> Sync for Vcpu<P> {}
+
+/// All cores and vCPUs of the run.
+#[derive(Debug)]
+pub struct Machine<P: 'static> {
+    lines: Lines,
+    cores: Box<[SimulatedCore<P>]>,
+    registry: Mutex<Registry<P>>,
+}
+
+#[derive(Debug)]
+struct Registry<P: 'static> {
+    /// Every vCPU that exists or existed, by index. One that is gone keeps its place until another
+    /// takes its index: what it recorded last is still to be reported.
+    by_index: HashMap<u32, &'static Vcpu<P>>,
+    /// vCPUs that are gone and whose records have been simulated, to be used again, by core.
+    free: HashMap<usize, Vec<&'static Vcpu<P>>>,
+}
+
+/// The policies, each with a place for the machine of the run.
+pub trait Machines: Policy {
+    /// The place. Empty unless this is the run's policy.
+    fn machine() -> &'static OnceLock<&'static Machine<Self>>;
+}
+
+macro_rules! machines {
+    ($($policy:ty),*) => {$(
+        impl Machines for $policy {
+            fn machine() -> &'static OnceLock<&'static Machine<Self>> {
+                static MACHINE: OnceLock<&'static Machine<$policy>> = OnceLock::new();
+                &MACHINE
+            }
+        }
+    )*};
+}
+
+machines!(Lru, Fifo, Random);
+
+/// The vCPU of `index`, if it has a slot and has called back before.
+///
+/// # Safety
+/// `P` is the policy of the run.
+#[inline(always)]
+pub unsafe fn known_vcpu<P: Machines>(index: u32) -> Option<&'static Vcpu<P>> {
+    let vcpu = VCPUS.get(index as usize)?.load(Ordering::Acquire);
+    // SAFETY: a slot holds null or what `Machine::register` stored: a leaked `Vcpu` of the run's one
+    // machine, hence of `P`.
+    unsafe { vcpu.cast::<Vcpu<P>>().as_ref() }
+}
+
+/// The vCPU of `index`, which is made at its first callback.
+///
+/// # Panics
+/// Where `P` is not the policy of the run.
+#[cold]
+pub fn vcpu<P: Machines>(index: u32) -> &'static Vcpu<P> {
+    P::machine().get().expect("the caller's P is the run's").register(index)
+}
+
+/// Whether several vCPUs may count misses on the same instruction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Writers {
+    /// One vCPU in all: a plain addition.
+    One,
+    /// Several: an atomic one.
+    Many,
+}
+
+impl Writers {
+    #[inline(always)]
+    fn count(self, counter: &Counter) {
+        match self {
+            Self::One => counter.add(1),
+            Self::Many => counter.add_shared(1),
+        }
+    }
+}
+
+impl<P: Machines> Machine<P> {
+    /// The cores of `config`, as the machine of this run. Lives until the process ends.
+    pub fn start(config: &Config) -> &'static Self {
+        P::machine().get_or_init(|| Self::new(config))
+    }
+}
+
+impl<P: Policy> Machine<P> {
+    fn new(config: &Config) -> &'static Self {
+        let cores = (0..config.cores.get()).map(|number| SimulatedCore {
+            stats: CoreStats::default(),
+            model: Mutex::new(Core::new(config, number)),
+        });
+        Box::leak(Box::new(Self {
+            lines: Lines::new(config),
+            cores: cores.collect(),
+            registry: Mutex::new(Registry { by_index: HashMap::new(), free: HashMap::new() }),
+        }))
+    }
+
+    fn register(&'static self, index: u32) -> &'static Vcpu<P> {
+        let mut registry = self.registry.lock();
+        if let Some(known) = registry.by_index.get(&index) {
+            return known;
+        }
+        let core = index as usize % self.cores.len();
+        let vcpu = registry.free.get_mut(&core).and_then(Vec::pop).unwrap_or_else(|| {
+            Box::leak(Box::new(Vcpu {
+                core: &self.cores[core],
+                pages: UnsafeCell::default(),
+                buffer: AccessBuffer::new(BUFFER_CAPACITY),
+                lines: self.lines,
+            }))
+        });
+        registry.by_index.insert(index, vcpu);
+        if let Some(slot) = VCPUS.get(index as usize) {
+            slot.store(ptr::from_ref(vcpu).cast_mut().cast(), Ordering::Release);
+        }
+        vcpu
+    }
+
+    /// The vCPU of `index` is gone, says its own thread: nothing of it runs any more. Its record is
+    /// simulated and it can be used for another.
+    pub fn retire(&self, index: u32) {
+        let mut registry = self.registry.lock();
+        if let Some(vcpu) = registry.by_index.remove(&index) {
+            if let Some(slot) = VCPUS.get(index as usize) {
+                slot.store(ptr::null_mut(), Ordering::Release);
+            }
+            vcpu.drain();
+            registry.free.entry(index as usize % self.cores.len()).or_default().push(vcpu);
+        }
+    }
+}
+
+impl<P: Policy> SimulatedCore<P> {
+    /// The rest of a data access to another line than the last. Apart, so that the callback needs no
+    /// stack frame where the line is the same; `extern "C"`, so that the compiler knows that it does
+    /// not unwind, and jumps there.
+    ///
+    /// # Safety
+    /// As for [`Vcpu::access_private`].
+    #[inline(never)]
+    unsafe extern "C" fn access_another_line(
+        &self,
+        line: u64,
+        instruction: &'static Instruction,
+        writers: Writers,
+    ) {
+        let line = LineAddr::from_number(line);
+        // SAFETY: the caller's promise.
+        let model = unsafe { &mut *self.model.data_ptr() };
+        if model.dcache().access_another(line) == Outcome::Miss {
+            self.stats.data.misses.add(1);
+            writers.count(&instruction.data_misses);
+        }
+    }
+
+    /// The same for a fetch.
+    ///
+    /// # Safety
+    /// As for [`Vcpu::access_private`].
+    #[inline(never)]
+    unsafe extern "C" fn fetch_another_line(
+        &self,
+        line: u64,
+        instruction: &'static Instruction,
+        writers: Writers,
+    ) {
+        let line = LineAddr::from_number(line);
+        // SAFETY: the caller's promise.
+        let model = unsafe { &mut *self.model.data_ptr() };
+        if model.icache().access_another(line) == Outcome::Miss {
+            self.stats.fetch_misses.add(1);
+            writers.count(&instruction.fetch_misses);
+        }
+    }
+}
+
+impl<P: Policy> Vcpu<P> {
+    /// Counts `n` fetches that hit by construction.
+    ///
+    /// # Safety
+    /// As for [`Vcpu::access_private`].
+    #[inline(always)]
+    pub unsafe fn count_private(&self, n: u64) {
+        self.core.stats.fetches.add(FetchSource::Segment, n);
+    }
+
+    /// Counts `n` fetches that hit by construction, on a core that other vCPUs may use as well.
+    #[inline(always)]
+    pub fn count_shared(&self, n: u64) {
+        self.buffer.count(FetchSource::Segment, n);
+    }
+
+    /// A data access to the byte at `address`, unless it does not count, and the fetches after it.
+    ///
+    /// # Safety
+    /// The caller is a callback of this vCPU, and no other vCPU uses its core.
+    #[inline(always)]
+    pub unsafe fn access_private(&self, address: Option<u64>, data: UserData, writers: Writers) {
+        let core = self.core;
+        core.stats.fetches.add(FetchSource::Access, data.fetches.into());
+        let Some(address) = address else { return };
+        core.stats.data.accesses.add(1);
+        // SAFETY: the one vCPU that uses this core is here, and nobody else takes the lock to write.
+        let model = unsafe { &mut *core.model.data_ptr() };
+        let line = model.lines().data_line(address);
+        if !model.dcache().is_last(line) {
+            // SAFETY: as before.
+            unsafe { core.access_another_line(line.number(), data.instruction, writers) };
+        }
+    }
+
+    /// The same on a core that other vCPUs may use as well.
+    #[inline(always)]
+    pub fn access_shared(&self, address: Option<u64>, data: UserData) {
+        self.buffer.count(FetchSource::Access, data.fetches.into());
+        let Some(address) = address else { return };
+        let line = self.lines.data_line(address);
+        if self.buffer.record_access(line, token_of(data.instruction)) == Room::Full {
+            self.drain();
+        }
+    }
+
+    /// Fetches from one line.
+    ///
+    /// # Safety
+    /// As for [`Vcpu::access_private`].
+    #[inline(always)]
+    pub unsafe fn fetch_private(&self, data: UserData, writers: Writers) {
+        let core = self.core;
+        core.stats.fetches.add(FetchSource::Run, data.fetches.into());
+        // SAFETY: as in `access_private`.
+        let model = unsafe { &mut *core.model.data_ptr() };
+        let line = model.lines().fetch_line(data.instruction.identity.place);
+        if !model.icache().is_last(line) {
+            // SAFETY: as before.
+            unsafe { core.fetch_another_line(line.number(), data.instruction, writers) };
+        }
+    }
+
+    /// The same on a core that other vCPUs may use as well.
+    #[inline(always)]
+    pub fn fetch_shared(&self, data: UserData) {
+        let line = self.lines.fetch_line(data.instruction.identity.place);
+        let token = token_of(data.instruction);
+        if self.buffer.record_fetches(line, data.fetches.into(), token) == Room::Full {
+            self.drain();
+        }
+    }
+
+    /// The vCPU's translations.
+    ///
+    /// # Safety
+    /// The caller is a callback of this vCPU and keeps the reference no longer than that.
+    #[expect(clippy::mut_from_ref, reason = "one thread, one callback at a time: see Safety")]
+    #[inline(always)]
+    pub unsafe fn pages(&self) -> &mut PageCache {
+        // SAFETY: callbacks of one vCPU do not overlap, and this is the only way to `pages`.
+        unsafe { &mut *self.pages.get() }
+    }
+
+    /// Simulates what has been recorded. The caller is this vCPU's thread.
+    #[cold]
+    extern "C" fn drain(&self) {
+        let mut model = self.core.model.lock();
+        let stats = &self.core.stats;
+        let (accesses, fetches) = self.buffer.peek(|port, line, token| {
+            if simulate(&mut model, port, line) == Outcome::Miss {
+                let instruction = instruction_of(token);
+                match port {
+                    Port::Data => {
+                        stats.data.misses.add(1);
+                        instruction.data_misses.add_shared(1);
+                    }
+                    Port::Fetch => {
+                        stats.fetch_misses.add(1);
+                        instruction.fetch_misses.add_shared(1);
+                    }
+                }
+            }
+        });
+        stats.data.accesses.add(accesses);
+        stats.fetches.add(FetchSource::Segment, fetches);
+        self.buffer.clear();
+    }
+}
+
+fn simulate<P: Policy>(model: &mut Core<P>, port: Port, line: LineAddr) -> Outcome {
+    match port {
+        Port::Data => model.access_data(line),
+        Port::Fetch => model.fetch(line),
+    }
+}
+
+/// What a buffer keeps of an instruction.
+#[inline(always)]
+fn token_of(instruction: &'static Instruction) -> u64 {
+    ptr::from_ref(instruction).expose_provenance() as u64
+}
+
+/// The instruction that `token_of` made `token` of.
+fn instruction_of(token: u64) -> &'static Instruction {
+    #[expect(clippy::cast_possible_truncation, reason = "the token was an address of this host")]
+    let address = token as usize;
+    // SAFETY: the token came from a `&'static Instruction`.
+    unsafe { &*ptr::with_exposed_provenance::<Instruction>(address) }
+}
+
+/// What a run has counted so far.
+#[derive(Debug)]
+pub struct Counts {
+    /// Per core.
+    pub cores: Vec<CoreSnapshot>,
+    /// Misses of accesses that are recorded but not yet simulated for good, by instruction (its
+    /// address): data misses and fetch misses to be added to the instruction's own.
+    pub pending: HashMap<*const Instruction, [u64; 2]>,
+}
+
+/// A machine whatever its policy, for everything that is not an access.
+pub trait Simulator: Sync {
+    /// What has been counted so far. vCPUs may run on meanwhile; nothing is changed, so that a guest
+    /// that goes on after a report loses and doubles nothing.
+    fn counts(&self) -> Counts;
+
+    /// The translations of vCPU `index` may have changed. The caller is a callback of that vCPU.
+    fn translations_changed(&'static self, index: u32);
+
+    /// See [`Machine::retire`].
+    fn retire(&self, index: u32);
+}
+
+impl<P: Policy> Simulator for Machine<P> {
+    fn counts(&self) -> Counts {
+        let registry = self.registry.lock();
+        let mut pending = HashMap::new();
+        let cores = self.cores.iter().map(|core| {
+            // Whoever wants to drain waits here, so what is recorded now stays where it is.
+            let guard = core.model.lock();
+            let mut counts = CoreSnapshot {
+                data: CacheCounts {
+                    accesses: core.stats.data.accesses.get(),
+                    misses: core.stats.data.misses.get(),
+                },
+                fetch: CacheCounts {
+                    accesses: core.stats.fetches.get(),
+                    misses: core.stats.fetch_misses.get(),
+                },
+            };
+            let recorded: Vec<_> =
+                registry.by_index.values().filter(|vcpu| ptr::eq(vcpu.core, core)).collect();
+            if recorded.iter().any(|vcpu| !vcpu.buffer.is_empty()) {
+                let mut model = guard.clone();
+                for vcpu in recorded {
+                    let (accesses, fetches) = vcpu.buffer.peek(|port, line, token| {
+                        if simulate(&mut model, port, line) == Outcome::Miss {
+                            let misses: &mut [u64; 2] =
+                                pending.entry(ptr::from_ref(instruction_of(token))).or_default();
+                            misses[port as usize] += 1;
+                            match port {
+                                Port::Data => counts.data.misses += 1,
+                                Port::Fetch => counts.fetch.misses += 1,
+                            }
+                        }
+                    });
+                    counts.data.accesses += accesses;
+                    counts.fetch.accesses += fetches;
+                }
+            }
+            counts
+        });
+        let cores = cores.collect();
+        Counts { cores, pending }
+    }
+
+    fn translations_changed(&'static self, index: u32) {
+        // SAFETY: in a callback of this vCPU.
+        unsafe { self.register(index).pages() }.raise_generation();
+    }
+
+    fn retire(&self, index: u32) {
+        Machine::retire(self, index);
+    }
+}

@@ -1,0 +1,235 @@
+//! Where everything that a test runs comes from.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::fmt::{self, Display};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
+
+use super::process::Run;
+
+const DEFAULT_QEMUS: &str = "7.2 10.0";
+
+/// What a QEMU emulates: the words of `scripts/qemu.sh --list`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// A program: `qemu-ARCH`.
+    User,
+    /// A machine: `qemu-system-ARCH`.
+    System,
+}
+
+impl Mode {
+    fn word(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::System => "system",
+        }
+    }
+}
+
+/// A guest architecture.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Arch {
+    Riscv64,
+    X86_64,
+    Aarch64,
+}
+
+impl Arch {
+    pub const ALL: [Self; 3] = [Self::Riscv64, Self::X86_64, Self::Aarch64];
+}
+
+impl Display for Arch {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Riscv64 => "riscv64",
+            Self::X86_64 => "x86_64",
+            Self::Aarch64 => "aarch64",
+        })
+    }
+}
+
+/// One release of QEMU.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Qemu {
+    version: String,
+    directory: PathBuf,
+}
+
+/// The QEMUs to test that have `mode`, as `LIBCACHE_QEMUS` lists them.
+///
+/// # Panics
+/// If none has, if one is unknown, or if one cannot be set up.
+pub fn qemus(mode: Mode) -> Vec<Qemu> {
+    let wanted = std::env::var("LIBCACHE_QEMUS").unwrap_or_else(|_| DEFAULT_QEMUS.to_owned());
+    let list = script("qemu.sh", &["--list"]);
+    let modes: HashMap<&str, Vec<&str>> = list
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split(' ');
+            Some((words.next()?, words.collect()))
+        })
+        .collect();
+    let versions = wanted.split_whitespace().filter(|&version| {
+        modes
+            .get(version)
+            .unwrap_or_else(|| panic!("LIBCACHE_QEMUS={wanted}: no QEMU {version}; known:\n{list}"))
+            .contains(&mode.word())
+    });
+    let qemus: Vec<Qemu> = versions
+        .map(|version| Qemu {
+            version: version.to_owned(),
+            directory: script("qemu.sh", &[version]).into(),
+        })
+        .collect();
+    assert!(
+        !qemus.is_empty(),
+        "this test needs a QEMU with {} mode and LIBCACHE_QEMUS={wanted} names none; name one of\n{list}",
+        mode.word(),
+    );
+    qemus
+}
+
+/// The newest of the QEMUs.
+pub fn newest(mode: Mode) -> Qemu {
+    qemus(mode).into_iter().max_by_key(Qemu::release).expect("qemus gives at least one")
+}
+
+impl Qemu {
+    /// The release, such as `10.0`.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The release as numbers.
+    pub fn release(&self) -> Vec<u32> {
+        let number = |part: &str| part.parse().expect("versions are numbers with points");
+        self.version.split('.').map(number).collect()
+    }
+
+    /// QEMU's own C plugin for this release.
+    pub fn reference(&self) -> PathBuf {
+        script("reference.sh", &[&self.version]).into()
+    }
+
+    /// A run of `program` in user mode.
+    pub fn user(&self, arch: Arch, program: &Path) -> Run {
+        Run::new(&self.directory.join(format!("bin/qemu-{arch}"))).program(program)
+    }
+
+    /// A run of a bare-metal guest with `harts` harts; see [`bare_guest`].
+    pub fn bare(&self, kernel: &Path, harts: u32) -> Run {
+        self.machine(Arch::Riscv64)
+            .qemu_args(["-M", "virt", "-nographic", "-bios", "none", "-smp", &harts.to_string()])
+            .qemu_args([OsStr::new("-kernel"), kernel.as_os_str()])
+    }
+
+    /// A boot of Linux with `vcpus` vCPUs, which ends by itself.
+    pub fn boot(&self, arch: Arch, vcpus: u32) -> Run {
+        let directory = PathBuf::from(script("kernel.sh", &[&arch.to_string()]));
+        let file = directory.join("args");
+        let args = std::fs::read_to_string(&file)
+            .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        self.machine(arch).qemu_args(args.lines()).qemu_args(["-smp", &vcpus.to_string()])
+    }
+
+    fn machine(&self, arch: Arch) -> Run {
+        Run::new(&self.directory.join(format!("bin/qemu-system-{arch}")))
+    }
+}
+
+/// The user-mode guest `guests/NAME.c`, compiled.
+pub fn guest(arch: Arch, name: &str) -> PathBuf {
+    built("guests/build.sh", &[&arch.to_string(), name]).into()
+}
+
+/// The bare-metal riscv64 guest `guests/bare/NAME.c`, compiled.
+pub fn bare_guest(name: &str) -> PathBuf {
+    guest(Arch::Riscv64, &format!("bare/{name}"))
+}
+
+/// `tests/guests/NAME.S`, assembled for riscv64 and linked at fixed addresses: the same bytes whatever
+/// the compiler's release. The file lies in `directory`.
+pub fn assembled(name: &str, directory: &Path) -> PathBuf {
+    let program = directory.join(name);
+    let output = Command::new("riscv64-linux-gnu-gcc")
+        .args(["-nostdlib", "-static", "-Wl,--build-id=none", "-Wl,--no-relax"])
+        .args(["-Wl,-Ttext=0x10000", "-Wl,-Tbss=0x20000", "-o"])
+        .arg(&program)
+        .arg(root().join(format!("tests/guests/{name}.S")))
+        .output()
+        .unwrap_or_else(|error| {
+            panic!("riscv64-linux-gnu-gcc: {error}; run scripts/install-packages.sh test")
+        });
+    assert!(output.status.success(), "{name}.S:\n{}", String::from_utf8_lossy(&output.stderr));
+    program
+}
+
+/// The plugin under test.
+pub fn plugin() -> &'static Path {
+    static PLUGIN: OnceLock<PathBuf> = OnceLock::new();
+    PLUGIN.get_or_init(|| match std::env::var_os("LIBCACHE_PLUGIN") {
+        Some(file) => std::path::absolute(file).expect("LIBCACHE_PLUGIN is a path"),
+        None => build_plugin(),
+    })
+}
+
+/// Builds the plugin, so that no test ever runs on a stale one, beside what cargo builds the tests in.
+fn build_plugin() -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows its own file");
+    // TARGET/PROFILE/deps/TEST
+    let target = test.ancestors().nth(3).expect("cargo runs tests from its target directory");
+    let output = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--release", "--package", "libcache", "--target-dir"])
+        .arg(target)
+        .current_dir(root())
+        .output()
+        .unwrap_or_else(|error| panic!("{}: {error}", env!("CARGO")));
+    assert!(
+        output.status.success(),
+        "the plugin does not build:\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    target.join("release/libcache.so")
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn script(name: &str, args: &[&str]) -> String {
+    built(&format!("scripts/{name}"), args)
+}
+
+/// What a script of the project prints, without the last line's end. Each is run once.
+///
+/// # Panics
+/// With the script's message, if it fails.
+fn built(script: &str, args: &[&str]) -> String {
+    type Answers = HashMap<Vec<String>, String>;
+    static ANSWERS: LazyLock<Mutex<Answers>> = LazyLock::new(Mutex::default);
+    let key: Vec<String> = [&[script], args].concat().into_iter().map(str::to_owned).collect();
+    // A script that failed for another test is run again: there is its message.
+    let mut answers = ANSWERS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(answer) = answers.get(&key) {
+        return answer.clone();
+    }
+    let output = Command::new("bash")
+        .arg(root().join(script))
+        .args(args)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap_or_else(|error| panic!("bash: {error}"));
+    assert!(
+        output.status.success(),
+        "{} failed:\n{}",
+        key.join(" "),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let answer = String::from_utf8(output.stdout).expect("scripts print paths in UTF-8");
+    let answer = answer.trim_end().to_owned();
+    answers.insert(key, answer.clone());
+    answer
+}

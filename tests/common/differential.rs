@@ -1,0 +1,163 @@
+//! Both plugins in one QEMU: they see the same events, so they must count the same.
+
+use std::collections::BTreeMap;
+
+use super::artifacts::{Mode, Qemu};
+use super::process::{Finished, Run};
+use super::report::{Report, by_address};
+
+/// Prints every row of every list.
+const ALL_ROWS: &str = "limit=100000000";
+
+/// What has to be equal.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Expect {
+    /// All numbers of the core table and all rows of the lists: address, symbol, misses.
+    TableAndRows,
+    /// All numbers of the core table, and how often each number of misses occurs in the lists: the
+    /// reference's addresses of system mode are pointers of the host.
+    TableAndMisses,
+    /// All numbers of the core table. Code that is replaced by other code in the same place is one
+    /// instruction for the reference and two for us, so the lists need not agree.
+    Table,
+    /// As [`Expect::Table`], but fetch misses may differ by a part in a thousand.
+    TableWithFetchMissesAlmostEqual,
+    /// The accesses of each core. Where vCPUs share a core, the order in which their accesses reach it
+    /// decides over the misses.
+    Accesses,
+}
+
+/// Runs QEMU to a good end with both plugins and these options; the reports, ours first.
+pub fn both(qemu: &Qemu, run: Run, options: &str) -> (Finished, Report, Report) {
+    let separator = if options.is_empty() { "" } else { "," };
+    let options = format!("{options}{separator}{ALL_ROWS}");
+    let finished =
+        run.load(&qemu.reference(), &options).plugin_to_file(&options).log_plugins().succeed();
+    let ours = finished.plugin_report();
+    let reference = finished.parse(&finished.log());
+    ours.check_order();
+    ours.check_sums();
+    (finished, ours, reference)
+}
+
+/// Runs QEMU with both plugins and compares their reports; the run and our report.
+///
+/// # Panics
+/// With what differs, if not all is equal that should be.
+pub fn compare(qemu: &Qemu, run: Run, options: &str, expect: Expect) -> (Finished, Report) {
+    let (finished, ours, reference) = both(qemu, run, options);
+    if let Some(difference) = difference(&ours, &reference, expect) {
+        panic!(
+            "QEMU {}, {options:?}: libcache and the reference differ\n\nlibcache\n{}\n\nreference\n{}\n{difference}\n{}",
+            qemu.version(),
+            ours.table,
+            reference.table,
+            finished.describe(),
+        );
+    }
+    (finished, ours)
+}
+
+fn difference(ours: &Report, reference: &Report, expect: Expect) -> Option<String> {
+    match expect {
+        Expect::TableAndRows => table(ours, reference)
+            .or_else(|| rows("data", ours.data_list(), reference.data_list()))
+            .or_else(|| rows("fetch", ours.fetch_list(), reference.fetch_list())),
+        Expect::TableAndMisses => table(ours, reference)
+            .or_else(|| misses("data", ours.data_list(), reference.data_list()))
+            .or_else(|| misses("fetch", ours.fetch_list(), reference.fetch_list())),
+        Expect::Table => table(ours, reference),
+        Expect::TableWithFetchMissesAlmostEqual => almost(ours, reference),
+        Expect::Accesses => accesses(ours, reference),
+    }
+}
+
+/// The whole text, so that its layout is compared too.
+fn table(ours: &Report, reference: &Report) -> Option<String> {
+    (ours.table != reference.table).then(|| "the core tables differ".to_owned())
+}
+
+fn almost(ours: &Report, reference: &Report) -> Option<String> {
+    if ours.cores.len() != reference.cores.len() {
+        return Some("not the same number of cores".to_owned());
+    }
+    ours.cores.iter().zip(&reference.cores).find_map(|(ours, reference)| {
+        let (mine, theirs) = (ours.fetch.misses, reference.fetch.misses);
+        let equal = ours.data == reference.data
+            && ours.fetch.accesses == reference.fetch.accesses
+            && mine.abs_diff(theirs) <= theirs / 1000;
+        (!equal).then(|| format!("core {} differs by more than fetch misses may", ours.label))
+    })
+}
+
+fn accesses(ours: &Report, reference: &Report) -> Option<String> {
+    let accesses = |report: &Report| -> Vec<(u64, u64)> {
+        report.cores.iter().map(|row| (row.data.accesses, row.fetch.accesses)).collect()
+    };
+    (accesses(ours) != accesses(reference)).then(|| "the accesses differ".to_owned())
+}
+
+fn rows(
+    kind: &str,
+    ours: &[super::MissRow],
+    reference: &[super::MissRow],
+) -> Option<String> {
+    let (ours, reference) = (by_address(ours), by_address(reference));
+    let differing: Vec<String> = ours
+        .keys()
+        .chain(reference.keys().filter(|address| !ours.contains_key(address)))
+        .filter(|address| ours.get(address) != reference.get(address))
+        .map(|address| {
+            format!(
+                "{address:#x}: libcache {:?}, reference {:?}",
+                ours.get(address),
+                reference.get(address)
+            )
+        })
+        .collect();
+    few(kind, &differing)
+}
+
+fn misses(
+    kind: &str,
+    ours: &[super::MissRow],
+    reference: &[super::MissRow],
+) -> Option<String> {
+    let count = |list: &[super::MissRow]| -> BTreeMap<u64, usize> {
+        let mut rows = BTreeMap::new();
+        for row in list.iter().filter(|row| row.misses > 0) {
+            *rows.entry(row.misses).or_default() += 1;
+        }
+        rows
+    };
+    let (ours, reference) = (count(ours), count(reference));
+    let differing: Vec<String> = ours
+        .keys()
+        .chain(reference.keys().filter(|misses| !ours.contains_key(misses)))
+        .filter(|misses| ours.get(misses) != reference.get(misses))
+        .map(|misses| {
+            format!(
+                "rows with {misses} misses: libcache {:?}, reference {:?}",
+                ours.get(misses),
+                reference.get(misses)
+            )
+        })
+        .collect();
+    few(kind, &differing)
+}
+
+fn few(kind: &str, differing: &[String]) -> Option<String> {
+    const SHOWN: usize = 20;
+    if differing.is_empty() {
+        return None;
+    }
+    let shown = differing[..differing.len().min(SHOWN)].join("\n");
+    Some(format!("{} rows of {kind} misses differ, the first are\n{shown}", differing.len()))
+}
+
+/// The QEMUs that have `mode`, each as often as there are options: every pair once.
+pub fn pairs<'a>(mode: Mode, options: &'a [&'a str]) -> impl Iterator<Item = (Qemu, &'a str)> {
+    super::qemus(mode)
+        .into_iter()
+        .flat_map(move |qemu| options.iter().map(move |&options| (qemu.clone(), options)))
+}

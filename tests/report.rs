@@ -1,0 +1,419 @@
+//! The report: its layout, what is in it, and where it goes: exactly once, whatever the logging and
+//! however the guest ends.
+
+mod common;
+
+use common::{Arch, Finished, Mode, Qemu, Run, assembled, bare_guest, guest, qemus, report_count};
+
+/// A short guest with a report of a few rows.
+fn small(qemu: &Qemu) -> Run {
+    qemu.user(Arch::Riscv64, &guest(Arch::Riscv64, "matrix")).guest_args(["8"])
+}
+
+/// A short machine.
+fn small_machine(qemu: &Qemu) -> Run {
+    qemu.bare(&bare_guest("jit"), 1)
+}
+
+/// `small` and `small_machine` on every QEMU that has the mode.
+fn for_each_mode(test: impl Fn(Run)) {
+    qemus(Mode::User).iter().map(small).for_each(&test);
+    qemus(Mode::System).iter().map(small_machine).for_each(&test);
+}
+
+/// The guest's own line, which both guests print last.
+fn check_guest(finished: &Finished) {
+    let last = finished.stdout.lines().last().unwrap_or_default();
+    assert!(last.starts_with("matrix: ok") || last.starts_with("jit: ok"), "{}", finished.describe());
+    assert_eq!(report_count(&finished.stdout), 0, "{}", finished.describe());
+}
+
+/// The lines of `text`, the ends of which are visible: trailing blanks count.
+fn framed(text: &str) -> String {
+    text.split_inclusive('\n').map(|line| line.replace('\n', "|\n")).collect()
+}
+
+#[test]
+fn the_report_is_laid_out_as_the_reference_lays_it_out() {
+    for qemu in qemus(Mode::User) {
+        let directory = tempfile::tempdir().expect("a directory for the guest");
+        let program = assembled("strides", directory.path());
+        // Data: 8 sets of one line. Every load meets a line that another one has replaced; the stores
+        // miss when a load has just taken their set, twice a lap.
+        // Fetches: 4 sets of one line of 4 instructions.
+        let finished = qemu
+            .user(Arch::Riscv64, &program)
+            .plugin("dcachesize=512,dassoc=1,icachesize=64,iblksize=16,iassoc=1,limit=5,cores=2")
+            .succeed();
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(framed(&finished.stderr), @"");
+        }
+    }
+}
+
+#[test]
+fn the_demo_names_the_loop_that_misses() {
+    const N: u64 = 128;
+    for qemu in qemus(Mode::User) {
+        for arch in Arch::ALL {
+            let finished = qemu
+                .user(arch, &guest(arch, "matrix"))
+                .guest_args([N.to_string()])
+                .plugin_to_file("")
+                .succeed();
+            let report = finished.plugin_report();
+            let top = &report.data_list()[0];
+            assert_eq!(top.symbol.as_deref(), Some("column_order"), "{arch}: {top:?}");
+            assert_eq!(top.misses, N.pow(3), "a column's lines are in two sets: {arch}");
+        }
+    }
+}
+
+#[test]
+fn without_plugin_logging_the_report_goes_to_stderr() {
+    for_each_mode(|run| {
+        let finished = run.plugin("limit=2").succeed();
+        check_guest(&finished);
+        finished.parse(&finished.stderr);
+    });
+}
+
+#[test]
+fn other_logging_does_not_take_the_report() {
+    for_each_mode(|run| {
+        let finished = run.plugin("limit=2").qemu_args(["-d", "unimp", "-D", "log"]).succeed();
+        check_guest(&finished);
+        finished.parse(&finished.stderr);
+        assert_eq!(report_count(&finished.file("log").unwrap_or_default()), 0);
+    });
+}
+
+#[test]
+fn with_plugin_logging_the_report_goes_to_the_log() {
+    for_each_mode(|run| {
+        let finished = run.plugin("limit=2").log_plugins().succeed();
+        check_guest(&finished);
+        finished.parse(&finished.log());
+        assert_eq!(finished.stderr, "", "{}", finished.describe());
+    });
+}
+
+#[test]
+fn plugin_logging_among_other_logging_takes_the_report() {
+    for_each_mode(|run| {
+        let finished = run
+            .qemu_args(["-D", "log", "-d", "unimp,plugin,guest_errors"])
+            .plugin("limit=2")
+            .succeed();
+        check_guest(&finished);
+        finished.parse(&finished.file("log").expect("a log"));
+        assert_eq!(finished.stderr, "", "{}", finished.describe());
+    });
+}
+
+#[test]
+fn a_log_without_a_file_is_stderr_and_takes_the_report_once() {
+    for_each_mode(|run| {
+        let finished = run.plugin("limit=2").qemu_args(["-d", "plugin"]).succeed();
+        check_guest(&finished);
+        finished.parse(&finished.stderr);
+    });
+}
+
+#[test]
+fn the_environment_turns_plugin_logging_on_in_user_mode() {
+    for qemu in qemus(Mode::User) {
+        let finished = small(&qemu).plugin("limit=2").env("QEMU_LOG", "plugin").succeed();
+        check_guest(&finished);
+        finished.parse(&finished.stderr);
+
+        let finished = small(&qemu)
+            .plugin("limit=2")
+            .env("QEMU_LOG", "plugin")
+            .env("QEMU_LOG_FILENAME", "log")
+            .succeed();
+        check_guest(&finished);
+        finished.parse(&finished.file("log").expect("a log"));
+        assert_eq!(finished.stderr, "", "{}", finished.describe());
+    }
+}
+
+#[test]
+fn the_command_line_overrides_the_environment() {
+    for qemu in qemus(Mode::User) {
+        let finished = small(&qemu)
+            .env("QEMU_LOG", "plugin")
+            .qemu_args(["-d", "unimp", "-D", "log"])
+            .plugin("limit=2")
+            .succeed();
+        check_guest(&finished);
+        finished.parse(&finished.stderr);
+    }
+}
+
+#[test]
+fn options_of_the_guest_are_not_taken_for_those_of_qemu() {
+    for qemu in qemus(Mode::User) {
+        // The guest ignores what follows its first argument.
+        let finished = small(&qemu).plugin("limit=2").guest_args(["-d", "plugin"]).succeed();
+        check_guest(&finished);
+        finished.parse(&finished.stderr);
+    }
+}
+
+#[test]
+fn out_names_a_file() {
+    for_each_mode(|run| {
+        let finished = run.plugin("limit=2,out=report.txt").log_plugins().succeed();
+        check_guest(&finished);
+        finished.parse(&finished.file("report.txt").expect("a report"));
+        assert_eq!(report_count(&finished.log()), 0);
+        assert_eq!(finished.stderr, "", "{}", finished.describe());
+    });
+}
+
+#[test]
+fn a_file_of_an_earlier_run_is_replaced() {
+    for_each_mode(|run| {
+        std::fs::write(run.directory().join("report.txt"), "old\n".repeat(1000)).expect("a file");
+        let finished = run.plugin("limit=2,out=report.txt").succeed();
+        finished.parse(&finished.file("report.txt").expect("a report"));
+    });
+}
+
+#[test]
+fn the_process_id_in_a_file_name_is_that_of_qemu() {
+    for_each_mode(|run| {
+        let finished = run.plugin("limit=2,out=%p-100%%.txt").succeed();
+        let name = format!("{}-100%.txt", finished.pid);
+        finished.parse(&finished.file(&name).unwrap_or_else(|| {
+            panic!("no {name} among {:?}: {}", finished.files(), finished.describe())
+        }));
+    });
+}
+
+#[test]
+fn a_comma_in_a_file_name_is_written_twice() {
+    for_each_mode(|run| {
+        let finished = run.plugin("limit=2,out=a,,b.txt").succeed();
+        finished.parse(&finished.file("a,b.txt").expect("a report"));
+    });
+}
+
+#[test]
+fn out_stderr_wins_over_the_log() {
+    for_each_mode(|run| {
+        let finished = run.plugin("limit=2,out=stderr").log_plugins().succeed();
+        check_guest(&finished);
+        finished.parse(&finished.stderr);
+        assert_eq!(report_count(&finished.file("qemu.log").unwrap_or_default()), 0);
+    });
+}
+
+#[test]
+fn out_log_goes_to_the_log() {
+    for_each_mode(|run| {
+        let finished = run.plugin("limit=2,out=log").log_plugins().succeed();
+        finished.parse(&finished.log());
+        assert_eq!(finished.stderr, "", "{}", finished.describe());
+    });
+}
+
+#[test]
+fn out_log_without_logging_says_so_and_the_report_is_not_lost() {
+    for_each_mode(|run| {
+        let finished = run.plugin("limit=2,out=log").succeed();
+        check_guest(&finished);
+        let (message, report) = finished.stderr.split_once('\n').expect("a message and a report");
+        assert!(message.starts_with("cache: out=log: "), "{}", finished.describe());
+        assert!(message.contains("-d plugin"), "{}", finished.describe());
+        finished.parse(report);
+    });
+}
+
+#[test]
+fn a_file_that_cannot_be_written_in_the_end_does_not_lose_the_report() {
+    for_each_mode(|run| {
+        let finished = run.plugin("limit=2,out=/dev/full").succeed();
+        check_guest(&finished);
+        let (message, report) = finished.stderr.split_once('\n').expect("a message and a report");
+        assert!(message.starts_with("cache: out=/dev/full: "), "{}", finished.describe());
+        finished.parse(report);
+    });
+}
+
+#[test]
+fn a_limit_of_zero_prints_no_lists() {
+    for_each_mode(|run| {
+        let finished = run.plugin("limit=0").succeed();
+        let report = finished.parse(&finished.stderr);
+        assert_eq!((report.data, report.fetch), (None, None), "{}", finished.describe());
+    });
+}
+
+#[test]
+fn lists_hold_at_most_the_limit_and_32_rows_without_one() {
+    for_each_mode(|run| {
+        let finished = run.plugin("limit=3").succeed();
+        let report = finished.parse(&finished.stderr);
+        assert_eq!((report.data_list().len(), report.fetch_list().len()), (3, 3));
+    });
+    for qemu in qemus(Mode::User) {
+        let finished = small(&qemu).plugin("").succeed();
+        let report = finished.parse(&finished.stderr);
+        assert_eq!((report.data_list().len(), report.fetch_list().len()), (32, 32));
+    }
+}
+
+#[test]
+fn a_short_list_is_the_head_of_the_long_one() {
+    for qemu in qemus(Mode::User) {
+        let rows = |limit: &str| {
+            let finished = small(&qemu).plugin(&format!("limit={limit}")).succeed();
+            let report = finished.parse(&finished.stderr);
+            report.check_order();
+            (report.data_list().to_vec(), report.fetch_list().to_vec())
+        };
+        let (data, fetch) = rows("1000000");
+        let (short_data, short_fetch) = rows("20");
+        assert!(data.len() > 20 && fetch.len() > 20, "{} {}", data.len(), fetch.len());
+        assert_eq!((short_data.as_slice(), short_fetch.as_slice()), (&data[..20], &fetch[..20]));
+    }
+}
+
+#[test]
+fn rows_are_sorted_have_misses_and_add_up() {
+    for_each_mode(|run| {
+        let finished = run.plugin("limit=1000000").succeed();
+        let report = finished.parse(&finished.stderr);
+        report.check_order();
+        report.check_sums();
+    });
+}
+
+#[test]
+fn a_machine_without_a_guest_reports_zeros_or_what_its_firmware_did() {
+    for qemu in qemus(Mode::System) {
+        // Stopped from the start, and ended by a signal.
+        let finished = qemu
+            .bare(&bare_guest("jit"), 2)
+            .qemu_args(["-S", "-serial", "none", "-monitor", "none"])
+            .plugin("")
+            .signal_when_started("TERM")
+            .finish();
+        let report = finished.parse(&finished.stderr);
+        assert_eq!(report.cores.len(), 3, "{}", finished.describe());
+        assert_eq!(report.sum().fetch.accesses, 0, "{}", finished.describe());
+    }
+}
+
+#[test]
+fn a_guest_keeps_its_exit_status() {
+    for qemu in qemus(Mode::User) {
+        for way in ["_exit", "exit", "thread"] {
+            let finished = qemu
+                .user(Arch::Riscv64, &guest(Arch::Riscv64, "hotexit"))
+                .guest_args(["20", "42", way])
+                .plugin("limit=2")
+                .finish()
+                .expect_status(42);
+            finished.parse(&finished.stderr);
+        }
+    }
+}
+
+#[test]
+fn a_guest_that_dies_by_a_signal_is_reported_where_qemu_says_so() {
+    for qemu in qemus(Mode::User) {
+        for (how, signal) in [("abort", 6), ("segv", 11), ("illegal", 4)] {
+            let finished = qemu
+                .user(Arch::Riscv64, &guest(Arch::Riscv64, "aborter"))
+                .guest_args([how])
+                .plugin_to_file("")
+                .finish()
+                .expect_signal(signal);
+            assert_eq!(finished.stdout, format!("aborter: {how}\n"));
+            assert_eq!(report_count(&finished.stderr), 0);
+            // QEMU 7.2 ends without a word to its plugins.
+            if qemu.release() >= [10, 0] {
+                finished.plugin_report();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_guest_that_handles_a_signal_is_reported() {
+    for qemu in qemus(Mode::User) {
+        for (mode, line, status) in
+            [("handle", "handled", 7), ("ignore", "spin: ok ignore", 0), ("blocked", "spin: ok blocked", 0)]
+        {
+            let finished = qemu
+                .user(Arch::Riscv64, &guest(Arch::Riscv64, "spin"))
+                .guest_args([mode])
+                .plugin("limit=2")
+                .signal_after("ready", "TERM")
+                .finish()
+                .expect_status(status);
+            assert_eq!(finished.stdout, format!("ready\n{line}\n"));
+            finished.parse(&finished.stderr);
+        }
+    }
+}
+
+#[test]
+fn a_failing_execve_does_not_end_the_run() {
+    for qemu in qemus(Mode::User) {
+        let finished = qemu
+            .user(Arch::Riscv64, &guest(Arch::Riscv64, "execer"))
+            .guest_args(["fail", "20"])
+            .plugin("limit=2")
+            .succeed();
+        assert_eq!(finished.stdout, "execer: ok 20 failed\n");
+        finished.parse(&finished.stderr);
+    }
+}
+
+#[test]
+fn every_forked_process_reports_once() {
+    const CHILDREN: usize = 3;
+    for qemu in qemus(Mode::User) {
+        for shape in ["row", "nested"] {
+            let finished = qemu
+                .user(Arch::Riscv64, &guest(Arch::Riscv64, "forker"))
+                .guest_args([shape, &CHILDREN.to_string()])
+                .plugin("limit=2,out=%p.txt")
+                .succeed();
+            assert_eq!(finished.stdout, format!("forker: ok {shape} {CHILDREN}\n"));
+            assert_eq!(finished.files().len(), 1 + CHILDREN, "{:?}", finished.files());
+            let reports: Vec<_> = finished
+                .files()
+                .iter()
+                .map(|name| finished.parse(&finished.file(name).expect("it is listed")))
+                .collect();
+            // A child begins with what its parent had counted, so no report is empty.
+            assert!(reports.iter().all(|report| report.sum().fetch.accesses > 10_000));
+        }
+    }
+}
+
+#[test]
+fn the_same_seed_makes_random_replacement_repeat_itself() {
+    for_each_mode_with_seed(|run, seed| {
+        let options = format!("evict=rand,dcachesize=1K,icachesize=1K{seed}");
+        run.plugin(&options).succeed().stderr
+    });
+}
+
+/// Runs `report` twice with one seed and once with another, on every QEMU.
+fn for_each_mode_with_seed(report: impl Fn(Run, &str) -> String) {
+    let check = |run: &dyn Fn() -> Run| {
+        let default = report(run(), "");
+        assert_eq!(default, report(run(), ""));
+        assert_eq!(default, report(run(), ",seed=1"));
+        assert_ne!(default, report(run(), ",seed=0x2"));
+        assert_eq!(report(run(), ",seed=0x2"), report(run(), ",seed=2"));
+    };
+    qemus(Mode::User).iter().for_each(|qemu| check(&|| small(qemu)));
+    qemus(Mode::System).iter().for_each(|qemu| check(&|| small_machine(qemu)));
+}
