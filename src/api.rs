@@ -12,8 +12,11 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use qemu_plugin_sys::{
     qemu_info_t, qemu_plugin_id_t, qemu_plugin_insn, qemu_plugin_register_atexit_cb,
     qemu_plugin_register_flush_cb, qemu_plugin_register_vcpu_exit_cb,
-    qemu_plugin_register_vcpu_resume_cb, qemu_plugin_register_vcpu_tb_trans_cb, qemu_plugin_tb,
+    qemu_plugin_register_vcpu_init_cb, qemu_plugin_register_vcpu_resume_cb,
+    qemu_plugin_register_vcpu_syscall_cb, qemu_plugin_register_vcpu_tb_trans_cb, qemu_plugin_tb,
 };
+
+use crate::syscalls::Numbers;
 
 /// The API version QEMU reads when it has loaded the file: an `int` (`AtomicI32` has its layout).
 #[unsafe(no_mangle)]
@@ -161,6 +164,10 @@ pub trait Events {
     fn translated(tb: *mut qemu_plugin_tb);
     /// All translated code has been discarded.
     fn flushed();
+    /// A vCPU has been made. Up to API 1 told by the thread that makes it, later by its own.
+    fn made(vcpu_index: u32);
+    /// The guest's program makes a system call, on this vCPU's thread. Not told since API 7.
+    fn syscall(number: i64, arguments: &[u64; 8]);
     /// A vCPU runs again after it was idle or stopped.
     fn resumed(vcpu_index: u32);
     /// A vCPU is gone.
@@ -215,6 +222,13 @@ impl Qemu {
             target: target.to_string_lossy().into_owned(),
             emulation,
         }
+    }
+
+    /// Whether a thread's start is told, by [`Events::made`] or [`Events::syscall`], before it runs:
+    /// `numbers` are those of the guest's system calls, if known.
+    pub fn announces_threads(&self, numbers: Option<&Numbers>) -> bool {
+        self.api <= 1
+            || self.convention == Convention::Id && numbers.is_some() && cfg!(target_os = "linux")
     }
 
     /// Whether this QEMU's log takes plugin output now, where it can be asked. The mask is bit 18,
@@ -282,6 +296,28 @@ impl Qemu {
         unsafe extern "C" fn flushed<E: Events>(_: u64) {
             E::flushed();
         }
+        unsafe extern "C" fn made_id<E: Events>(_: qemu_plugin_id_t, vcpu_index: u32) {
+            E::made(vcpu_index);
+        }
+        unsafe extern "C" fn made_userdata<E: Events>(vcpu_index: u32, _: *mut c_void) {
+            E::made(vcpu_index);
+        }
+        #[expect(clippy::too_many_arguments, reason = "as QEMU passes them")]
+        unsafe extern "C" fn syscall_id<E: Events>(
+            _: qemu_plugin_id_t,
+            _: u32,
+            number: i64,
+            a1: u64,
+            a2: u64,
+            a3: u64,
+            a4: u64,
+            a5: u64,
+            a6: u64,
+            a7: u64,
+            a8: u64,
+        ) {
+            E::syscall(number, &[a1, a2, a3, a4, a5, a6, a7, a8]);
+        }
         unsafe extern "C" fn resumed_id<E: Events>(_: qemu_plugin_id_t, vcpu_index: u32) {
             E::resumed(vcpu_index);
         }
@@ -312,6 +348,8 @@ impl Qemu {
                 Convention::Id => {
                     qemu_plugin_register_vcpu_tb_trans_cb(id, Some(translated_id::<E>));
                     qemu_plugin_register_flush_cb(id, Some(flushed::<E>));
+                    qemu_plugin_register_vcpu_init_cb(id, Some(made_id::<E>));
+                    qemu_plugin_register_vcpu_syscall_cb(id, Some(syscall_id::<E>));
                     qemu_plugin_register_vcpu_resume_cb(id, Some(resumed_id::<E>));
                     qemu_plugin_register_vcpu_exit_cb(id, Some(gone_id::<E>));
                     qemu_plugin_register_atexit_cb(id, Some(ending_id::<E>), none);
@@ -322,6 +360,9 @@ impl Qemu {
                     type Plain = unsafe extern "C" fn(*mut c_void);
                     let translated = mem::transmute::<*const (), RegisterWithData<Translated>>(
                         qemu_plugin_register_vcpu_tb_trans_cb as *const (),
+                    );
+                    let made = mem::transmute::<*const (), RegisterWithData<OnVcpu>>(
+                        qemu_plugin_register_vcpu_init_cb as *const (),
                     );
                     let resumed = mem::transmute::<*const (), RegisterWithData<OnVcpu>>(
                         qemu_plugin_register_vcpu_resume_cb as *const (),
@@ -338,6 +379,7 @@ impl Qemu {
                     let flushed = mem::transmute::<*const (), Plain>(flushed::<E> as *const ());
                     translated(id, translated_userdata::<E>, none);
                     flush(id, flushed, none);
+                    made(id, made_userdata::<E>, none);
                     resumed(id, resumed_userdata::<E>, none);
                     gone(id, gone_userdata::<E>, none);
                     ending(id, ending_userdata::<E>, none);

@@ -13,7 +13,9 @@ use qemu_plugin_sys::{
 };
 
 use crate::userdata::{UserData, unpack_count};
-use crate::vcpu::{Machines, Vcpu, Writers, known_vcpu, vcpu};
+use crate::vcpu::{
+    Company, Machines, Vcpu, Writers, known_vcpu, only_vcpu, vcpu, vcpu_and_company,
+};
 
 /// Raised by instructions that change the address translation of several vCPUs, and by stores to
 /// devices.
@@ -146,76 +148,117 @@ unsafe fn look_up(info: qemu_plugin_meminfo_t, vaddr: u64) -> Option<u64> {
     }
 }
 
-/// Who else uses the core: how a callback reaches the model.
+/// Who else uses the core: how a callback finds its vCPU and reaches the model.
 pub trait Sharing: 'static {
-    /// The index of the vCPU a callback is called for.
-    #[inline(always)]
-    fn index(vcpu_index: u32) -> u32 {
-        vcpu_index
+    /// The vCPU, if that takes no more than a load.
+    ///
+    /// # Safety
+    /// In a callback of vCPU `index`, for the run's policy.
+    unsafe fn vcpu<P: Machines>(index: u32) -> Option<&'static Vcpu<P>>;
+
+    /// The vCPU in any case, and whether it may have company that this kind of sharing rules out.
+    ///
+    /// # Safety
+    /// In a callback of vCPU `index`, for the run's policy.
+    unsafe fn find_vcpu<P: Machines>(index: u32) -> (&'static Vcpu<P>, Company) {
+        (vcpu(index), Company::None)
     }
 
     /// Fetches from one line.
     ///
     /// # Safety
-    /// In a callback of `vcpu`, translated when this kind of sharing held.
+    /// In a callback of `vcpu`, which this kind of sharing found.
     unsafe fn fetch<P: Policy>(vcpu: &Vcpu<P>, data: UserData);
+
     /// Fetches that hit by construction.
     ///
     /// # Safety
     /// As for `fetch`.
     unsafe fn count<P: Policy>(vcpu: &Vcpu<P>, fetches: u64);
+
     /// A data access, unless it does not count, and the fetches after it.
     ///
     /// # Safety
     /// As for `fetch`.
     unsafe fn access<P: Policy>(vcpu: &Vcpu<P>, address: Option<u64>, data: UserData);
 }
-
-/// Nobody, and there is no other vCPU.
+/// There is no other vCPU. Translated code that was given this goes on working when a second one comes:
+/// [`expect_several`](crate::vcpu::expect_several) has its callbacks look further, and there is
+/// [`Shared`].
 #[derive(Debug)]
 pub struct Alone;
-/// Nobody, but other vCPUs execute the same code on cores of their own.
+
+/// Other vCPUs execute the same code, on cores of their own.
 #[derive(Debug)]
 pub struct Private;
-/// Other vCPUs.
+
+/// Other vCPUs may use the core.
 #[derive(Debug)]
 pub struct Shared;
 
-macro_rules! private_sharing {
-    ($sharing:ty, $writers:expr, $index:expr) => {
-        impl Sharing for $sharing {
-            #[inline(always)]
-            fn index(vcpu_index: u32) -> u32 {
-                let index: fn(u32) -> u32 = $index;
-                index(vcpu_index)
-            }
+impl Sharing for Alone {
+    #[inline(always)]
+    unsafe fn vcpu<P: Machines>(_: u32) -> Option<&'static Vcpu<P>> {
+        // SAFETY: the caller's promise.
+        unsafe { only_vcpu() }
+    }
 
-            #[inline(always)]
-            unsafe fn fetch<P: Policy>(vcpu: &Vcpu<P>, data: UserData) {
-                // SAFETY: in a callback of the one vCPU that uses its core.
-                unsafe { vcpu.fetch_private(data, $writers) };
-            }
+    unsafe fn find_vcpu<P: Machines>(index: u32) -> (&'static Vcpu<P>, Company) {
+        vcpu_and_company(index)
+    }
 
-            #[inline(always)]
-            unsafe fn count<P: Policy>(vcpu: &Vcpu<P>, fetches: u64) {
-                // SAFETY: in a callback of the one vCPU that uses its core.
-                unsafe { vcpu.count_private(fetches) };
-            }
+    #[inline(always)]
+    unsafe fn fetch<P: Policy>(vcpu: &Vcpu<P>, data: UserData) {
+        // SAFETY: in a callback of the only vCPU.
+        unsafe { vcpu.fetch_private(data, Writers::One) };
+    }
 
-            #[inline(always)]
-            unsafe fn access<P: Policy>(vcpu: &Vcpu<P>, address: Option<u64>, data: UserData) {
-                // SAFETY: in a callback of the one vCPU that uses its core.
-                unsafe { vcpu.access_private(address, data, $writers) };
-            }
-        }
-    };
+    #[inline(always)]
+    unsafe fn count<P: Policy>(vcpu: &Vcpu<P>, fetches: u64) {
+        // SAFETY: in a callback of the only vCPU.
+        unsafe { vcpu.count_private(fetches) };
+    }
+
+    #[inline(always)]
+    unsafe fn access<P: Policy>(vcpu: &Vcpu<P>, address: Option<u64>, data: UserData) {
+        // SAFETY: in a callback of the only vCPU.
+        unsafe { vcpu.access_private(address, data, Writers::One) };
+    }
 }
 
-// The only vCPU is the first.
-private_sharing!(Alone, Writers::One, |_| 0);
-private_sharing!(Private, Writers::Many, |vcpu_index| vcpu_index);
+impl Sharing for Private {
+    #[inline(always)]
+    unsafe fn vcpu<P: Machines>(index: u32) -> Option<&'static Vcpu<P>> {
+        // SAFETY: the caller's promise.
+        unsafe { known_vcpu(index) }
+    }
+
+    #[inline(always)]
+    unsafe fn fetch<P: Policy>(vcpu: &Vcpu<P>, data: UserData) {
+        // SAFETY: in a callback of the one vCPU of its core.
+        unsafe { vcpu.fetch_private(data, Writers::Many) };
+    }
+
+    #[inline(always)]
+    unsafe fn count<P: Policy>(vcpu: &Vcpu<P>, fetches: u64) {
+        // SAFETY: in a callback of the one vCPU of its core.
+        unsafe { vcpu.count_private(fetches) };
+    }
+
+    #[inline(always)]
+    unsafe fn access<P: Policy>(vcpu: &Vcpu<P>, address: Option<u64>, data: UserData) {
+        // SAFETY: in a callback of the one vCPU of its core.
+        unsafe { vcpu.access_private(address, data, Writers::Many) };
+    }
+}
 
 impl Sharing for Shared {
+    #[inline(always)]
+    unsafe fn vcpu<P: Machines>(index: u32) -> Option<&'static Vcpu<P>> {
+        // SAFETY: the caller's promise.
+        unsafe { known_vcpu(index) }
+    }
+
     #[inline(always)]
     unsafe fn fetch<P: Policy>(vcpu: &Vcpu<P>, data: UserData) {
         vcpu.fetch_shared(data);
@@ -250,9 +293,9 @@ unsafe extern "C" fn fetch<P: Machines, S: Sharing>(vcpu_index: u32, userdata: *
     // SAFETY: translation registered this with a packed `UserData`, for this policy and kind of
     // sharing.
     unsafe {
-        match known_vcpu(S::index(vcpu_index)) {
-            Some(vcpu) => S::fetch::<P>(vcpu, UserData::unpack(userdata)),
-            None => first_fetch::<P, S>(vcpu_index, userdata),
+        match S::vcpu::<P>(vcpu_index) {
+            Some(vcpu) => S::fetch(vcpu, UserData::unpack(userdata)),
+            None => fetch_looking_further::<P, S>(vcpu_index, userdata),
         }
     }
 }
@@ -260,9 +303,9 @@ unsafe extern "C" fn fetch<P: Machines, S: Sharing>(vcpu_index: u32, userdata: *
 unsafe extern "C" fn count<P: Machines, S: Sharing>(vcpu_index: u32, userdata: *mut c_void) {
     // SAFETY: translation registered this for this policy and kind of sharing.
     unsafe {
-        match known_vcpu(S::index(vcpu_index)) {
-            Some(vcpu) => S::count::<P>(vcpu, unpack_count(userdata)),
-            None => S::count::<P>(vcpu(vcpu_index), unpack_count(userdata)),
+        match S::vcpu::<P>(vcpu_index) {
+            Some(vcpu) => S::count(vcpu, unpack_count(userdata)),
+            None => count_looking_further::<P, S>(vcpu_index, userdata),
         }
     }
 }
@@ -276,52 +319,71 @@ unsafe extern "C" fn access<P: Machines, S: Sharing, A: Addressing>(
     // SAFETY: translation registered this with a packed `UserData`, for this policy, kind of sharing
     // and addressing; `info` and `vaddr` are this access's.
     unsafe {
-        match known_vcpu(S::index(vcpu_index)) {
-            Some(vcpu) => access_of::<P, S, A>(vcpu, info, vaddr, userdata),
-            None => first_access::<P, S, A>(vcpu_index, info, vaddr, userdata),
+        match S::vcpu::<P>(vcpu_index) {
+            Some(vcpu) => {
+                S::access(vcpu, A::resolve(vcpu, info, vaddr), UserData::unpack(userdata));
+            }
+            None => access_looking_further::<P, S, A>(vcpu_index, info, vaddr, userdata),
+        }
+    }
+}
+
+// The same for a vCPU that calls back for the first time, or has no slot, or has got company. Apart and
+// called last, and `extern "C"`, which tells the compiler that they do not unwind: so the callbacks
+// above need no stack frame.
+
+/// # Safety
+/// As for [`fetch`].
+#[inline(never)]
+unsafe extern "C" fn fetch_looking_further<P: Machines, S: Sharing>(
+    vcpu_index: u32,
+    userdata: *mut c_void,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let data = UserData::unpack(userdata);
+        match S::find_vcpu::<P>(vcpu_index) {
+            (vcpu, Company::None) => S::fetch(vcpu, data),
+            (vcpu, Company::Others) => Shared::fetch(vcpu, data),
         }
     }
 }
 
 /// # Safety
-/// In the memory callback of `vcpu`, registered for these type parameters.
-#[inline(always)]
-unsafe fn access_of<P: Machines, S: Sharing, A: Addressing>(
-    vcpu: &Vcpu<P>,
-    info: qemu_plugin_meminfo_t,
-    vaddr: u64,
+/// As for [`count`].
+#[inline(never)]
+unsafe extern "C" fn count_looking_further<P: Machines, S: Sharing>(
+    vcpu_index: u32,
     userdata: *mut c_void,
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        S::access(vcpu, A::resolve(vcpu, info, vaddr), UserData::unpack(userdata));
+        match S::find_vcpu::<P>(vcpu_index) {
+            (vcpu, Company::None) => S::count(vcpu, unpack_count(userdata)),
+            (vcpu, Company::Others) => Shared::count(vcpu, unpack_count(userdata)),
+        }
     }
-}
-
-// The callbacks of a vCPU that has no slot yet, or none at all. Apart and called last, so that the
-// others need no stack frame.
-
-/// # Safety
-/// As for [`fetch`].
-#[cold]
-#[inline(never)]
-unsafe extern "C" fn first_fetch<P: Machines, S: Sharing>(vcpu_index: u32, userdata: *mut c_void) {
-    // SAFETY: the caller's promise.
-    unsafe { S::fetch::<P>(vcpu(vcpu_index), UserData::unpack(userdata)) };
 }
 
 /// # Safety
 /// As for [`access`].
-#[cold]
 #[inline(never)]
-unsafe extern "C" fn first_access<P: Machines, S: Sharing, A: Addressing>(
+unsafe extern "C" fn access_looking_further<P: Machines, S: Sharing, A: Addressing>(
     vcpu_index: u32,
     info: qemu_plugin_meminfo_t,
     vaddr: u64,
     userdata: *mut c_void,
 ) {
     // SAFETY: the caller's promise.
-    unsafe { access_of::<P, S, A>(vcpu(vcpu_index), info, vaddr, userdata) };
+    unsafe {
+        let data = UserData::unpack(userdata);
+        let (vcpu, company) = S::find_vcpu::<P>(vcpu_index);
+        let address = A::resolve(vcpu, info, vaddr);
+        match company {
+            Company::None => S::access(vcpu, address, data),
+            Company::Others => Shared::access(vcpu, address, data),
+        }
+    }
 }
 
 unsafe extern "C" fn translation_changes<P: Machines>(vcpu_index: u32, _: *mut c_void) {

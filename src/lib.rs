@@ -11,6 +11,7 @@ mod disassembly;
 mod instrument;
 mod output;
 mod session;
+mod syscalls;
 mod userdata;
 mod vcpu;
 

@@ -22,7 +22,8 @@ use crate::callbacks::{
 use crate::disassembly::Disassembler;
 use crate::instrument::Translator;
 use crate::output::{self, Outlet};
-use crate::vcpu::{Machine, Machines, Simulator};
+use crate::syscalls;
+use crate::vcpu::{Machine, Machines, Simulator, expect_several, several_expected};
 
 /// The run. Set once, by install, and never freed: QEMU may call back until the process is gone.
 static SESSION: OnceLock<Session> = OnceLock::new();
@@ -37,7 +38,7 @@ struct Session {
     private: CallbackSet,
     /// The callbacks for code translated when cores are shared.
     shared: CallbackSet,
-    cores_are_shared: AtomicBool,
+    syscalls: Option<syscalls::Numbers>,
     reported: AtomicBool,
 }
 
@@ -97,11 +98,15 @@ impl Session {
             }
             Emulation::System { max_vcpus, .. } => system_callbacks::<P, Physical>(max_vcpus),
         };
+        let syscalls = syscalls::Numbers::of_target(&qemu.target);
         let cores_are_shared = match qemu.emulation {
-            // Until a second thread appears.
-            Emulation::User => false,
+            // Until a second thread starts, if there is notice of that.
+            Emulation::User => !qemu.announces_threads(syscalls.as_ref()),
             Emulation::System { max_vcpus, .. } => config.cores.get() < max_vcpus,
         };
+        if cores_are_shared {
+            expect_several();
+        }
         let translator =
             Translator::new(isa, Disassembler::for_target(&qemu.target), Lines::new(&config));
         Ok(Self {
@@ -112,17 +117,13 @@ impl Session {
             outlet,
             private,
             shared,
-            cores_are_shared: AtomicBool::new(cores_are_shared),
+            syscalls,
             reported: AtomicBool::new(false),
         })
     }
 
     fn translate(&self, tb: *mut qemu_plugin_tb) {
-        let callbacks = if self.cores_are_shared.load(Ordering::Acquire) {
-            &self.shared
-        } else {
-            &self.private
-        };
+        let callbacks = if several_expected() { &self.shared } else { &self.private };
         self.translator.lock().translate(&self.qemu, tb, callbacks);
     }
 
@@ -188,16 +189,26 @@ impl Events for Session {
         with_session("translation", |session| session.translate(tb));
     }
 
-    fn flushed() {
-        with_session("flush", |session| {
-            // A user-mode QEMU discards all code before the first extra thread starts (and only then,
-            // but for rare reasons). Code translated from now on may be run by several threads.
-            if session.qemu.emulation == Emulation::User {
-                session.cores_are_shared.store(true, Ordering::Release);
+    fn made(vcpu_index: u32) {
+        with_session("vCPU creation", |session| {
+            if vcpu_index > 0 && session.qemu.emulation == Emulation::User {
+                expect_several();
             }
-            // Snapshots loaded and memory maps changed come with a flush, too.
-            SHARED_GENERATION.raise();
         });
+    }
+
+    fn syscall(number: i64, arguments: &[u64; 8]) {
+        with_session("system call", |session| {
+            if session.syscalls.is_some_and(|syscalls| syscalls.may_start_thread(number, arguments))
+            {
+                expect_several();
+            }
+        });
+    }
+
+    fn flushed() {
+        // A snapshot was loaded, or memory was changed by a debugger.
+        SHARED_GENERATION.raise();
     }
 
     fn resumed(vcpu_index: u32) {

@@ -11,7 +11,7 @@ use std::cell::UnsafeCell;
 use std::collections::HashMap;
 use std::ptr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use cachesim::address::LineAddr;
 use cachesim::buffer::{AccessBuffer, Port, Room};
@@ -35,6 +35,25 @@ const SLOTS: usize = 4096;
 
 /// The vCPU of each index, a `*const Vcpu<P>` for the one `P` of the run.
 static VCPUS: [AtomicPtr<()>; SLOTS] = [const { AtomicPtr::new(ptr::null_mut()) }; SLOTS];
+
+/// The only vCPU there is, a `*const Vcpu<P>`; null when there is none yet, and for good as soon as
+/// there may be two.
+static ALONE: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
+
+/// Whether there may be several vCPUs.
+static SEVERAL: AtomicBool = AtomicBool::new(false);
+
+/// Says that from now on there may be several vCPUs. Called before the second one runs, by the thread
+/// of the first or before that runs.
+pub fn expect_several() {
+    SEVERAL.store(true, Ordering::Release);
+    ALONE.store(ptr::null_mut(), Ordering::Release);
+}
+
+/// Whether there may be several vCPUs.
+pub fn several_expected() -> bool {
+    SEVERAL.load(Ordering::Acquire)
+}
 
 /// A simulated core.
 #[derive(Debug)]
@@ -92,6 +111,39 @@ macro_rules! machines {
 
 machines!(Lru, Fifo, Random);
 
+/// The only vCPU, if it has called back before and there is still no other.
+///
+/// # Safety
+/// `P` is the policy of the run.
+#[inline(always)]
+pub unsafe fn only_vcpu<P: Machines>() -> Option<&'static Vcpu<P>> {
+    // SAFETY: null or what `vcpu_and_company` stored, a leaked `Vcpu` of the run's one machine.
+    unsafe { ALONE.load(Ordering::Acquire).cast::<Vcpu<P>>().as_ref() }
+}
+
+/// The vCPU of `index`, made at its first callback; whether it is the only one.
+///
+/// # Panics
+/// Where `P` is not the policy of the run.
+pub fn vcpu_and_company<P: Machines>(index: u32) -> (&'static Vcpu<P>, Company) {
+    let vcpu = vcpu::<P>(index);
+    if several_expected() {
+        return (vcpu, Company::Others);
+    }
+    // The one thread that runs guest code is here, so nobody can start another meanwhile.
+    ALONE.store(ptr::from_ref(vcpu).cast_mut().cast(), Ordering::Release);
+    (vcpu, Company::None)
+}
+
+/// Whether a vCPU has company.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Company {
+    /// It is the only one.
+    None,
+    /// There may be others.
+    Others,
+}
+
 /// The vCPU of `index`, if it has a slot and has called back before.
 ///
 /// # Safety
@@ -108,8 +160,11 @@ pub unsafe fn known_vcpu<P: Machines>(index: u32) -> Option<&'static Vcpu<P>> {
 ///
 /// # Panics
 /// Where `P` is not the policy of the run.
-#[cold]
 pub fn vcpu<P: Machines>(index: u32) -> &'static Vcpu<P> {
+    // SAFETY: `P` is the run's, or the next line panics before there is any vCPU.
+    if let Some(known) = unsafe { known_vcpu::<P>(index) } {
+        return known;
+    }
     P::machine().get().expect("the caller's P is the run's").register(index)
 }
 
@@ -261,7 +316,7 @@ impl<P: Policy> Vcpu<P> {
         // SAFETY: the one vCPU that uses this core is here, and nobody else takes the lock to write.
         let model = unsafe { &mut *core.model.data_ptr() };
         let line = model.lines().data_line(address);
-        if !model.dcache().is_last(line) {
+        if !model.dcache().is_recent(line) {
             // SAFETY: as before.
             unsafe { core.access_another_line(line.number(), data.instruction, writers) };
         }
@@ -289,7 +344,7 @@ impl<P: Policy> Vcpu<P> {
         // SAFETY: as in `access_private`.
         let model = unsafe { &mut *core.model.data_ptr() };
         let line = model.lines().fetch_line(data.instruction.identity.place);
-        if !model.icache().is_last(line) {
+        if !model.icache().is_recent(line) {
             // SAFETY: as before.
             unsafe { core.fetch_another_line(line.number(), data.instruction, writers) };
         }

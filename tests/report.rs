@@ -3,7 +3,10 @@
 
 mod common;
 
-use common::{Arch, Finished, Mode, Qemu, Run, assembled, bare_guest, guest, qemus, report_count};
+use common::artifacts::{Arch, Mode, Qemu, assembled, bare_guest, guest, qemus};
+use common::differential::{Expect, compare};
+use common::process::{Finished, Run};
+use common::report::report_count;
 
 /// A short guest with a report of a few rows.
 fn small(qemu: &Qemu) -> Run {
@@ -24,7 +27,11 @@ fn for_each_mode(test: impl Fn(Run)) {
 /// The guest's own line, which both guests print last.
 fn check_guest(finished: &Finished) {
     let last = finished.stdout.lines().last().unwrap_or_default();
-    assert!(last.starts_with("matrix: ok") || last.starts_with("jit: ok"), "{}", finished.describe());
+    assert!(
+        last.starts_with("matrix: ok") || last.starts_with("jit: ok"),
+        "{}",
+        finished.describe()
+    );
     assert_eq!(report_count(&finished.stdout), 0, "{}", finished.describe());
 }
 
@@ -37,17 +44,37 @@ fn framed(text: &str) -> String {
 fn the_report_is_laid_out_as_the_reference_lays_it_out() {
     for qemu in qemus(Mode::User) {
         let directory = tempfile::tempdir().expect("a directory for the guest");
-        let program = assembled("strides", directory.path());
-        // Data: 8 sets of one line. Every load meets a line that another one has replaced; the stores
-        // miss when a load has just taken their set, twice a lap.
-        // Fetches: 4 sets of one line of 4 instructions.
-        let finished = qemu
-            .user(Arch::Riscv64, &program)
-            .plugin("dcachesize=512,dassoc=1,icachesize=64,iblksize=16,iassoc=1,limit=5,cores=2")
-            .succeed();
+        let program = assembled("strides", 0x10000, directory.path());
+        let run = || qemu.user(Arch::Riscv64, &program);
+        // 8 laps of 16 rounds. Data, 8 sets of one line: each load meets a line that has been replaced;
+        // each store misses when a load has just taken its set, twice a lap, and the second one also at
+        // the start. Fetches, 4 sets of one line of 4 instructions: `walk` and the return from it share
+        // a set; the lines 0x10000, 0x10010, 0x10050 and 0x10060 miss once, of which the limit takes
+        // three.
+        let options = "dcachesize=512,dassoc=1,icachesize=64,iblksize=16,iassoc=1,cores=2";
+        let finished = run().plugin(&format!("{options},limit=5")).succeed();
         insta::allow_duplicates! {
-            insta::assert_snapshot!(framed(&finished.stderr), @"");
+            insta::assert_snapshot!(framed(&finished.stderr), @r"
+            core #, data accesses, data misses, dmiss rate, insn accesses, insn misses, imiss rate|
+            0       384            161            41.9271%  828            20              2.4155%|
+            1       0              0               0.0000%  0              0               0.0000%|
+            sum     384            161            41.9271%  828            20              2.4155%|
+            |
+            address, data misses, instruction|
+            0x1004c (walk), 128, ld a2, 0(a0)|
+            0x10054 (walk), 17, sd a2, 0x40(a3)|
+            0x10050 (walk), 16, sd a2, 0(a3)|
+            |
+            address, fetch misses, instruction|
+            0x10008 (_start), 8, addi s0, s0, -1|
+            0x10040 (walk), 8, lui a0, 0x20|
+            0x10000 (_start), 1, addi s0, zero, 8|
+            0x10010 (_start), 1, mv a0, zero|
+            0x10050 (walk), 1, sd a2, 0(a3)|
+            ");
         }
+        // Layout and numbers, as text.
+        compare(&qemu, run(), options, Expect::TableAndRows);
     }
 }
 
@@ -292,18 +319,35 @@ fn rows_are_sorted_have_misses_and_add_up() {
 }
 
 #[test]
-fn a_machine_without_a_guest_reports_zeros_or_what_its_firmware_did() {
+fn a_machine_that_never_ran_reports_zeros() {
     for qemu in qemus(Mode::System) {
-        // Stopped from the start, and ended by a signal.
         let finished = qemu
             .bare(&bare_guest("jit"), 2)
-            .qemu_args(["-S", "-serial", "none", "-monitor", "none"])
+            .qemu_args(["-S", "-serial", "none", "-monitor", "stdio"])
+            .stdin("quit\n")
             .plugin("")
-            .signal_when_started("TERM")
-            .finish();
+            .succeed();
         let report = finished.parse(&finished.stderr);
         assert_eq!(report.cores.len(), 3, "{}", finished.describe());
         assert_eq!(report.sum().fetch.accesses, 0, "{}", finished.describe());
+    }
+}
+
+#[test]
+fn a_machine_that_is_stopped_from_outside_reports_once() {
+    for qemu in qemus(Mode::System) {
+        for signal in ["TERM", "INT", "HUP"] {
+            let directory = tempfile::tempdir().expect("a directory for the guest");
+            let finished = qemu
+                .bare(&assembled("forever", 0x8000_0000, directory.path()), 2)
+                .plugin("limit=3")
+                .signal_after("ready", signal)
+                .succeed();
+            // QEMU says which signal it was.
+            let report = &finished.stderr[finished.stderr.find("core #").expect("a report")..];
+            let report = finished.parse(report);
+            assert!(report.sum().fetch.accesses > 0, "{}", finished.describe());
+        }
     }
 }
 
@@ -335,7 +379,7 @@ fn a_guest_that_dies_by_a_signal_is_reported_where_qemu_says_so() {
             assert_eq!(finished.stdout, format!("aborter: {how}\n"));
             assert_eq!(report_count(&finished.stderr), 0);
             // QEMU 7.2 ends without a word to its plugins.
-            if qemu.release() >= [10, 0] {
+            if qemu.release() >= (10, 0) {
                 finished.plugin_report();
             }
         }
@@ -345,9 +389,11 @@ fn a_guest_that_dies_by_a_signal_is_reported_where_qemu_says_so() {
 #[test]
 fn a_guest_that_handles_a_signal_is_reported() {
     for qemu in qemus(Mode::User) {
-        for (mode, line, status) in
-            [("handle", "handled", 7), ("ignore", "spin: ok ignore", 0), ("blocked", "spin: ok blocked", 0)]
-        {
+        for (mode, line, status) in [
+            ("handle", "handled", 7),
+            ("ignore", "spin: ok ignore", 0),
+            ("blocked", "spin: ok blocked", 0),
+        ] {
             let finished = qemu
                 .user(Arch::Riscv64, &guest(Arch::Riscv64, "spin"))
                 .guest_args([mode])
@@ -399,21 +445,23 @@ fn every_forked_process_reports_once() {
 
 #[test]
 fn the_same_seed_makes_random_replacement_repeat_itself() {
-    for_each_mode_with_seed(|run, seed| {
-        let options = format!("evict=rand,dcachesize=1K,icachesize=1K{seed}");
-        run.plugin(&options).succeed().stderr
-    });
-}
-
-/// Runs `report` twice with one seed and once with another, on every QEMU.
-fn for_each_mode_with_seed(report: impl Fn(Run, &str) -> String) {
-    let check = |run: &dyn Fn() -> Run| {
-        let default = report(run(), "");
-        assert_eq!(default, report(run(), ""));
-        assert_eq!(default, report(run(), ",seed=1"));
-        assert_ne!(default, report(run(), ",seed=0x2"));
-        assert_eq!(report(run(), ",seed=0x2"), report(run(), ",seed=2"));
-    };
-    qemus(Mode::User).iter().for_each(|qemu| check(&|| small(qemu)));
-    qemus(Mode::System).iter().for_each(|qemu| check(&|| small_machine(qemu)));
+    fn check(run: impl Fn() -> Run) {
+        let report = |seed: &str| {
+            let options =
+                format!("evict=rand,dcachesize=256,dassoc=4,icachesize=256,iassoc=4{seed}");
+            run().plugin(&options).succeed().stderr
+        };
+        let default = report("");
+        assert_eq!(default, report(""));
+        assert_eq!(default, report(",seed=1"));
+        let other = report(",seed=2");
+        assert_ne!(default, other);
+        assert_eq!(other, report(",seed=0x2"));
+    }
+    for qemu in qemus(Mode::User) {
+        check(|| small(&qemu));
+    }
+    for qemu in qemus(Mode::System) {
+        check(|| small_machine(&qemu));
+    }
 }

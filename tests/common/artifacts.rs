@@ -104,9 +104,10 @@ impl Qemu {
     }
 
     /// The release as numbers.
-    pub fn release(&self) -> Vec<u32> {
-        let number = |part: &str| part.parse().expect("versions are numbers with points");
-        self.version.split('.').map(number).collect()
+    pub fn release(&self) -> (u32, u32) {
+        let (major, minor) = self.version.split_once('.').expect("a version has a point");
+        let number = |text: &str| text.parse().expect("a version is of numbers");
+        (number(major), number(minor))
     }
 
     /// QEMU's own C plugin for this release.
@@ -150,13 +151,15 @@ pub fn bare_guest(name: &str) -> PathBuf {
     guest(Arch::Riscv64, &format!("bare/{name}"))
 }
 
-/// `tests/guests/NAME.S`, assembled for riscv64 and linked at fixed addresses: the same bytes whatever
-/// the compiler's release. The file lies in `directory`.
-pub fn assembled(name: &str, directory: &Path) -> PathBuf {
+/// `tests/guests/NAME.S`, assembled for riscv64 and linked for `address`, its data 64 KiB above: the same
+/// bytes whatever the compiler's release. The file lies in `directory`.
+pub fn assembled(name: &str, address: u64, directory: &Path) -> PathBuf {
     let program = directory.join(name);
     let output = Command::new("riscv64-linux-gnu-gcc")
         .args(["-nostdlib", "-static", "-Wl,--build-id=none", "-Wl,--no-relax"])
-        .args(["-Wl,-Ttext=0x10000", "-Wl,-Tbss=0x20000", "-o"])
+        .arg(format!("-Wl,-Ttext={address:#x}"))
+        .arg(format!("-Wl,-Tbss={:#x}", address + 0x10000))
+        .arg("-o")
         .arg(&program)
         .arg(root().join(format!("tests/guests/{name}.S")))
         .output()

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::artifacts::{Mode, Qemu};
+use super::artifacts::Qemu;
 use super::process::{Finished, Run};
-use super::report::{Report, by_address};
+use super::report::{HEADING, MissRow, Report, by_address};
 
 /// Prints every row of every list.
 const ALL_ROWS: &str = "limit=100000000";
@@ -34,7 +34,10 @@ pub fn both(qemu: &Qemu, run: Run, options: &str) -> (Finished, Report, Report) 
     let finished =
         run.load(&qemu.reference(), &options).plugin_to_file(&options).log_plugins().succeed();
     let ours = finished.plugin_report();
-    let reference = finished.parse(&finished.log());
+    // Forked children report before their parent, to the same log.
+    let log = finished.log();
+    let last = log.rfind(HEADING).unwrap_or_else(|| panic!("no report: {}", finished.describe()));
+    let reference = finished.parse(&log[last..]);
     ours.check_order();
     ours.check_sums();
     (finished, ours, reference)
@@ -42,20 +45,69 @@ pub fn both(qemu: &Qemu, run: Run, options: &str) -> (Finished, Report, Report) 
 
 /// Runs QEMU with both plugins and compares their reports; the run and our report.
 ///
-/// # Panics
-/// With what differs, if not all is equal that should be.
-pub fn compare(qemu: &Qemu, run: Run, options: &str, expect: Expect) -> (Finished, Report) {
+/// # Errors
+/// What differs, if not all is equal that should be.
+pub fn try_compare(
+    qemu: &Qemu,
+    run: Run,
+    options: &str,
+    expect: Expect,
+) -> Result<(Finished, Report), String> {
     let (finished, ours, reference) = both(qemu, run, options);
-    if let Some(difference) = difference(&ours, &reference, expect) {
-        panic!(
-            "QEMU {}, {options:?}: libcache and the reference differ\n\nlibcache\n{}\n\nreference\n{}\n{difference}\n{}",
+    match difference(&ours, &reference, expect) {
+        None => Ok((finished, ours)),
+        Some(difference) => Err(format!(
+            "QEMU {}, {options:?}: libcache and the reference differ\n\n\
+             libcache\n{}\n\nreference\n{}\n{difference}\n{}",
             qemu.version(),
             ours.table,
             reference.table,
             finished.describe(),
-        );
+        )),
     }
-    (finished, ours)
+}
+
+/// The same.
+///
+/// # Panics
+/// With what differs, if not all is equal that should be.
+pub fn compare(qemu: &Qemu, run: Run, options: &str, expect: Expect) -> (Finished, Report) {
+    try_compare(qemu, run, options, expect).unwrap_or_else(|difference| panic!("{difference}"))
+}
+
+/// Compares in every way of a sweep before it fails, so that one failure shows all that differ.
+#[derive(Default)]
+pub struct Sweep {
+    runs: usize,
+    differing: Vec<String>,
+    first: Option<String>,
+}
+
+impl Sweep {
+    /// Runs QEMU with both plugins and compares their reports. `what` names this way.
+    pub fn compare(&mut self, what: &str, qemu: &Qemu, run: Run, options: &str, expect: Expect) {
+        self.runs += 1;
+        if let Err(difference) = try_compare(qemu, run, options, expect) {
+            self.differing.push(format!("QEMU {}, {what}, {options:?}", qemu.version()));
+            self.first.get_or_insert(difference);
+        }
+    }
+
+    /// Ends the sweep.
+    ///
+    /// # Panics
+    /// If anything differed, or nothing was compared.
+    pub fn finish(self) {
+        assert!(self.runs > 0, "an empty sweep");
+        if let Some(first) = self.first {
+            panic!(
+                "{} of {} runs differ:\n{}\n\nThe first of them: {first}",
+                self.differing.len(),
+                self.runs,
+                self.differing.join("\n")
+            );
+        }
+    }
 }
 
 fn difference(ours: &Report, reference: &Report, expect: Expect) -> Option<String> {
@@ -97,11 +149,7 @@ fn accesses(ours: &Report, reference: &Report) -> Option<String> {
     (accesses(ours) != accesses(reference)).then(|| "the accesses differ".to_owned())
 }
 
-fn rows(
-    kind: &str,
-    ours: &[super::MissRow],
-    reference: &[super::MissRow],
-) -> Option<String> {
+fn rows(kind: &str, ours: &[MissRow], reference: &[MissRow]) -> Option<String> {
     let (ours, reference) = (by_address(ours), by_address(reference));
     let differing: Vec<String> = ours
         .keys()
@@ -118,12 +166,8 @@ fn rows(
     few(kind, &differing)
 }
 
-fn misses(
-    kind: &str,
-    ours: &[super::MissRow],
-    reference: &[super::MissRow],
-) -> Option<String> {
-    let count = |list: &[super::MissRow]| -> BTreeMap<u64, usize> {
+fn misses(kind: &str, ours: &[MissRow], reference: &[MissRow]) -> Option<String> {
+    let count = |list: &[MissRow]| -> BTreeMap<u64, usize> {
         let mut rows = BTreeMap::new();
         for row in list.iter().filter(|row| row.misses > 0) {
             *rows.entry(row.misses).or_default() += 1;
@@ -153,11 +197,4 @@ fn few(kind: &str, differing: &[String]) -> Option<String> {
     }
     let shown = differing[..differing.len().min(SHOWN)].join("\n");
     Some(format!("{} rows of {kind} misses differ, the first are\n{shown}", differing.len()))
-}
-
-/// The QEMUs that have `mode`, each as often as there are options: every pair once.
-pub fn pairs<'a>(mode: Mode, options: &'a [&'a str]) -> impl Iterator<Item = (Qemu, &'a str)> {
-    super::qemus(mode)
-        .into_iter()
-        .flat_map(move |qemu| options.iter().map(move |&options| (qemu.clone(), options)))
 }

@@ -10,12 +10,7 @@
 
 #![allow(dead_code, reason = "every test binary uses a part of this")]
 
-mod artifacts;
-mod differential;
-mod process;
-mod report;
-
-pub use artifacts::{Arch, Mode, Qemu, assembled, bare_guest, guest, newest, qemus};
-pub use differential::{Expect, both, compare};
-pub use process::{Finished, Run};
-pub use report::{CoreRow, Counts, MissRow, Report, report_count};
+pub mod artifacts;
+pub mod differential;
+pub mod process;
+pub mod report;

@@ -1,8 +1,7 @@
 //! One run of QEMU: built up, watched, and taken down if it hangs.
 
 use std::ffi::{OsStr, OsString};
-use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -16,7 +15,7 @@ use super::artifacts::plugin;
 use super::report::Report;
 
 /// Far more than any guest but a kernel takes, on a busy machine.
-const TIMEOUT: Duration = Duration::from_secs(180);
+const TIMEOUT: Duration = Duration::from_mins(3);
 
 /// Where QEMU and the guest may write: the working directory of a run.
 const PLUGIN_REPORT: &str = "libcache.txt";
@@ -31,6 +30,7 @@ pub struct Run {
     timeout: Duration,
     /// A line of the guest to wait for, and the signal to send then.
     signal: Option<(String, &'static str)>,
+    stdin: &'static str,
     directory: TempDir,
 }
 
@@ -57,6 +57,7 @@ impl Run {
             environment: Vec::new(),
             timeout: TIMEOUT,
             signal: None,
+            stdin: "",
             directory: tempfile::tempdir().expect("a directory for temporary files"),
         }
     }
@@ -102,6 +103,12 @@ impl Run {
         self
     }
 
+    /// What there is to read on QEMU's standard input.
+    pub fn stdin(mut self, text: &'static str) -> Self {
+        self.stdin = text;
+        self
+    }
+
     /// Loads the plugin under test with these options, one or more with commas between them.
     pub fn plugin(self, options: &str) -> Self {
         self.load(plugin(), options)
@@ -142,7 +149,7 @@ impl Run {
             .env_remove("QEMU_PLUGIN")
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .current_dir(self.directory.path())
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             // So that guest children can be killed with it.
@@ -150,6 +157,10 @@ impl Run {
         let text = format!("{command:?}");
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{text}: {error}"));
         let pid = child.id();
+        let mut stdin = child.stdin.take().expect("stdin is piped");
+        // QEMU may end without reading it.
+        let _ = stdin.write_all(self.stdin.as_bytes());
+        drop(stdin);
         let (heard, lines) = mpsc::channel();
         let stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
         let stdout = thread::spawn(move || read_lines(stdout, &heard));
@@ -174,10 +185,7 @@ impl Run {
         let stdout = stdout.join().expect("the reader of stdout does not panic");
         let stderr = stderr.join().expect("the reader of stderr does not panic");
         let Some(status) = status else {
-            panic!(
-                "killed after {:?}: {text}\nstdout:\n{stdout}\nstderr:\n{stderr}",
-                self.timeout
-            );
+            panic!("killed after {:?}: {text}\nstdout:\n{stdout}\nstderr:\n{stderr}", self.timeout);
         };
         Finished { status, stdout, stderr, pid, command: text, directory: self.directory }
     }
@@ -209,10 +217,8 @@ impl Finished {
 
     /// Everything there is to know, for messages.
     pub fn describe(&self) -> String {
-        let mut text = format!("{}\n{}\n", self.command, self.status);
-        write!(text, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr)
-            .expect("a String takes everything");
-        text
+        let Self { command, status, stdout, stderr, .. } = self;
+        format!("{command}\n{status}\nstdout:\n{stdout}\nstderr:\n{stderr}")
     }
 
     /// A file that QEMU wrote into its directory, if it did.

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-const HEADING: &str =
+/// The first line of a report.
+pub const HEADING: &str =
     "core #, data accesses, data misses, dmiss rate, insn accesses, insn misses, imiss rate";
 const DATA_HEADING: &str = "address, data misses, instruction";
 const FETCH_HEADING: &str = "address, fetch misses, instruction";
 
 /// How many reports `text` holds.
 pub fn report_count(text: &str) -> usize {
-    text.matches("core #, data accesses").count()
+    text.matches(HEADING).count()
 }
 
 /// What is counted of one cache.

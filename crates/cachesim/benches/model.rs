@@ -43,8 +43,8 @@ impl Pattern {
     fn name(self) -> &'static str {
         match self {
             Self::Repeat => "repeat",
-            Self::FirstWay => "hit in the first way",
-            Self::LastWay => "hit in the last way",
+            Self::FirstWay => "first way",
+            Self::LastWay => "last way",
             Self::Thrash => "thrash",
             Self::Stream => "stream",
         }

@@ -10,6 +10,7 @@ use cachesim::cache::Outcome;
 use cachesim::core::Core;
 use cachesim::options::{Config, Output, PolicyKind};
 use cachesim::policy::{Fifo, Lru, Policy, Random};
+use cachesim::stats::FetchSource;
 use common::geometry;
 use proptest::prelude::*;
 
@@ -29,24 +30,44 @@ fn config(seed: u64) -> Config {
 /// What a vCPU does.
 #[derive(Clone, Copy, Debug)]
 enum Event {
-    /// An access to a line, counted `n` times.
-    Access { port: Port, line: u64, n: u64 },
-    /// Accesses that hit by construction.
-    Count { port: Port, n: u64 },
+    /// A data access to a line.
+    Access { line: u64 },
+    /// `n` fetches from a line.
+    Fetches { line: u64, n: u64 },
+    /// Fetches that hit by construction.
+    Count { source: FetchSource, n: u64 },
     /// The buffer is drained, full or not.
     Drain,
 }
 
-fn port() -> impl Strategy<Value = Port> {
-    prop_oneof![Just(Port::Data), Just(Port::Fetch)]
+impl Event {
+    /// How many data accesses and fetches it stands for.
+    fn accesses(self) -> (u64, u64) {
+        match self {
+            Self::Access { .. } => (1, 0),
+            Self::Fetches { n, .. } | Self::Count { n, .. } => (0, n),
+            Self::Drain => (0, 0),
+        }
+    }
+
+    /// The access that a core has to simulate.
+    fn simulated(self) -> Option<(Port, LineAddr)> {
+        match self {
+            Self::Access { line } => Some((Port::Data, LineAddr::from_number(line))),
+            Self::Fetches { line, .. } => Some((Port::Fetch, LineAddr::from_number(line))),
+            Self::Count { .. } | Self::Drain => None,
+        }
+    }
 }
 
 fn event() -> impl Strategy<Value = Event> {
+    let source =
+        prop_oneof![Just(FetchSource::Run), Just(FetchSource::Access), Just(FetchSource::Segment)];
     prop_oneof![
         // Few lines: repeats, hits and evictions.
-        20 => (port(), 0..16_u64, 1..5_u64)
-            .prop_map(|(port, line, n)| Event::Access { port, line, n }),
-        2 => (port(), 0..10_u64).prop_map(|(port, n)| Event::Count { port, n }),
+        10 => (0..16_u64).prop_map(|line| Event::Access { line }),
+        10 => (0..16_u64, 1..5_u64).prop_map(|(line, n)| Event::Fetches { line, n }),
+        2 => (source, 0..10_u64).prop_map(|(source, n)| Event::Count { source, n }),
         1 => Just(Event::Drain),
     ]
 }
@@ -66,11 +87,9 @@ struct Tally {
 }
 
 impl Tally {
-    fn count(&mut self, port: Port, n: u64) {
-        match port {
-            Port::Data => self.accesses.0 += n,
-            Port::Fetch => self.accesses.1 += n,
-        }
+    fn count(&mut self, (data, fetches): (u64, u64)) {
+        self.accesses.0 += data;
+        self.accesses.1 += fetches;
     }
 
     fn access<P: Policy>(&mut self, core: &mut Core<P>, port: Port, line: LineAddr, token: u64) {
@@ -85,9 +104,16 @@ impl Tally {
 
     /// Simulates what a buffer holds.
     fn peek<P: Policy>(&mut self, core: &mut Core<P>, buffer: &AccessBuffer) {
-        let (data, fetches) = buffer.peek(|port, line, token| self.access(core, port, line, token));
-        self.count(Port::Data, data);
-        self.count(Port::Fetch, fetches);
+        let counts = buffer.peek(|port, line, token| self.access(core, port, line, token));
+        self.count(counts);
+    }
+
+    /// Simulates an event without any buffer.
+    fn event<P: Policy>(&mut self, core: &mut Core<P>, event: Event, token: u64) {
+        if let Some((port, line)) = event.simulated() {
+            self.access(core, port, line, token);
+        }
+        self.count(event.accesses());
     }
 
     fn drain<P: Policy>(&mut self, core: &mut Core<P>, buffer: &AccessBuffer) {
@@ -105,14 +131,7 @@ fn token(number: usize) -> u64 {
 fn directly<P: Policy>(core: &mut Core<P>, events: &[Event]) -> Tally {
     let mut tally = Tally::default();
     for (number, &event) in events.iter().enumerate() {
-        match event {
-            Event::Access { port, line, n } => {
-                tally.access(core, port, LineAddr::from_number(line), token(number));
-                tally.count(port, n);
-            }
-            Event::Count { port, n } => tally.count(port, n),
-            Event::Drain => {}
-        }
+        tally.event(core, event, token(number));
     }
     tally
 }
@@ -125,18 +144,21 @@ fn record<P: Policy>(
     event: Event,
     token: u64,
 ) {
-    match event {
-        Event::Access { port, line, n } => {
-            if buffer.record(port, LineAddr::from_number(line), n, token) == Room::Full {
-                tally.drain(core, buffer);
-            }
+    let room = match event {
+        Event::Access { line } => buffer.record_access(LineAddr::from_number(line), token),
+        Event::Fetches { line, n } => buffer.record_fetches(LineAddr::from_number(line), n, token),
+        Event::Count { source, n } => {
+            buffer.count(source, n);
+            Room::Left
         }
-        Event::Count { port, n } => buffer.count(port, n),
-        Event::Drain => tally.drain(core, buffer),
+        Event::Drain => Room::Full,
+    };
+    if room == Room::Full {
+        tally.drain(core, buffer);
     }
 }
 
-/// Through a buffer; after each event a report is made, and must have changed nothing.
+/// Through a buffer.
 fn buffered<P: Policy>(core: &mut Core<P>, events: &[Event], capacity: usize) -> Tally {
     let buffer = AccessBuffer::new(capacity);
     let mut tally = Tally::default();
@@ -197,26 +219,12 @@ proptest! {
             pending[vcpu].push((event, token(number)));
             let before = tally.clone();
             record(&mut tally, &mut core, &buffers[vcpu], event, token(number));
-            match event {
-                Event::Access { port: Port::Data, n, .. } | Event::Count { port: Port::Data, n } => {
-                    all.0 += n;
-                }
-                Event::Access { n, .. } | Event::Count { n, .. } => all.1 += n,
-                Event::Drain => {}
-            }
-            let drained = matches!(event, Event::Drain) || tally != before;
-            if drained {
+            let (data, fetches) = event.accesses();
+            all = (all.0 + data, all.1 + fetches);
+            if matches!(event, Event::Drain) || tally != before {
                 prop_assert!(buffers[vcpu].is_empty());
                 for (event, token) in pending[vcpu].drain(..) {
-                    match event {
-                        Event::Access { port, line, n } => {
-                            let line = LineAddr::from_number(line);
-                            expected.access(&mut expected_core, port, line, token);
-                            expected.count(port, n);
-                        }
-                        Event::Count { port, n } => expected.count(port, n),
-                        Event::Drain => {}
-                    }
+                    expected.event(&mut expected_core, event, token);
                 }
                 prop_assert_eq!(&tally, &expected);
             }
@@ -260,7 +268,11 @@ fn recorded(buffer: &AccessBuffer) -> Vec<(Port, u64, u64)> {
 }
 
 fn data(buffer: &AccessBuffer, line: u64, token: u64) -> Room {
-    buffer.record(Port::Data, LineAddr::from_number(line), 1, token)
+    buffer.record_access(LineAddr::from_number(line), token)
+}
+
+fn fetch(buffer: &AccessBuffer, line: u64, n: u64, token: u64) -> Room {
+    buffer.record_fetches(LineAddr::from_number(line), n, token)
 }
 
 #[test]
@@ -294,11 +306,10 @@ fn repeats_of_a_line_take_no_room_but_count() {
 #[test]
 fn a_fetch_between_two_data_accesses_to_a_line_does_not_part_them() {
     let buffer = AccessBuffer::new(8);
-    let fetch = |line, token| buffer.record(Port::Fetch, LineAddr::from_number(line), 5, token);
     assert_eq!(data(&buffer, 7, 2), Room::Left);
-    assert_eq!(fetch(7, 4), Room::Left);
+    assert_eq!(fetch(&buffer, 7, 5, 4), Room::Left);
     assert_eq!(data(&buffer, 7, 6), Room::Left);
-    assert_eq!(fetch(7, 8), Room::Left);
+    assert_eq!(fetch(&buffer, 7, 5, 8), Room::Left);
     assert_eq!(data(&buffer, 8, 10), Room::Left);
     assert_eq!(data(&buffer, 7, 12), Room::Left);
     assert_eq!(
@@ -330,28 +341,30 @@ fn line_zero_is_recorded_like_any_other() {
 fn a_buffer_is_empty_until_something_is_counted_and_again_after_a_drain() {
     let buffer = AccessBuffer::new(8);
     assert!(buffer.is_empty());
-    for port in [Port::Data, Port::Fetch] {
-        buffer.count(port, 3);
+    let fill: [fn(&AccessBuffer); 5] = [
+        |buffer| buffer.count(FetchSource::Run, 3),
+        |buffer| buffer.count(FetchSource::Access, 3),
+        |buffer| buffer.count(FetchSource::Segment, 3),
+        |buffer| assert_eq!(data(buffer, 1, 2), Room::Left),
+        |buffer| assert_eq!(fetch(buffer, 1, 3, 2), Room::Left),
+    ];
+    for fill in fill {
+        fill(&buffer);
         assert!(!buffer.is_empty());
         buffer.clear();
         assert!(buffer.is_empty());
+        assert_eq!(buffer.peek(|_, _, _| ()), (0, 0));
     }
-    assert_eq!(data(&buffer, 1, 2), Room::Left);
-    assert!(!buffer.is_empty());
 }
 
 #[test]
 fn tokens_and_lines_come_back_whole() {
     let buffer = AccessBuffer::new(8);
-    let (line, token) = (LineAddr::from_number(u64::MAX - 1), u64::MAX - 1);
-    for port in [Port::Data, Port::Fetch] {
-        assert_eq!(buffer.record(port, line, u64::from(u32::MAX) + 1, token), Room::Left);
-    }
-    assert_eq!(
-        recorded(&buffer),
-        [(Port::Data, line.number(), token), (Port::Fetch, line.number(), token)]
-    );
-    assert_eq!(buffer.peek(|_, _, _| ()), (1 << 32, 1 << 32));
+    let large = u64::MAX - 1;
+    assert_eq!(data(&buffer, large, large), Room::Left);
+    assert_eq!(fetch(&buffer, large, (1 << 32) + 1, large), Room::Left);
+    assert_eq!(recorded(&buffer), [(Port::Data, large, large), (Port::Fetch, large, large)]);
+    assert_eq!(buffer.peek(|_, _, _| ()), (1, (1 << 32) + 1));
 }
 
 /// The instruction cache of the configuration has lines of 32 bytes, the data cache of 64.

@@ -1,6 +1,6 @@
 //! Counters of long runs.
 
-use cachesim::stats::Counter;
+use cachesim::stats::{Counter, FetchCounter, FetchSource};
 
 /// Adds with one of the two ways to add.
 type Add = fn(&Counter, u64);
@@ -50,4 +50,25 @@ fn a_counter_wraps_at_its_end() {
         add(&counter, 3);
         assert_eq!(counter.get(), 2);
     }
+}
+
+#[test]
+fn fetches_are_the_sum_of_all_that_stood_for_them() {
+    let fetches = FetchCounter::default();
+    assert_eq!(fetches.get(), 0);
+    let mut expected = 0;
+    for (source, n) in [
+        (FetchSource::Run, 1 << 32),
+        (FetchSource::Access, 20),
+        (FetchSource::Segment, 300),
+        (FetchSource::Run, 4000),
+        (FetchSource::Access, 1 << 33),
+        (FetchSource::Segment, 1 << 62),
+    ] {
+        fetches.add(source, n);
+        expected += n;
+        assert_eq!(fetches.get(), expected);
+    }
+    fetches.clear();
+    assert_eq!(fetches.get(), 0);
 }

@@ -97,7 +97,7 @@ fn check(steps: Vec<Step>) -> Result<usize, TestCaseError> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: if cfg!(miri) { 10 } else { 2000 },
+        cases: if cfg!(miri) { 10 } else { 500 },
         failure_persistence: None,
         ..ProptestConfig::default()
     })]

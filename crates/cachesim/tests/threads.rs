@@ -1,6 +1,6 @@
 //! The parts of the model that threads share, under the rules they are documented with: who may
 //! write, and which lock a reader holds. Meant for Miri, which runs them with the weak memory of
-//! the language and not only that of this host, and for ThreadSanitizer, as much as for plain runs.
+//! the language and not only that of this host, and for `ThreadSanitizer`, as much as for plain runs.
 
 mod common;
 
@@ -17,7 +17,7 @@ use cachesim::core::Core;
 use cachesim::options::{Config, Output, PolicyKind};
 use cachesim::pages::{PageCache, Regime, SharedGeneration};
 use cachesim::policy::Lru;
-use cachesim::stats::Counter;
+use cachesim::stats::{Counter, FetchSource};
 use common::geometry;
 
 fn core() -> Core<Lru> {
@@ -36,7 +36,7 @@ fn core() -> Core<Lru> {
 
 /// The port of the access with this number.
 fn port(number: u64) -> Port {
-    if number % 3 == 0 { Port::Fetch } else { Port::Data }
+    if number.is_multiple_of(3) { Port::Fetch } else { Port::Data }
 }
 
 /// The line of the access with this number: no other number has it, so none collapses.
@@ -46,7 +46,11 @@ fn line(number: u64) -> LineAddr {
 
 /// Access number `number`, as a buffer has it.
 fn record(buffer: &AccessBuffer, number: u64) -> Room {
-    buffer.record(port(number), line(number), 1, number << 1)
+    let (line, token) = (line(number), number << 1);
+    match port(number) {
+        Port::Data => buffer.record_access(line, token),
+        Port::Fetch => buffer.record_fetches(line, 1, token),
+    }
 }
 
 /// Ends the other thread's loop, also when this one panics: a failed check must not hang the test.
@@ -172,7 +176,7 @@ fn reports_of_a_shared_core_grow_up_to_everything() {
                         drain(&mut core.lock().unwrap_or_else(PoisonError::into_inner), buffer);
                     }
                     // In between, accesses that are only counted.
-                    buffer.count(Port::Fetch, 2);
+                    buffer.count(FetchSource::Segment, 2);
                 }
                 running.fetch_sub(1, Release);
             });

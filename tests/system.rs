@@ -1,0 +1,158 @@
+//! Machines: boots of Linux and bare-metal guests under both plugins in one QEMU, and what the reference
+//! cannot do: instruction addresses that are the guest's.
+
+mod common;
+
+use std::time::Duration;
+
+use common::artifacts::{Arch, Mode, Qemu, bare_guest, newest, qemus};
+use common::differential::{Expect, Sweep, compare};
+use common::report::Report;
+
+/// A boot under the reference takes a minute and a half on an idle machine.
+const BOOT_TIMEOUT: Duration = Duration::from_mins(15);
+
+/// Boots Linux under both plugins and compares; our report.
+fn boot(qemu: &Qemu, arch: Arch, vcpus: u32) -> Report {
+    let run = qemu.boot(arch, vcpus).timeout(BOOT_TIMEOUT);
+    // Since API 5 libcache sees the guest-physical addresses of code, where the reference sees the
+    // host's pointers: on x86, the two names of one ROM are two places for one and one for the other.
+    let expect = if qemu.release() >= (11, 0) && arch == Arch::X86_64 {
+        Expect::TableWithFetchMissesAlmostEqual
+    } else {
+        Expect::Table
+    };
+    let (finished, report) = compare(qemu, run, "", expect);
+    assert!(finished.stdout.contains("GUEST-DONE"), "{}", finished.describe());
+    let cores = usize::try_from(vcpus).expect("few");
+    assert_eq!(report.cores.len(), if cores == 1 { 1 } else { cores + 1 });
+    for core in 0..cores {
+        assert!(report.core(core).fetch.accesses > 1_000_000, "{}", report.table);
+    }
+    report
+}
+
+/// Boots on every QEMU, and on the newest of them with two vCPUs if `two_vcpus_on_newest`, on the others
+/// else; checks that the lists name addresses of the kernel's code, which are `kernel`.
+fn boot_everywhere(arch: Arch, two_vcpus_on_newest: bool, kernel: std::ops::RangeFrom<u64>) {
+    let newest = newest(Mode::System);
+    for qemu in qemus(Mode::System) {
+        let vcpus = if (qemu == newest) == two_vcpus_on_newest { 2 } else { 1 };
+        let report = boot(&qemu, arch, vcpus);
+        for list in [report.data_list(), report.fetch_list()] {
+            let in_kernel: u64 =
+                list.iter().filter(|row| kernel.contains(&row.address)).map(|row| row.misses).sum();
+            let all: u64 = list.iter().map(|row| row.misses).sum();
+            assert!(in_kernel > all / 10, "{in_kernel} of {all} misses in the kernel's code");
+        }
+    }
+}
+
+#[test]
+fn a_boot_of_linux_on_x86_64_counts_as_in_the_reference() {
+    boot_everywhere(Arch::X86_64, true, 0xffff_ffff_8000_0000..);
+}
+
+#[test]
+fn a_boot_of_linux_on_riscv64_counts_as_in_the_reference() {
+    boot_everywhere(Arch::Riscv64, false, 0xffff_ffff_8000_0000..);
+}
+
+#[test]
+fn a_boot_of_linux_on_aarch64_counts_as_in_the_reference() {
+    let report = boot(&newest(Mode::System), Arch::Aarch64, 1);
+    assert!(report.fetch_list().iter().any(|row| row.address >= 0xffff_8000_0000_0000));
+}
+
+/// Geometries, each with a policy.
+const OPTIONS: &[&str] = &[
+    "",
+    "evict=fifo",
+    "dassoc=1,iassoc=1",
+    "dcachesize=4096,dassoc=64,icachesize=2048,iassoc=32,evict=fifo",
+    "dblksize=16,iblksize=128",
+    "dcachesize=512,dblksize=4,dassoc=2,icachesize=512,iblksize=2,iassoc=2",
+    "dcachesize=262144,dassoc=2,icachesize=65536,iassoc=1",
+    "dcachesize=64,dassoc=1,icachesize=64,iassoc=1",
+];
+
+#[test]
+fn changing_translations_count_as_in_the_reference() {
+    let mut sweep = Sweep::default();
+    for qemu in qemus(Mode::System) {
+        for options in OPTIONS {
+            let run = qemu.bare(&bare_guest("vm"), 1);
+            sweep.compare("1 hart", &qemu, run, options, Expect::TableAndMisses);
+        }
+        for harts in [2, 4] {
+            let run = qemu.bare(&bare_guest("vm"), harts);
+            let what = format!("{harts} harts");
+            sweep.compare(&what, &qemu, run, "", Expect::TableAndMisses);
+        }
+    }
+    sweep.finish();
+}
+
+#[test]
+fn matrices_on_bare_metal_count_as_in_the_reference() {
+    let mut sweep = Sweep::default();
+    for qemu in qemus(Mode::System) {
+        for harts in [1, 2] {
+            let run = qemu.bare(&bare_guest("matrix"), harts);
+            sweep.compare(&format!("{harts} harts"), &qemu, run, "", Expect::TableAndMisses);
+        }
+    }
+    sweep.finish();
+}
+
+#[test]
+fn code_rewritten_on_bare_metal_counts_as_in_the_reference() {
+    let mut sweep = Sweep::default();
+    for qemu in qemus(Mode::System) {
+        for options in OPTIONS {
+            let run = qemu.bare(&bare_guest("jit"), 1);
+            sweep.compare("jit", &qemu, run, options, Expect::Table);
+        }
+    }
+    sweep.finish();
+}
+
+#[test]
+fn four_vcpus_on_one_core_make_the_accesses_of_the_reference() {
+    let mut sweep = Sweep::default();
+    for qemu in qemus(Mode::System) {
+        for options in ["cores=1", "cores=2", "cores=3,evict=fifo"] {
+            let run = qemu.bare(&bare_guest("vm"), 4);
+            sweep.compare("4 harts", &qemu, run, options, Expect::Accesses);
+        }
+    }
+    sweep.finish();
+}
+
+#[test]
+fn more_cores_than_vcpus_stay_empty() {
+    for qemu in qemus(Mode::System) {
+        let run = qemu.bare(&bare_guest("vm"), 1);
+        let (finished, report) = compare(&qemu, run, "cores=3", Expect::TableAndMisses);
+        assert_eq!(report.cores.len(), 4, "{}", finished.describe());
+        assert_eq!(report.core(2).fetch.accesses, 0, "{}", finished.describe());
+    }
+}
+
+#[test]
+fn addresses_and_symbols_are_those_of_the_guest() {
+    for qemu in qemus(Mode::System) {
+        let finished = qemu.bare(&bare_guest("matrix"), 1).plugin_to_file("").succeed();
+        let report = finished.plugin_report();
+        let top = &report.data_list()[0];
+        assert_eq!(top.symbol.as_deref(), Some("column_order"), "{}", finished.describe());
+        for row in report.data_list().iter().chain(report.fetch_list()) {
+            // The reset vector, or the program itself.
+            let place = row.address;
+            assert!(
+                (0x1000..0x2000).contains(&place) || (0x8000_0000..0x8040_0000).contains(&place),
+                "{row:?}"
+            );
+        }
+    }
+}
