@@ -35,7 +35,9 @@ pub struct CallbackSet {
     pub count: InsnCallback,
     /// A memory access, and the fetches that follow it. Takes a [`UserData`].
     pub access: MemCallback,
-    /// The same, of an instruction that may change address translation.
+    /// One of two memory accesses, a load and a store. The fetches follow the store.
+    pub access_of_two: MemCallback,
+    /// As `access`, of an instruction that may change address translation.
     pub access_uncached: MemCallback,
     /// Before an instruction that may change address translation of its own vCPU.
     pub translation_changes: InsnCallback,
@@ -282,6 +284,7 @@ impl CallbackSet {
             fetch: fetch::<P, S>,
             count: count::<P, S>,
             access: access::<P, S, A>,
+            access_of_two: access_of_two::<P, S, A>,
             access_uncached: access::<P, S, Physical>,
             translation_changes: translation_changes::<P>,
             all_translations_change,
@@ -325,6 +328,20 @@ unsafe extern "C" fn access<P: Machines, S: Sharing, A: Addressing>(
             }
             None => access_looking_further::<P, S, A>(vcpu_index, info, vaddr, userdata),
         }
+    }
+}
+
+unsafe extern "C" fn access_of_two<P: Machines, S: Sharing, A: Addressing>(
+    vcpu_index: u32,
+    info: qemu_plugin_meminfo_t,
+    vaddr: u64,
+    userdata: *mut c_void,
+) {
+    // SAFETY: as for `access`, registered with the same.
+    unsafe {
+        let is_store = qemu_plugin_mem_is_store(info);
+        let userdata = if is_store { userdata } else { UserData::without_fetches(userdata) };
+        access::<P, S, A>(vcpu_index, info, vaddr, userdata);
     }
 }
 

@@ -20,13 +20,10 @@ use cachesim::instructions::{
 use isa::{Completion, Isa, TranslationEffect};
 use qemu_plugin::TranslationBlock;
 use qemu_plugin_sys::qemu_plugin_cb_flags::QEMU_PLUGIN_CB_NO_REGS;
-use qemu_plugin_sys::qemu_plugin_mem_rw::{
-    QEMU_PLUGIN_MEM_R, QEMU_PLUGIN_MEM_RW, QEMU_PLUGIN_MEM_W,
-};
+use qemu_plugin_sys::qemu_plugin_mem_rw::QEMU_PLUGIN_MEM_RW;
 use qemu_plugin_sys::{
-    qemu_plugin_insn, qemu_plugin_insn_symbol, qemu_plugin_mem_rw,
-    qemu_plugin_register_vcpu_insn_exec_cb, qemu_plugin_register_vcpu_mem_cb, qemu_plugin_tb,
-    qemu_plugin_tb_get_insn,
+    qemu_plugin_insn, qemu_plugin_insn_symbol, qemu_plugin_register_vcpu_insn_exec_cb,
+    qemu_plugin_register_vcpu_mem_cb, qemu_plugin_tb, qemu_plugin_tb_get_insn,
 };
 
 use crate::api::{Emulation, Qemu};
@@ -264,22 +261,23 @@ fn on_access(insn: &Translated, following: usize, callbacks: &CallbackSet) -> Co
     match insn.completion {
         Completion::Always => CountedBy::Itself,
         Completion::OneAccess => {
-            on_memory(insn, callback, QEMU_PLUGIN_MEM_RW, following);
+            on_memory(insn, callback, following);
             CountedBy::PreviousAccess
         }
         Completion::LoadThenStore => {
-            on_memory(insn, callback, QEMU_PLUGIN_MEM_R, 0);
-            on_memory(insn, callback, QEMU_PLUGIN_MEM_W, following);
+            // One callback that asks, not one for loads and one for stores: with two, QEMU 7.2 calls
+            // both for some accesses.
+            on_memory(insn, callbacks.access_of_two, following);
             CountedBy::PreviousAccess
         }
         Completion::Unknown => {
-            on_memory(insn, callback, QEMU_PLUGIN_MEM_RW, 0);
+            on_memory(insn, callback, 0);
             CountedBy::Itself
         }
     }
 }
 
-fn on_memory(insn: &Translated, callback: MemCallback, rw: qemu_plugin_mem_rw, following: usize) {
+fn on_memory(insn: &Translated, callback: MemCallback, following: usize) {
     // SAFETY: the handle is of the block being translated; the callback has QEMU's type and finds in
     // the user data what it expects.
     unsafe {
@@ -287,7 +285,7 @@ fn on_memory(insn: &Translated, callback: MemCallback, rw: qemu_plugin_mem_rw, f
             insn.handle,
             Some(callback),
             QEMU_PLUGIN_CB_NO_REGS,
-            rw,
+            QEMU_PLUGIN_MEM_RW,
             insn.userdata(following),
         );
     }

@@ -31,6 +31,12 @@ impl UserData {
         Some(ptr::without_provenance_mut(usize::try_from(packed).ok()?))
     }
 
+    /// A packed form with its number dropped.
+    #[inline(always)]
+    pub fn without_fetches(userdata: *mut c_void) -> *mut c_void {
+        userdata.map_addr(|packed| packed & ((1 << ADDRESS_BITS) - 1))
+    }
+
     /// # Safety
     /// `userdata` came from [`UserData::pack`].
     #[inline(always)]
