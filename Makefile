@@ -1,33 +1,48 @@
 # What people type. Each target sets up what it needs; `make demo` and `make test` are the two to begin
-# with. See README.md.
+# with. See README.md and CONTRIBUTING.md.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help plugin demo test test-matrix check
+.PHONY: help plugin demo test test-matrix check miri bench-model
 
-# The QEMUs that `make test` runs on; scripts/qemu.sh --list has all.
+# The QEMUs that the end-to-end tests run on; scripts/qemu.sh --list has all.
 QEMUS ?= 7.2 10.0
 MATRIX ?= 7.2 10.0 10.2 11.1
 
 help: ## This list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 plugin: ## Build target/release/libcache.so
 	cargo build --release --locked
 
-demo: ## Build, compile a small riscv64 guest, run it under the plugin, explain the tables
+demo: ## Run a small guest under the plugin and explain the tables
 	scripts/demo.sh
 
-test: ## All tests this machine can run
+test: ## All tests, on QEMU 7.2 and 10.0 (QEMUS="..." for others)
 	scripts/install-packages.sh test
 	LIBCACHE_QEMUS="$(QEMUS)" cargo test --workspace --release --locked
 
-test-matrix: ## The end-to-end tests on every QEMU
+test-matrix: ## The end-to-end tests on QEMU 7.2, 10.0, 10.2 and 11.1 (MATRIX="...")
 	scripts/install-packages.sh matrix
 	LIBCACHE_QEMUS="$(MATRIX)" cargo test --release --locked
 
-check: ## Format, lints, docs
+check: ## Format, lints and documentation, warnings denied
+	@command -v cc >/dev/null || scripts/install-packages.sh demo
+	@{ cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1 || rustup component add rustfmt clippy
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --document-private-items
+
+# Instruction records live as long as the process, which Miri would call a leak.
+miri: ## The tests of the model and of the decoders under Miri (minutes)
+	@installed=$$(rustup component list --toolchain nightly --installed 2>/dev/null || true); \
+	if ! grep -q '^miri' <<<"$$installed" || ! grep -qx rust-src <<<"$$installed"; then \
+		rustup toolchain install nightly --profile minimal --component miri --component rust-src || { \
+			echo 'make miri: needs rustup and a nightly toolchain with miri and rust-src' >&2; exit 1; }; \
+	fi
+	MIRIFLAGS="-Zmiri-ignore-leaks" cargo +nightly miri test --locked -p cachesim
+	MIRIFLAGS="-Zmiri-tree-borrows" cargo +nightly miri test --locked -p isa
+
+bench-model: ## Benchmarks of the model alone
+	cargo bench --locked -p cachesim

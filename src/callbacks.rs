@@ -47,11 +47,22 @@ pub struct CallbackSet {
 
 /// How a memory access finds the address the data cache sees.
 pub trait Addressing: 'static {
-    /// The address, or `None` where the access does not count: it went to a device.
+    /// The address, if that takes no call.
     ///
     /// # Safety
     /// Called in the memory callback of `vcpu` for `info` and `vaddr`.
-    unsafe fn resolve<P: Policy>(
+    unsafe fn address_at_hand<P: Policy>(
+        vcpu: &Vcpu<P>,
+        info: qemu_plugin_meminfo_t,
+        vaddr: u64,
+    ) -> Option<u64>;
+
+    /// The address where [`Addressing::address_at_hand`] has none, or `None` where the access does not
+    /// count: it went to a device.
+    ///
+    /// # Safety
+    /// As for `address_at_hand`.
+    unsafe fn look_up<P: Policy>(
         vcpu: &Vcpu<P>,
         info: qemu_plugin_meminfo_t,
         vaddr: u64,
@@ -64,7 +75,16 @@ pub struct Virtual;
 
 impl Addressing for Virtual {
     #[inline(always)]
-    unsafe fn resolve<P: Policy>(_: &Vcpu<P>, _: qemu_plugin_meminfo_t, vaddr: u64) -> Option<u64> {
+    unsafe fn address_at_hand<P: Policy>(
+        _: &Vcpu<P>,
+        _: qemu_plugin_meminfo_t,
+        vaddr: u64,
+    ) -> Option<u64> {
+        Some(vaddr)
+    }
+
+    #[inline(always)]
+    unsafe fn look_up<P: Policy>(_: &Vcpu<P>, _: qemu_plugin_meminfo_t, vaddr: u64) -> Option<u64> {
         Some(vaddr)
     }
 }
@@ -75,38 +95,80 @@ pub struct Physical;
 
 impl Addressing for Physical {
     #[inline(always)]
-    unsafe fn resolve<P: Policy>(
+    unsafe fn address_at_hand<P: Policy>(
+        _: &Vcpu<P>,
+        _: qemu_plugin_meminfo_t,
+        _: u64,
+    ) -> Option<u64> {
+        None
+    }
+
+    #[inline(always)]
+    unsafe fn look_up<P: Policy>(
         _: &Vcpu<P>,
         info: qemu_plugin_meminfo_t,
         vaddr: u64,
     ) -> Option<u64> {
-        // SAFETY: the caller's promise.
-        unsafe { look_up(info, vaddr) }
+        // SAFETY: the caller's promise; QEMU's answer is valid until the callback returns.
+        unsafe {
+            let hwaddr = qemu_plugin_get_hwaddr(info, vaddr);
+            if hwaddr.is_null() {
+                // The reference takes the virtual address then.
+                return Some(vaddr);
+            }
+            if qemu_plugin_hwaddr_is_io(hwaddr) {
+                if qemu_plugin_mem_is_store(info) {
+                    // A device may have remapped memory.
+                    SHARED_GENERATION.raise();
+                }
+                return None;
+            }
+            Some(qemu_plugin_hwaddr_phys_addr(hwaddr))
+        }
     }
 }
 
 /// System mode: the guest-physical address, from this vCPU's page cache if it is there. For guests
-/// whose translation-changing instructions are known.
+/// whose translation-changing instructions are known, where [`memory_info_is_readable`].
 #[derive(Debug)]
 pub struct CachedPhysical;
 
 impl Addressing for CachedPhysical {
     #[inline(always)]
-    unsafe fn resolve<P: Policy>(
+    unsafe fn address_at_hand<P: Policy>(
         vcpu: &Vcpu<P>,
         info: qemu_plugin_meminfo_t,
         vaddr: u64,
     ) -> Option<u64> {
-        // SAFETY: `info` is this access's; the reference lives within this callback.
-        let (regime, pages) = unsafe { (regime(info), vcpu.pages()) };
-        if let Some(paddr) = pages.get(&SHARED_GENERATION, vaddr, regime) {
-            return Some(paddr);
-        }
-        // SAFETY: the caller's promise.
-        let paddr = unsafe { look_up(info, vaddr) }?;
-        pages.insert(&SHARED_GENERATION, vaddr, regime, paddr);
-        Some(paddr)
+        // SAFETY: the reference lives within this callback.
+        unsafe { vcpu.pages() }.get(&SHARED_GENERATION, vaddr, regime(info))
     }
+
+    #[inline(always)]
+    unsafe fn look_up<P: Policy>(
+        vcpu: &Vcpu<P>,
+        info: qemu_plugin_meminfo_t,
+        vaddr: u64,
+    ) -> Option<u64> {
+        // SAFETY: the caller's promise; the reference lives within this callback.
+        unsafe {
+            let paddr = Physical::look_up(vcpu, info, vaddr)?;
+            vcpu.pages().insert(&SHARED_GENERATION, vaddr, regime(info), paddr);
+            Some(paddr)
+        }
+    }
+}
+
+/// The bit of a `qemu_plugin_meminfo_t` that says store.
+const STORE_SHIFT: u32 = 17;
+
+/// Whether this QEMU lays out `qemu_plugin_meminfo_t` as [`regime`] reads it: QEMU 6.2 and later. Asked
+/// of QEMU itself.
+pub fn memory_info_is_readable() -> bool {
+    (0..u32::BITS).all(|bit| {
+        // SAFETY: a pure function of its argument, in every version.
+        unsafe { qemu_plugin_mem_is_store(1 << bit) == (bit == STORE_SHIFT) }
+    })
 }
 
 /// The translation regime of an access.
@@ -115,39 +177,11 @@ impl Addressing for CachedPhysical {
 /// in newer versions, where the fifth is otherwise part of the access's size). It differs between
 /// privileges that translate differently, so that an exception into one of them, which no
 /// instruction announces, finds no translation of the other.
-///
-/// # Safety
-/// `info` is what the running memory callback was given.
 #[inline(always)]
-unsafe fn regime(info: qemu_plugin_meminfo_t) -> Regime {
-    // SAFETY: the caller's promise.
-    let store = unsafe { qemu_plugin_mem_is_store(info) };
+fn regime(info: qemu_plugin_meminfo_t) -> Regime {
     let mmu_index = (info & 0x1f) as u8;
-    Regime::new(mmu_index << 1 | u8::from(store))
-}
-
-/// Asks QEMU for the guest-physical address of an access.
-///
-/// # Safety
-/// `info` and `vaddr` are what the running memory callback was given.
-#[inline]
-unsafe fn look_up(info: qemu_plugin_meminfo_t, vaddr: u64) -> Option<u64> {
-    // SAFETY: the caller's promise; QEMU's answer is valid until the callback returns.
-    unsafe {
-        let hwaddr = qemu_plugin_get_hwaddr(info, vaddr);
-        if hwaddr.is_null() {
-            // The reference takes the virtual address then.
-            return Some(vaddr);
-        }
-        if qemu_plugin_hwaddr_is_io(hwaddr) {
-            if qemu_plugin_mem_is_store(info) {
-                // A device may have remapped memory.
-                SHARED_GENERATION.raise();
-            }
-            return None;
-        }
-        Some(qemu_plugin_hwaddr_phys_addr(hwaddr))
-    }
+    let store = (info >> STORE_SHIFT & 1) as u8;
+    Regime::new(mmu_index << 1 | store)
 }
 
 /// Who else uses the core: how a callback finds its vCPU and reaches the model.
@@ -323,9 +357,10 @@ unsafe extern "C" fn access<P: Machines, S: Sharing, A: Addressing>(
     // and addressing; `info` and `vaddr` are this access's.
     unsafe {
         match S::vcpu::<P>(vcpu_index) {
-            Some(vcpu) => {
-                S::access(vcpu, A::resolve(vcpu, info, vaddr), UserData::unpack(userdata));
-            }
+            Some(vcpu) => match A::address_at_hand(vcpu, info, vaddr) {
+                Some(address) => S::access(vcpu, Some(address), UserData::unpack(userdata)),
+                None => access_looking_up::<P, S, A>(vcpu, info, vaddr, userdata),
+            },
             None => access_looking_further::<P, S, A>(vcpu_index, info, vaddr, userdata),
         }
     }
@@ -345,9 +380,9 @@ unsafe extern "C" fn access_of_two<P: Machines, S: Sharing, A: Addressing>(
     }
 }
 
-// The same for a vCPU that calls back for the first time, or has no slot, or has got company. Apart and
-// called last, and `extern "C"`, which tells the compiler that they do not unwind: so the callbacks
-// above need no stack frame.
+// What callbacks do more rarely: for a vCPU that calls back for the first time, or has no slot, or has
+// got company; for an address that is not at hand. Apart and called last, and `extern "C"`, which tells
+// the compiler that they do not unwind: so the callbacks above need no stack frame.
 
 /// # Safety
 /// As for [`fetch`].
@@ -395,12 +430,25 @@ unsafe extern "C" fn access_looking_further<P: Machines, S: Sharing, A: Addressi
     unsafe {
         let data = UserData::unpack(userdata);
         let (vcpu, company) = S::find_vcpu::<P>(vcpu_index);
-        let address = A::resolve(vcpu, info, vaddr);
+        let address = A::look_up(vcpu, info, vaddr);
         match company {
             Company::None => S::access(vcpu, address, data),
             Company::Others => Shared::access(vcpu, address, data),
         }
     }
+}
+
+/// # Safety
+/// As for [`access`], for which `vcpu` was found.
+#[inline(never)]
+unsafe extern "C" fn access_looking_up<P: Machines, S: Sharing, A: Addressing>(
+    vcpu: &Vcpu<P>,
+    info: qemu_plugin_meminfo_t,
+    vaddr: u64,
+    userdata: *mut c_void,
+) {
+    // SAFETY: the caller's promise.
+    unsafe { S::access(vcpu, A::look_up(vcpu, info, vaddr), UserData::unpack(userdata)) };
 }
 
 unsafe extern "C" fn translation_changes<P: Machines>(vcpu_index: u32, _: *mut c_void) {

@@ -17,7 +17,7 @@ use qemu_plugin_sys::qemu_plugin_tb;
 use crate::api::{Emulation, Events, Qemu};
 use crate::callbacks::{
     Addressing, Alone, CachedPhysical, CallbackSet, Physical, Private, SHARED_GENERATION, Shared,
-    Virtual,
+    Virtual, memory_info_is_readable,
 };
 use crate::disassembly::Disassembler;
 use crate::instrument::Translator;
@@ -161,10 +161,10 @@ impl Session {
     }
 }
 
-/// Whether every instruction that can change address translation is known, with the ways into an
-/// exception handler that change it too.
+/// Whether every instruction that can change address translation is known, and accesses tell the
+/// privilege they are made with.
 fn page_cache_is_exact(isa: Isa) -> bool {
-    matches!(isa, Isa::RiscV32 | Isa::RiscV64 | Isa::X86(..))
+    matches!(isa, Isa::RiscV32 | Isa::RiscV64 | Isa::X86(..)) && memory_info_is_readable()
 }
 
 fn system_callbacks<P: Machines, A: Addressing>(max_vcpus: u32) -> (CallbackSet, CallbackSet) {

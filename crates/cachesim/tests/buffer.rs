@@ -73,7 +73,7 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 fn events() -> impl Strategy<Value = Vec<Event>> {
-    prop::collection::vec(event(), 0..if cfg!(miri) { 60 } else { 400 })
+    prop::collection::vec(event(), 0..if cfg!(miri) { 30 } else { 400 })
 }
 
 /// What a core did, as a report would have it.
@@ -183,7 +183,7 @@ fn check_one_vcpu<P: Policy>(
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: if cfg!(miri) { 6 } else { 500 },
+        cases: if cfg!(miri) { 2 } else { 500 },
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
@@ -203,7 +203,7 @@ proptest! {
     /// twice, and the core sees just the accesses of the drained batches, one batch after the other.
     #[test]
     fn two_vcpus_on_a_core_interleave_by_batches(
-        schedule in prop::collection::vec((0..2_usize, event()), 0..300),
+        schedule in prop::collection::vec((0..2_usize, event()), 0..if cfg!(miri) { 40 } else { 300 }),
         capacities in [1..20_usize, 1..20_usize],
     ) {
         let mut core = Core::<Lru>::new(&config(0), 0);
@@ -384,7 +384,7 @@ fn draws(seed: u64, core: u32) -> [Vec<Outcome>; 2] {
     let one_set = geometry(1, 4, 64);
     let config = Config { icache: one_set, dcache: one_set, ..config(seed) };
     let mut core = Core::<Random>::new(&config, core);
-    let lines = || (0..200).map(|number| LineAddr::from_number(number % 6));
+    let lines = || (0..100).map(|number| LineAddr::from_number(number % 6));
     [
         lines().map(|line| core.access_data(line)).collect(),
         lines().map(|line| core.fetch(line)).collect(),
@@ -409,7 +409,7 @@ fn a_core_repeats_with_the_seed_whatever_its_other_cache_does() {
     assert_ne!(draws(7, 3), draws(70, 3));
     let mut alone = Core::<Random>::new(&config(7), 0);
     let mut busy = alone.clone();
-    for number in 0..300 {
+    for number in 0..100 {
         let line = LineAddr::from_number(number % 17);
         busy.fetch(LineAddr::from_number(number % 13));
         assert_eq!(alone.access_data(line), busy.access_data(line));

@@ -169,7 +169,7 @@ fn line_bytes() -> impl Strategy<Value = u64> {
 
 /// Any small cache: one set or several, a power of two of them or not, 1 to 64 ways.
 fn any_geometry() -> impl Strategy<Value = CacheGeometry> {
-    let sets = prop_oneof![Just(1), 1..=20_u64, (0..=6_u32).prop_map(|shift| 1 << shift)];
+    let sets = prop_oneof![Just(1), 1..=20_u64, (0..=8_u32).prop_map(|shift| 1 << shift)];
     let ways = prop_oneof![Just(1_u32), 1..=9_u32, 10..=64_u32];
     (sets, ways, line_bytes()).prop_map(|(sets, ways, line)| geometry(sets, ways, line))
 }
@@ -177,7 +177,7 @@ fn any_geometry() -> impl Strategy<Value = CacheGeometry> {
 /// A geometry and accesses to it. No address is that of the line that stands for an empty way,
 /// the last byte of the address space in a cache of one-byte lines.
 fn workload() -> impl Strategy<Value = (CacheGeometry, Vec<u64>)> {
-    let walks = prop::collection::vec(walk(), 1..if cfg!(miri) { 4 } else { 12 });
+    let walks = prop::collection::vec(walk(), 1..if cfg!(miri) { 3 } else { 12 });
     (any_geometry(), walks).prop_map(|(geometry, walks)| {
         let mut addresses: Vec<u64> =
             walks.iter().flat_map(|walk| walk.addresses(&geometry)).collect();
@@ -232,7 +232,7 @@ struct Seen {
 fn the_workloads_repeat_hit_deep_and_evict() {
     let mut runner = TestRunner::deterministic();
     let mut seen = Seen::default();
-    for _ in 0..if cfg!(miri) { 6 } else { 100 } {
+    for _ in 0..if cfg!(miri) { 3 } else { 100 } {
         let (geometry, addresses) = workload().new_tree(&mut runner).expect("a case").current();
         let mut naive = NaiveLru::new(&geometry);
         for address in addresses {
@@ -247,7 +247,7 @@ fn the_workloads_repeat_hit_deep_and_evict() {
             }
         }
     }
-    let least = if cfg!(miri) { 10 } else { 1000 };
+    let least = if cfg!(miri) { 1 } else { 1000 };
     for seen in [seen.repeats, seen.deep_hits, seen.evictions] {
         assert!(seen >= least, "{seen} of {least}");
     }
@@ -255,7 +255,7 @@ fn the_workloads_repeat_hit_deep_and_evict() {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: if cfg!(miri) { 6 } else { 400 },
+        cases: if cfg!(miri) { 2 } else { 400 },
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
@@ -365,7 +365,7 @@ fn lru_and_fifo_have_no_state_but_the_order_of_the_lines() {
 /// What a shorter age would do: go wrong after 2⁸ or 2¹⁶ accesses to a set.
 #[test]
 fn many_accesses_to_one_set_do_not_disturb_the_order() {
-    let accesses = if cfg!(miri) { 600 } else { 200_000 };
+    let accesses = if cfg!(miri) { 300 } else { 200_000 };
     let geometry = geometry(1, 4, 64);
     let mut cache = Cache::<Lru>::new(&geometry, 0);
     let mut naive = NaiveLru::new(&geometry);

@@ -97,14 +97,14 @@ fn check(steps: Vec<Step>) -> Result<usize, TestCaseError> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: if cfg!(miri) { 10 } else { 500 },
+        cases: if cfg!(miri) { 2 } else { 500 },
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
 
     #[test]
     fn a_translation_is_never_stale_nor_that_of_another_page(
-        steps in prop::collection::vec(step(), 1..if cfg!(miri) { 60 } else { 300 }),
+        steps in prop::collection::vec(step(), 1..if cfg!(miri) { 40 } else { 300 }),
     ) {
         check(steps)?;
     }
@@ -121,7 +121,7 @@ fn a_loop_over_64_pages_is_translated_once() {
 #[test]
 fn a_new_cache_knows_nothing() {
     let (cache, shared) = (PageCache::default(), SharedGeneration::new());
-    for page in 0..1000 {
+    for page in 0..130 {
         for regime in 0..1 << Regime::BITS {
             assert_eq!(cache.get(&shared, page << PAGE_SHIFT, Regime::new(regime)), None);
         }
