@@ -17,6 +17,7 @@ use cachesim::address::LineAddr;
 use cachesim::buffer::{AccessBuffer, Port, Room};
 use cachesim::cache::Outcome;
 use cachesim::core::{Core, Lines};
+use cachesim::geometry::CacheGeometry;
 use cachesim::instructions::Instruction;
 use cachesim::options::Config;
 use cachesim::pages::PageCache;
@@ -79,6 +80,8 @@ unsafe impl<P: Send> Sync for Vcpu<P> {}
 #[derive(Debug)]
 pub struct Machine<P: 'static> {
     lines: Lines,
+    icache: CacheGeometry,
+    dcache: CacheGeometry,
     cores: Box<[SimulatedCore<P>]>,
     registry: Mutex<Registry<P>>,
 }
@@ -203,6 +206,8 @@ impl<P: Policy> Machine<P> {
         });
         Box::leak(Box::new(Self {
             lines: Lines::new(config),
+            icache: config.icache,
+            dcache: config.dcache,
             cores: cores.collect(),
             registry: Mutex::new(Registry { by_index: HashMap::new(), free: HashMap::new() }),
         }))
@@ -218,7 +223,7 @@ impl<P: Policy> Machine<P> {
             Box::leak(Box::new(Vcpu {
                 core: &self.cores[core],
                 pages: UnsafeCell::default(),
-                buffer: AccessBuffer::new(BUFFER_CAPACITY),
+                buffer: AccessBuffer::new(BUFFER_CAPACITY, &self.dcache, &self.icache),
                 lines: self.lines,
             }))
         });
@@ -397,10 +402,12 @@ impl<P: Policy> Vcpu<P> {
     }
 }
 
+/// A recorded access: never to the line that its set saw last in this batch.
+#[inline(always)]
 fn simulate<P: Policy>(model: &mut Core<P>, port: Port, line: LineAddr) -> Outcome {
     match port {
-        Port::Data => model.access_data(line),
-        Port::Fetch => model.fetch(line),
+        Port::Data => model.dcache().access_another(line),
+        Port::Fetch => model.icache().access_another(line),
     }
 }
 

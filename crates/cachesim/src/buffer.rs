@@ -6,8 +6,8 @@
 //! of the vCPUs interleave by batches of some thousands, as they would on a real core that is
 //! time-sliced between threads, only much finer.
 //!
-//! Consecutive accesses to one line collapse into the first: within a batch nothing comes between
-//! them, so the others hit and change nothing. They are counted, not stored.
+//! An access to the line that was accessed last in its set is counted, not recorded: within a batch
+//! nothing comes between, so it hits and changes nothing. Those are most accesses.
 //!
 //! One thread, the vCPU's, records and drains. Another may *read* what has been recorded so far with
 //! [`AccessBuffer::peek`], while it holds the lock under which the buffer is drained: everything
@@ -16,6 +16,8 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::address::LineAddr;
+use crate::geometry::CacheGeometry;
+use crate::recent::RecentLines;
 use crate::stats::{Counter, FetchCounter, FetchSource};
 
 /// Which of a core's caches an access goes to.
@@ -39,8 +41,8 @@ struct Slot {
 pub struct AccessBuffer {
     /// How many of `slots` hold an access.
     len: AtomicUsize,
-    /// The line of the last data access and of the last fetch in this batch.
-    last: [Counter; 2],
+    /// The lines accessed last in this batch, by port.
+    recent: [RecentLines; 2],
     /// Data accesses since the last drain, the collapsed ones included.
     accesses: Counter,
     /// Fetches since the last drain, the collapsed ones included.
@@ -59,17 +61,15 @@ pub enum Room {
 }
 
 impl AccessBuffer {
-    /// An empty buffer for `capacity` accesses, at least one.
-    pub fn new(capacity: usize) -> Self {
-        let buffer = Self {
+    /// An empty buffer for `capacity` accesses, at least one, to a core with these caches.
+    pub fn new(capacity: usize, dcache: &CacheGeometry, icache: &CacheGeometry) -> Self {
+        Self {
             len: AtomicUsize::new(0),
-            last: [Counter::default(), Counter::default()],
+            recent: [RecentLines::new(dcache.sets()), RecentLines::new(icache.sets())],
             accesses: Counter::default(),
             fetches: FetchCounter::default(),
             slots: (0..capacity.max(1)).map(|_| Slot::default()).collect(),
-        };
-        buffer.clear();
-        buffer
+        }
     }
 
     /// Counts `n` fetches without recording where they went: hits by construction.
@@ -95,11 +95,11 @@ impl AccessBuffer {
 
     #[inline(always)]
     fn record(&self, port: Port, line: LineAddr, token: u64) -> Room {
-        let last = &self.last[port as usize];
-        if last.get() == line.number() {
+        let recent = &self.recent[port as usize];
+        if recent.contains(line) {
             return Room::Left;
         }
-        last.set(line.number());
+        recent.remember(line);
         let len = self.len.load(Ordering::Relaxed);
         let slot = &self.slots[len];
         slot.line.store(line.number(), Ordering::Relaxed);
@@ -130,8 +130,8 @@ impl AccessBuffer {
     /// Empties the buffer. The caller is the vCPU, and holds the lock of the core that has just seen
     /// what was in it.
     pub fn clear(&self) {
-        for last in &self.last {
-            last.set(LineAddr::INVALID.number());
+        for recent in &self.recent {
+            recent.forget();
         }
         self.accesses.set(0);
         self.fetches.clear();

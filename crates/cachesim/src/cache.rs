@@ -10,6 +10,7 @@
 use crate::address::LineAddr;
 use crate::geometry::CacheGeometry;
 use crate::policy::Policy;
+use crate::recent::RecentLines;
 
 /// What one access did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,45 +41,6 @@ impl SetIndex {
             Self::Mask(mask) => line.number() & mask,
             Self::Modulo(sets) => line.number() % sets,
         }
-    }
-}
-
-const RECENT: u64 = 64;
-
-/// The line accessed last in each set, or in each group of sets.
-///
-/// That line is still in its set: only a fill of the set takes a line out, and the line filled would
-/// be the last one accessed. And where the policy keeps an order that hits change, it is already in
-/// front. So accessing it again is a hit that changes nothing, and a look into this small array, which
-/// the host keeps at hand, is all there is to do for most accesses.
-#[derive(Clone, Debug)]
-struct RecentLines {
-    /// Picks the place from a line number. All lines of a set have the same place.
-    mask: u64,
-    lines: [LineAddr; RECENT as usize],
-}
-
-impl RecentLines {
-    fn new(sets: u64) -> Self {
-        // Only with a power of two of sets do the low bits of a line number tell the set.
-        let mask = if sets.is_power_of_two() { sets.min(RECENT) - 1 } else { 0 };
-        Self { mask, lines: [LineAddr::INVALID; RECENT as usize] }
-    }
-
-    #[inline(always)]
-    fn place(&self, line: LineAddr) -> usize {
-        // The remainder changes nothing, but spares the check of a bound.
-        (line.number() & self.mask) as usize % RECENT as usize
-    }
-
-    #[inline(always)]
-    fn contains(&self, line: LineAddr) -> bool {
-        self.lines[self.place(line)] == line
-    }
-
-    #[inline(always)]
-    fn remember(&mut self, line: LineAddr) {
-        self.lines[self.place(line)] = line;
     }
 }
 

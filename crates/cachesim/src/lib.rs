@@ -11,5 +11,6 @@ pub mod instructions;
 pub mod options;
 pub mod pages;
 pub mod policy;
+mod recent;
 pub mod report;
 pub mod stats;

@@ -1,0 +1,65 @@
+//! The lines accessed last: what makes most accesses cheap.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::address::LineAddr;
+
+const PLACES: usize = 64;
+
+/// The line accessed last in each set of a cache, or in each group of sets.
+///
+/// That line is still in its set: only a fill of the set takes a line out, and the line filled would
+/// be the last one accessed. And where the policy keeps an order that hits change, it is already in
+/// front. So accessing it again is a hit that changes nothing, and a look into this small array, which
+/// the host keeps at hand, is all there is to do for most accesses.
+///
+/// One thread uses it. It is made of atomics so that its owner can be shared; they cost nothing.
+#[derive(Debug)]
+pub(crate) struct RecentLines {
+    /// Picks the place from a line number. All lines of a set have the same place.
+    mask: u64,
+    lines: [AtomicU64; PLACES],
+}
+
+impl RecentLines {
+    /// For a cache of `sets` sets; nothing accessed yet.
+    pub(crate) fn new(sets: u64) -> Self {
+        // Only with a power of two of sets do the low bits of a line number tell the set.
+        let mask = if sets.is_power_of_two() { sets.min(PLACES as u64) - 1 } else { 0 };
+        let recent = Self { mask, lines: [const { AtomicU64::new(0) }; PLACES] };
+        recent.forget();
+        recent
+    }
+
+    #[inline(always)]
+    fn place(&self, line: LineAddr) -> &AtomicU64 {
+        // The remainder changes nothing, but spares the check of a bound.
+        &self.lines[(line.number() & self.mask) as usize % PLACES]
+    }
+
+    /// Whether `line` was accessed last in its set.
+    #[inline(always)]
+    pub(crate) fn contains(&self, line: LineAddr) -> bool {
+        self.place(line).load(Relaxed) == line.number()
+    }
+
+    /// `line` is accessed now.
+    #[inline(always)]
+    pub(crate) fn remember(&self, line: LineAddr) {
+        self.place(line).store(line.number(), Relaxed);
+    }
+
+    /// Nothing is known any more.
+    pub(crate) fn forget(&self) {
+        for line in &self.lines {
+            line.store(LineAddr::INVALID.number(), Relaxed);
+        }
+    }
+}
+
+impl Clone for RecentLines {
+    fn clone(&self) -> Self {
+        let lines = self.lines.each_ref().map(|line| AtomicU64::new(line.load(Relaxed)));
+        Self { mask: self.mask, lines }
+    }
+}
