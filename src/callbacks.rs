@@ -12,7 +12,7 @@ use qemu_plugin_sys::{
     qemu_plugin_mem_is_store, qemu_plugin_meminfo_t,
 };
 
-use crate::userdata::{UserData, unpack_count};
+use crate::userdata::{AccessData, FetchData, unpack_count};
 use crate::vcpu::{
     Company, Machines, Vcpu, Writers, known_vcpu, only_vcpu, vcpu, vcpu_and_company,
 };
@@ -29,11 +29,12 @@ pub type MemCallback = unsafe extern "C" fn(u32, qemu_plugin_meminfo_t, u64, *mu
 /// The callbacks that translated code is given.
 #[derive(Clone, Copy, Debug)]
 pub struct CallbackSet {
-    /// Fetches from one line. Takes a [`UserData`].
+    /// Fetches from one line. Takes a [`FetchData`].
     pub fetch: InsnCallback,
     /// Fetches that hit by construction. Takes a count.
     pub count: InsnCallback,
-    /// A memory access, and the fetches that follow it. Takes a [`UserData`].
+    /// A memory access, and the fetches that follow it. Takes an
+    /// [`AccessData`].
     pub access: MemCallback,
     /// One of two memory accesses, a load and a store. The fetches follow the store.
     pub access_of_two: MemCallback,
@@ -204,7 +205,7 @@ pub trait Sharing: 'static {
     ///
     /// # Safety
     /// In a callback of `vcpu`, which this kind of sharing found.
-    unsafe fn fetch<P: Policy>(vcpu: &Vcpu<P>, data: UserData);
+    unsafe fn fetch<P: Policy>(vcpu: &Vcpu<P>, data: FetchData);
 
     /// Fetches that hit by construction.
     ///
@@ -216,7 +217,7 @@ pub trait Sharing: 'static {
     ///
     /// # Safety
     /// As for `fetch`.
-    unsafe fn access<P: Policy>(vcpu: &Vcpu<P>, address: Option<u64>, data: UserData);
+    unsafe fn access<P: Policy>(vcpu: &Vcpu<P>, address: Option<u64>, data: AccessData);
 }
 /// There is no other vCPU. Translated code that was given this goes on working when a second one comes:
 /// [`expect_several`](crate::vcpu::expect_several) has its callbacks look further, and there is
@@ -244,7 +245,7 @@ impl Sharing for Alone {
     }
 
     #[inline(always)]
-    unsafe fn fetch<P: Policy>(vcpu: &Vcpu<P>, data: UserData) {
+    unsafe fn fetch<P: Policy>(vcpu: &Vcpu<P>, data: FetchData) {
         // SAFETY: in a callback of the only vCPU.
         unsafe { vcpu.fetch_private(data, Writers::One) };
     }
@@ -256,7 +257,7 @@ impl Sharing for Alone {
     }
 
     #[inline(always)]
-    unsafe fn access<P: Policy>(vcpu: &Vcpu<P>, address: Option<u64>, data: UserData) {
+    unsafe fn access<P: Policy>(vcpu: &Vcpu<P>, address: Option<u64>, data: AccessData) {
         // SAFETY: in a callback of the only vCPU.
         unsafe { vcpu.access_private(address, data, Writers::One) };
     }
@@ -270,7 +271,7 @@ impl Sharing for Private {
     }
 
     #[inline(always)]
-    unsafe fn fetch<P: Policy>(vcpu: &Vcpu<P>, data: UserData) {
+    unsafe fn fetch<P: Policy>(vcpu: &Vcpu<P>, data: FetchData) {
         // SAFETY: in a callback of the one vCPU of its core.
         unsafe { vcpu.fetch_private(data, Writers::Many) };
     }
@@ -282,7 +283,7 @@ impl Sharing for Private {
     }
 
     #[inline(always)]
-    unsafe fn access<P: Policy>(vcpu: &Vcpu<P>, address: Option<u64>, data: UserData) {
+    unsafe fn access<P: Policy>(vcpu: &Vcpu<P>, address: Option<u64>, data: AccessData) {
         // SAFETY: in a callback of the one vCPU of its core.
         unsafe { vcpu.access_private(address, data, Writers::Many) };
     }
@@ -296,7 +297,7 @@ impl Sharing for Shared {
     }
 
     #[inline(always)]
-    unsafe fn fetch<P: Policy>(vcpu: &Vcpu<P>, data: UserData) {
+    unsafe fn fetch<P: Policy>(vcpu: &Vcpu<P>, data: FetchData) {
         vcpu.fetch_shared(data);
     }
 
@@ -306,7 +307,7 @@ impl Sharing for Shared {
     }
 
     #[inline(always)]
-    unsafe fn access<P: Policy>(vcpu: &Vcpu<P>, address: Option<u64>, data: UserData) {
+    unsafe fn access<P: Policy>(vcpu: &Vcpu<P>, address: Option<u64>, data: AccessData) {
         vcpu.access_shared(address, data);
     }
 }
@@ -327,11 +328,11 @@ impl CallbackSet {
 }
 
 unsafe extern "C" fn fetch<P: Machines, S: Sharing>(vcpu_index: u32, userdata: *mut c_void) {
-    // SAFETY: translation registered this with a packed `UserData`, for this policy and kind of
+    // SAFETY: translation registered this with a packed `FetchData`, for this policy and kind of
     // sharing.
     unsafe {
         match S::vcpu::<P>(vcpu_index) {
-            Some(vcpu) => S::fetch(vcpu, UserData::unpack(userdata)),
+            Some(vcpu) => S::fetch(vcpu, FetchData::unpack(userdata)),
             None => fetch_looking_further::<P, S>(vcpu_index, userdata),
         }
     }
@@ -353,12 +354,12 @@ unsafe extern "C" fn access<P: Machines, S: Sharing, A: Addressing>(
     vaddr: u64,
     userdata: *mut c_void,
 ) {
-    // SAFETY: translation registered this with a packed `UserData`, for this policy, kind of sharing
+    // SAFETY: translation registered this with a packed `AccessData`, for this policy, kind of sharing
     // and addressing; `info` and `vaddr` are this access's.
     unsafe {
         match S::vcpu::<P>(vcpu_index) {
             Some(vcpu) => match A::address_at_hand(vcpu, info, vaddr) {
-                Some(address) => S::access(vcpu, Some(address), UserData::unpack(userdata)),
+                Some(address) => S::access(vcpu, Some(address), AccessData::unpack(userdata)),
                 None => access_looking_up::<P, S, A>(vcpu, info, vaddr, userdata),
             },
             None => access_looking_further::<P, S, A>(vcpu_index, info, vaddr, userdata),
@@ -375,7 +376,7 @@ unsafe extern "C" fn access_of_two<P: Machines, S: Sharing, A: Addressing>(
     // SAFETY: as for `access`, registered with the same.
     unsafe {
         let is_store = qemu_plugin_mem_is_store(info);
-        let userdata = if is_store { userdata } else { UserData::without_fetches(userdata) };
+        let userdata = if is_store { userdata } else { AccessData::without_fetches(userdata) };
         access::<P, S, A>(vcpu_index, info, vaddr, userdata);
     }
 }
@@ -393,7 +394,7 @@ unsafe extern "C" fn fetch_looking_further<P: Machines, S: Sharing>(
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        let data = UserData::unpack(userdata);
+        let data = FetchData::unpack(userdata);
         match S::find_vcpu::<P>(vcpu_index) {
             (vcpu, Company::None) => S::fetch(vcpu, data),
             (vcpu, Company::Others) => Shared::fetch(vcpu, data),
@@ -428,7 +429,7 @@ unsafe extern "C" fn access_looking_further<P: Machines, S: Sharing, A: Addressi
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        let data = UserData::unpack(userdata);
+        let data = AccessData::unpack(userdata);
         let (vcpu, company) = S::find_vcpu::<P>(vcpu_index);
         let address = A::look_up(vcpu, info, vaddr);
         match company {
@@ -448,7 +449,7 @@ unsafe extern "C" fn access_looking_up<P: Machines, S: Sharing, A: Addressing>(
     userdata: *mut c_void,
 ) {
     // SAFETY: the caller's promise.
-    unsafe { S::access(vcpu, A::look_up(vcpu, info, vaddr), UserData::unpack(userdata)) };
+    unsafe { S::access(vcpu, A::look_up(vcpu, info, vaddr), AccessData::unpack(userdata)) };
 }
 
 unsafe extern "C" fn translation_changes<P: Machines>(vcpu_index: u32, _: *mut c_void) {

@@ -13,9 +13,10 @@ use std::collections::HashMap;
 use std::ffi::{CStr, c_void};
 use std::ptr;
 
+use cachesim::address::LineAddr;
 use cachesim::core::Lines;
 use cachesim::instructions::{
-    Code, Description, Identity, Instruction, InstructionTable, MAX_CODE_BYTES, SymbolId,
+    Code, Description, Identity, Instruction, InstructionTable, MAX_CODE_BYTES, Run, SymbolId,
 };
 use isa::{Completion, Isa, TranslationEffect};
 use qemu_plugin::TranslationBlock;
@@ -35,6 +36,7 @@ use crate::userdata::{UserData, pack_count};
 struct Translated {
     handle: *mut qemu_plugin_insn,
     record: &'static Instruction,
+    line: LineAddr,
     completion: Completion,
     translation: TranslationEffect,
 }
@@ -126,7 +128,7 @@ impl Translator {
     }
 
     fn find_records(&mut self, tb: *mut qemu_plugin_tb) {
-        let Self { isa, instructions, texts, last_symbol, read, block, .. } = self;
+        let Self { isa, lines, instructions, texts, last_symbol, read, block, .. } = self;
         let by_qemu = self.disassembler == Disassembler::ByQemu;
         let mut classes =
             isa.block(read.iter().map(|insn| (insn.vaddr, insn.identity.code.as_bytes())));
@@ -157,23 +159,18 @@ impl Translator {
             block.push(Translated {
                 handle,
                 record,
+                line: lines.fetch_line(identity.place),
                 completion: effects.completion,
                 translation: effects.may_change_translation,
             });
         }
     }
 
-    fn register(&self, callbacks: &CallbackSet) {
-        let mut rest = &self.block[..];
-        while let Some(first) = rest.first() {
-            let line = self.lines.fetch_line(first.record.identity.place);
-            let length = rest
-                .iter()
-                .position(|insn| self.lines.fetch_line(insn.record.identity.place) != line)
-                .unwrap_or(rest.len());
-            let (run, others) = rest.split_at(length);
-            register_run(run, callbacks);
-            rest = others;
+    fn register(&mut self, callbacks: &CallbackSet) {
+        for row in self.block.chunk_by(|insn, next| insn.line == next.line) {
+            let Some(first) = row.first() else { continue };
+            let run = self.instructions.run(first.record, first.line);
+            register_run(run, row, callbacks);
         }
     }
 }
@@ -197,8 +194,8 @@ fn physical(qemu: &Qemu, page: &mut Option<(u64, Option<u64>)>, vaddr: u64) -> O
 }
 
 /// Registers the callbacks of the instructions of one line.
-fn register_run(run: &[Translated], callbacks: &CallbackSet) {
-    let mut segments = run.split_inclusive(|insn| insn.completion != Completion::Always).peekable();
+fn register_run(run: &'static Run, row: &[Translated], callbacks: &CallbackSet) {
+    let mut segments = row.split_inclusive(|insn| insn.completion != Completion::Always).peekable();
     let mut counted_by = CountedBy::Fetch;
     while let Some(segment) = segments.next() {
         let (Some(first), Some(last)) = (segment.first(), segment.last()) else { return };
@@ -215,7 +212,7 @@ fn register_run(run: &[Translated], callbacks: &CallbackSet) {
         }
         match counted_by {
             CountedBy::Fetch => {
-                on_execution(first, callbacks.fetch, first.userdata(segment.len()));
+                on_execution(first, callbacks.fetch, packed(run, segment.len()));
             }
             CountedBy::PreviousAccess => {}
             CountedBy::Itself => {
@@ -237,12 +234,11 @@ enum CountedBy {
     Itself,
 }
 
-impl Translated {
-    fn userdata(&self, following: usize) -> *mut c_void {
-        UserData { instruction: self.record, fetches: fetches(following) }
-            .pack()
-            .expect("hosts give out addresses below 2^48")
-    }
+/// The user data of a callback.
+fn packed<T>(subject: &'static T, fetched: usize) -> *mut c_void {
+    UserData { subject, fetches: fetches(fetched) }
+        .pack()
+        .expect("hosts give out addresses below 2^48")
 }
 
 /// A number of instructions of one block, of which QEMU puts at most a few hundred into one.
@@ -286,7 +282,7 @@ fn on_memory(insn: &Translated, callback: MemCallback, following: usize) {
             Some(callback),
             QEMU_PLUGIN_CB_NO_REGS,
             QEMU_PLUGIN_MEM_RW,
-            insn.userdata(following),
+            packed(insn.record, following),
         );
     }
 }

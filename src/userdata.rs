@@ -1,4 +1,4 @@
-//! What a callback is told: an instruction and a small number, in the one pointer QEMU carries.
+//! What a callback is told: an instruction or a run, and a small number, in the one pointer QEMU carries.
 //!
 //! The number sits in the 16 bits above a 48-bit address, so a callback learns it without touching
 //! memory.
@@ -6,24 +6,30 @@
 use std::ffi::c_void;
 use std::ptr;
 
-use cachesim::instructions::Instruction;
+use cachesim::instructions::{Instruction, Run};
 
 const ADDRESS_BITS: u32 = 48;
 
-/// An instruction and a number of fetches.
-#[derive(Clone, Copy, Debug)]
-pub struct UserData {
-    /// The instruction.
-    pub instruction: &'static Instruction,
+/// Something that lives until the process ends, and a number of fetches.
+#[derive(Debug)]
+pub struct UserData<T: 'static> {
+    /// An instruction, or a run of them.
+    pub subject: &'static T,
     /// The fetches the callback stands for.
     pub fetches: u16,
 }
 
-impl UserData {
-    /// The form QEMU carries. `None` where the host put the instruction above 2^48, which no host
+/// Of a memory access.
+pub type AccessData = UserData<Instruction>;
+
+/// Of fetches from one line.
+pub type FetchData = UserData<Run>;
+
+impl<T> UserData<T> {
+    /// The form QEMU carries. `None` where the host put the subject above 2^48, which no host
     /// does unasked.
     pub fn pack(self) -> Option<*mut c_void> {
-        let address = ptr::from_ref(self.instruction).expose_provenance() as u64;
+        let address = ptr::from_ref(self.subject).expose_provenance() as u64;
         if address >> ADDRESS_BITS != 0 {
             return None;
         }
@@ -38,16 +44,16 @@ impl UserData {
     }
 
     /// # Safety
-    /// `userdata` came from [`UserData::pack`].
+    /// `userdata` came from [`UserData::pack`] for the same `T`.
     #[inline(always)]
     pub unsafe fn unpack(userdata: *mut c_void) -> Self {
         let packed = userdata.addr();
         let address = packed & ((1 << ADDRESS_BITS) - 1);
         #[expect(clippy::cast_possible_truncation, reason = "16 bits are left")]
         let fetches = (packed >> ADDRESS_BITS) as u16;
-        // SAFETY: `pack` made the address of a `&'static Instruction`.
-        let instruction = unsafe { &*ptr::with_exposed_provenance(address) };
-        Self { instruction, fetches }
+        // SAFETY: `pack` made the address of a `&'static T`.
+        let subject = unsafe { &*ptr::with_exposed_provenance(address) };
+        Self { subject, fetches }
     }
 }
 

@@ -18,7 +18,7 @@ use cachesim::buffer::{AccessBuffer, Port, Room};
 use cachesim::cache::Outcome;
 use cachesim::core::{Core, Lines};
 use cachesim::geometry::CacheGeometry;
-use cachesim::instructions::Instruction;
+use cachesim::instructions::{Instruction, Run};
 use cachesim::options::Config;
 use cachesim::pages::PageCache;
 use cachesim::policy::{Fifo, Lru, Policy, Random};
@@ -26,7 +26,7 @@ use cachesim::report::{CacheCounts, CoreSnapshot};
 use cachesim::stats::{CoreStats, Counter, FetchSource};
 use parking_lot::Mutex;
 
-use crate::userdata::UserData;
+use crate::userdata::{AccessData, FetchData};
 
 /// Accesses a vCPU records before it simulates them on a shared core.
 const BUFFER_CAPACITY: usize = 4096;
@@ -276,18 +276,12 @@ impl<P: Policy> SimulatedCore<P> {
     /// # Safety
     /// As for [`Vcpu::access_private`].
     #[inline(never)]
-    unsafe extern "C" fn fetch_another_line(
-        &self,
-        line: u64,
-        instruction: &'static Instruction,
-        writers: Writers,
-    ) {
-        let line = LineAddr::from_number(line);
+    unsafe extern "C" fn fetch_another_line(&self, run: &'static Run, writers: Writers) {
         // SAFETY: the caller's promise.
         let model = unsafe { &mut *self.model.data_ptr() };
-        if model.icache().access_another(line) == Outcome::Miss {
+        if model.icache().access_another(run.line) == Outcome::Miss {
             self.stats.fetch_misses.add(1);
-            writers.count(&instruction.fetch_misses);
+            writers.count(&run.instruction.fetch_misses);
         }
     }
 }
@@ -313,7 +307,7 @@ impl<P: Policy> Vcpu<P> {
     /// # Safety
     /// The caller is a callback of this vCPU, and no other vCPU uses its core.
     #[inline(always)]
-    pub unsafe fn access_private(&self, address: Option<u64>, data: UserData, writers: Writers) {
+    pub unsafe fn access_private(&self, address: Option<u64>, data: AccessData, writers: Writers) {
         let core = self.core;
         core.stats.fetches.add(FetchSource::Access, data.fetches.into());
         let Some(address) = address else { return };
@@ -323,17 +317,17 @@ impl<P: Policy> Vcpu<P> {
         let line = model.lines().data_line(address);
         if !model.dcache().is_recent(line) {
             // SAFETY: as before.
-            unsafe { core.access_another_line(line.number(), data.instruction, writers) };
+            unsafe { core.access_another_line(line.number(), data.subject, writers) };
         }
     }
 
     /// The same on a core that other vCPUs may use as well.
     #[inline(always)]
-    pub fn access_shared(&self, address: Option<u64>, data: UserData) {
+    pub fn access_shared(&self, address: Option<u64>, data: AccessData) {
         self.buffer.count(FetchSource::Access, data.fetches.into());
         let Some(address) = address else { return };
         let line = self.lines.data_line(address);
-        if self.buffer.record_access(line, token_of(data.instruction)) == Room::Full {
+        if self.buffer.record_access(line, token_of(data.subject)) == Room::Full {
             self.drain();
         }
     }
@@ -343,23 +337,22 @@ impl<P: Policy> Vcpu<P> {
     /// # Safety
     /// As for [`Vcpu::access_private`].
     #[inline(always)]
-    pub unsafe fn fetch_private(&self, data: UserData, writers: Writers) {
+    pub unsafe fn fetch_private(&self, data: FetchData, writers: Writers) {
         let core = self.core;
         core.stats.fetches.add(FetchSource::Run, data.fetches.into());
         // SAFETY: as in `access_private`.
         let model = unsafe { &mut *core.model.data_ptr() };
-        let line = model.lines().fetch_line(data.instruction.identity.place);
-        if !model.icache().is_recent(line) {
+        if !model.icache().is_recent(data.subject.line) {
             // SAFETY: as before.
-            unsafe { core.fetch_another_line(line.number(), data.instruction, writers) };
+            unsafe { core.fetch_another_line(data.subject, writers) };
         }
     }
 
     /// The same on a core that other vCPUs may use as well.
     #[inline(always)]
-    pub fn fetch_shared(&self, data: UserData) {
-        let line = self.lines.fetch_line(data.instruction.identity.place);
-        let token = token_of(data.instruction);
+    pub fn fetch_shared(&self, data: FetchData) {
+        let &Run { line, instruction } = data.subject;
+        let token = token_of(instruction);
         if self.buffer.record_fetches(line, data.fetches.into(), token) == Room::Full {
             self.drain();
         }

@@ -9,11 +9,12 @@
 
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::mem::MaybeUninit;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashTable};
 
+use crate::address::LineAddr;
 use crate::stats::Counter;
 
 /// The longest instruction of any guest, in bytes (x86).
@@ -87,6 +88,17 @@ pub struct Instruction {
     pub data_misses: Counter,
     /// Fetches that missed.
     pub fetch_misses: Counter,
+    run: OnceLock<&'static Run>,
+}
+
+/// An instruction that begins a row of fetches from one line, with what its callback needs at every
+/// execution. Runs lie closer together than instructions, of which only the first of a row has one.
+#[derive(Debug)]
+pub struct Run {
+    /// The line the instruction is in.
+    pub line: LineAddr,
+    /// The instruction.
+    pub instruction: &'static Instruction,
 }
 
 /// All instructions translated so far.
@@ -95,17 +107,27 @@ pub struct InstructionTable {
     hasher: FixedState,
     index: HashTable<&'static Instruction>,
     /// The part of the newest chunk that has not been handed out.
-    chunk: std::slice::IterMut<'static, MaybeUninit<Instruction>>,
+    chunk: Chunk<Instruction>,
+    runs: Chunk<Run>,
     symbols: Vec<Arc<str>>,
     symbol_ids: HashMap<Arc<str>, SymbolId, FixedState>,
 }
 
-/// Instructions in a chunk.
+/// Entries in a chunk.
 const CHUNK: usize = 1024;
 
-/// A chunk's first place, and the others.
-fn new_chunk() -> (&'static mut MaybeUninit<Instruction>, &'static mut [MaybeUninit<Instruction>]) {
-    Box::leak(Box::new_uninit_slice(CHUNK)).split_first_mut().expect("a chunk is not empty")
+/// Memory that is handed out piece by piece, and never given back.
+type Chunk<T> = std::slice::IterMut<'static, MaybeUninit<T>>;
+
+/// Puts `value` into the chunk, or into a new one if it is used up.
+fn keep<T>(chunk: &mut Chunk<T>, value: T) -> &'static T {
+    let room = chunk.next().unwrap_or_else(|| {
+        let fresh = Box::leak(Box::new_uninit_slice(CHUNK));
+        let (first, rest) = fresh.split_first_mut().expect("a chunk is not empty");
+        *chunk = rest.iter_mut();
+        first
+    });
+    room.write(value)
 }
 
 impl Default for InstructionTable {
@@ -114,6 +136,7 @@ impl Default for InstructionTable {
             hasher: FixedState::default(),
             index: HashTable::new(),
             chunk: [].iter_mut(),
+            runs: [].iter_mut(),
             symbols: Vec::new(),
             symbol_ids: HashMap::with_hasher(FixedState::default()),
         }
@@ -134,22 +157,26 @@ impl InstructionTable {
         }
         let Description { vaddr, decoding, symbol } =
             describe(&mut Symbols { names: &mut self.symbols, ids: &mut self.symbol_ids });
-        let room = self.chunk.next().unwrap_or_else(|| {
-            let (room, rest) = new_chunk();
-            self.chunk = rest.iter_mut();
-            room
-        });
-        let instruction: &'static Instruction = room.write(Instruction {
-            identity,
-            decoding,
-            symbol,
-            vaddr,
-            data_misses: Counter::default(),
-            fetch_misses: Counter::default(),
-        });
+        let instruction = keep(
+            &mut self.chunk,
+            Instruction {
+                identity,
+                decoding,
+                symbol,
+                vaddr,
+                data_misses: Counter::default(),
+                fetch_misses: Counter::default(),
+                run: OnceLock::new(),
+            },
+        );
         let hasher = &self.hasher;
         self.index.insert_unique(hash, instruction, |other| other.identity.hash(hasher));
         instruction
+    }
+
+    /// The row of fetches from `line` that `instruction` begins.
+    pub fn run(&mut self, instruction: &'static Instruction, line: LineAddr) -> &'static Run {
+        instruction.run.get_or_init(|| keep(&mut self.runs, Run { line, instruction }))
     }
 
     /// All instructions, in no particular order.

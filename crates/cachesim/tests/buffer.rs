@@ -8,6 +8,7 @@ use cachesim::address::LineAddr;
 use cachesim::buffer::{AccessBuffer, Port, Room};
 use cachesim::cache::Outcome;
 use cachesim::core::Core;
+use cachesim::geometry::CacheGeometry;
 use cachesim::options::{Config, Output, PolicyKind};
 use cachesim::policy::{Fifo, Lru, Policy, Random};
 use cachesim::stats::FetchSource;
@@ -16,9 +17,13 @@ use proptest::prelude::*;
 
 /// Small caches that differ, so that accesses to the wrong one show.
 fn config(seed: u64) -> Config {
+    with_caches(geometry(2, 3, 64), geometry(3, 2, 32), seed)
+}
+
+fn with_caches(dcache: CacheGeometry, icache: CacheGeometry, seed: u64) -> Config {
     Config {
-        icache: geometry(3, 2, 32),
-        dcache: geometry(2, 3, 64),
+        icache,
+        dcache,
         policy: PolicyKind::Lru,
         seed,
         cores: NonZeroU32::MIN,
@@ -60,13 +65,36 @@ impl Event {
     }
 }
 
+/// Any number of sets and ways, but few: one cache in three has more sets than a buffer tells apart.
+fn any_config() -> impl Strategy<Value = Config> {
+    let sets = || prop_oneof![Just(1_u64), 2..=8_u64, Just(128), Just(192)];
+    (sets(), 1..4_u32, sets(), 1..4_u32, any::<u64>()).prop_map(
+        |(data_sets, data_ways, fetch_sets, fetch_ways, seed)| {
+            with_caches(
+                geometry(data_sets, data_ways, 64),
+                geometry(fetch_sets, fetch_ways, 64),
+                seed,
+            )
+        },
+    )
+}
+
+/// Few lines: repeats, hits and evictions, whatever the number of sets.
+fn line() -> impl Strategy<Value = u64> {
+    (0..6_u64, 0..7_u64).prop_map(|(low, high)| high * 64 + low)
+}
+
+/// An empty buffer for the core of `config`.
+fn empty_buffer(config: &Config, capacity: usize) -> AccessBuffer {
+    AccessBuffer::new(capacity, &config.dcache, &config.icache)
+}
+
 fn event() -> impl Strategy<Value = Event> {
     let source =
         prop_oneof![Just(FetchSource::Run), Just(FetchSource::Access), Just(FetchSource::Segment)];
     prop_oneof![
-        // Few lines: repeats, hits and evictions.
-        10 => (0..16_u64).prop_map(|line| Event::Access { line }),
-        10 => (0..16_u64, 1..5_u64).prop_map(|(line, n)| Event::Fetches { line, n }),
+        10 => line().prop_map(|line| Event::Access { line }),
+        10 => (line(), 1..5_u64).prop_map(|(line, n)| Event::Fetches { line, n }),
         2 => (source, 0..10_u64).prop_map(|(source, n)| Event::Count { source, n }),
         1 => Just(Event::Drain),
     ]
@@ -159,25 +187,25 @@ fn record<P: Policy>(
 }
 
 /// Through a buffer.
-fn buffered<P: Policy>(core: &mut Core<P>, events: &[Event], capacity: usize) -> Tally {
-    let buffer = AccessBuffer::new(capacity);
+fn buffered<P: Policy>(core: &mut Core<P>, buffer: &AccessBuffer, events: &[Event]) -> Tally {
     let mut tally = Tally::default();
     for (number, &event) in events.iter().enumerate() {
-        record(&mut tally, core, &buffer, event, token(number));
+        record(&mut tally, core, buffer, event, token(number));
     }
-    tally.drain(core, &buffer);
+    tally.drain(core, buffer);
     assert!(buffer.is_empty());
     tally
 }
 
 fn check_one_vcpu<P: Policy>(
+    config: &Config,
     events: &[Event],
     capacity: usize,
-    seed: u64,
 ) -> Result<(), TestCaseError> {
-    let core = Core::<P>::new(&config(seed), 0);
+    let core = Core::<P>::new(config, 0);
     let expected = directly(&mut core.clone(), events);
-    prop_assert_eq!(buffered(&mut core.clone(), events, capacity), expected);
+    let buffer = empty_buffer(config, capacity);
+    prop_assert_eq!(buffered(&mut core.clone(), &buffer, events), expected);
     Ok(())
 }
 
@@ -190,25 +218,26 @@ proptest! {
 
     #[test]
     fn one_vcpu_behind_a_buffer_is_as_without(
+        config in any_config(),
         events in events(),
         capacity in prop_oneof![Just(1), 1..20_usize, Just(1000)],
-        seed in any::<u64>(),
     ) {
-        check_one_vcpu::<Lru>(&events, capacity, seed)?;
-        check_one_vcpu::<Fifo>(&events, capacity, seed)?;
-        check_one_vcpu::<Random>(&events, capacity, seed)?;
+        check_one_vcpu::<Lru>(&config, &events, capacity)?;
+        check_one_vcpu::<Fifo>(&config, &events, capacity)?;
+        check_one_vcpu::<Random>(&config, &events, capacity)?;
     }
 
     /// The vCPUs of one core, whatever the moments of their drains: nothing is lost or counted
     /// twice, and the core sees just the accesses of the drained batches, one batch after the other.
     #[test]
     fn two_vcpus_on_a_core_interleave_by_batches(
+        config in any_config(),
         schedule in prop::collection::vec((0..2_usize, event()), 0..if cfg!(miri) { 40 } else { 300 }),
         capacities in [1..20_usize, 1..20_usize],
     ) {
-        let mut core = Core::<Lru>::new(&config(0), 0);
+        let mut core = Core::<Lru>::new(&config, 0);
         let mut expected_core = core.clone();
-        let buffers = capacities.map(AccessBuffer::new);
+        let buffers = capacities.map(|capacity| empty_buffer(&config, capacity));
         let mut tally = Tally::default();
         // What the buffers stand for, every access in full, and what the core was to do with it.
         let mut pending: [Vec<(Event, u64)>; 2] = Default::default();
@@ -237,23 +266,23 @@ proptest! {
 
     /// A report in the middle of a run simulates what is pending on a copy of the core.
     #[test]
-    fn a_peek_is_repeatable_and_changes_nothing(events in events(), capacity in 1..50_usize) {
-        let mut core = Core::<Lru>::new(&config(0), 0);
+    fn a_peek_is_repeatable_and_changes_nothing(
+        config in any_config(),
+        events in events(),
+        capacity in 1..50_usize,
+    ) {
+        let mut core = Core::<Lru>::new(&config, 0);
         let mut direct_core = core.clone();
-        let expected = directly(&mut direct_core, &events);
-        let buffer = AccessBuffer::new(capacity);
-        let mut tally = Tally::default();
+        let buffer = empty_buffer(&config, capacity);
+        let (mut tally, mut expected) = (Tally::default(), Tally::default());
         for (number, &event) in events.iter().enumerate() {
             record(&mut tally, &mut core, &buffer, event, token(number));
-            let report = || {
+            expected.event(&mut direct_core, event, token(number));
+            for _ in 0..2 {
                 let mut report = tally.clone();
                 report.peek(&mut core.clone(), &buffer);
-                report
-            };
-            let first = report();
-            prop_assert_eq!(&report(), &first);
-            let so_far = directly(&mut Core::<Lru>::new(&config(0), 0), &events[..=number]);
-            prop_assert_eq!(first, so_far);
+                prop_assert_eq!(&report, &expected);
+            }
         }
         tally.drain(&mut core, &buffer);
         prop_assert_eq!(tally, expected);
@@ -277,7 +306,7 @@ fn fetch(buffer: &AccessBuffer, line: u64, n: u64, token: u64) -> Room {
 
 #[test]
 fn a_buffer_is_full_when_its_last_slot_is() {
-    let buffer = AccessBuffer::new(3);
+    let buffer = empty_buffer(&config(0), 3);
     assert_eq!(data(&buffer, 1, 2), Room::Left);
     assert_eq!(data(&buffer, 2, 4), Room::Left);
     assert_eq!(data(&buffer, 3, 6), Room::Full);
@@ -287,7 +316,7 @@ fn a_buffer_is_full_when_its_last_slot_is() {
 #[test]
 fn a_buffer_has_room_for_one_access_at_least() {
     for capacity in [0, 1] {
-        let buffer = AccessBuffer::new(capacity);
+        let buffer = empty_buffer(&config(0), capacity);
         assert_eq!(data(&buffer, 1, 2), Room::Full);
         assert_eq!(recorded(&buffer), [(Port::Data, 1, 2)]);
     }
@@ -295,7 +324,7 @@ fn a_buffer_has_room_for_one_access_at_least() {
 
 #[test]
 fn repeats_of_a_line_take_no_room_but_count() {
-    let buffer = AccessBuffer::new(2);
+    let buffer = empty_buffer(&config(0), 2);
     for token in [2, 4, 6, 8] {
         assert_eq!(data(&buffer, 7, token), Room::Left);
     }
@@ -304,17 +333,29 @@ fn repeats_of_a_line_take_no_room_but_count() {
 }
 
 #[test]
+fn an_access_to_another_set_between_repeats_does_not_part_them() {
+    let buffer = empty_buffer(&config(0), 8);
+    for (line, token) in [(7, 2), (8, 4), (7, 6), (8, 8), (10, 10), (7, 12), (8, 14)] {
+        assert_eq!(data(&buffer, line, token), Room::Left);
+    }
+    let expected = [(7, 2), (8, 4), (10, 10), (8, 14)];
+    assert_eq!(recorded(&buffer), expected.map(|(line, token)| (Port::Data, line, token)));
+    assert_eq!(buffer.peek(|_, _, _| ()), (7, 0));
+}
+
+#[test]
 fn a_fetch_between_two_data_accesses_to_a_line_does_not_part_them() {
-    let buffer = AccessBuffer::new(8);
+    let buffer = empty_buffer(&config(0), 8);
     assert_eq!(data(&buffer, 7, 2), Room::Left);
     assert_eq!(fetch(&buffer, 7, 5, 4), Room::Left);
     assert_eq!(data(&buffer, 7, 6), Room::Left);
     assert_eq!(fetch(&buffer, 7, 5, 8), Room::Left);
-    assert_eq!(data(&buffer, 8, 10), Room::Left);
+    // In the same set.
+    assert_eq!(data(&buffer, 9, 10), Room::Left);
     assert_eq!(data(&buffer, 7, 12), Room::Left);
     assert_eq!(
         recorded(&buffer),
-        [(Port::Data, 7, 2), (Port::Fetch, 7, 4), (Port::Data, 8, 10), (Port::Data, 7, 12)]
+        [(Port::Data, 7, 2), (Port::Fetch, 7, 4), (Port::Data, 9, 10), (Port::Data, 7, 12)]
     );
     assert_eq!(buffer.peek(|_, _, _| ()), (4, 10));
 }
@@ -322,7 +363,7 @@ fn a_fetch_between_two_data_accesses_to_a_line_does_not_part_them() {
 #[test]
 fn a_line_is_recorded_again_after_a_drain() {
     // Between the batches another vCPU may have evicted it.
-    let buffer = AccessBuffer::new(8);
+    let buffer = empty_buffer(&config(0), 8);
     assert_eq!(data(&buffer, 7, 2), Room::Left);
     buffer.clear();
     assert_eq!(recorded(&buffer), []);
@@ -332,14 +373,14 @@ fn a_line_is_recorded_again_after_a_drain() {
 
 #[test]
 fn line_zero_is_recorded_like_any_other() {
-    let buffer = AccessBuffer::new(8);
+    let buffer = empty_buffer(&config(0), 8);
     assert_eq!(data(&buffer, 0, 0), Room::Left);
     assert_eq!(recorded(&buffer), [(Port::Data, 0, 0)]);
 }
 
 #[test]
 fn a_buffer_is_empty_until_something_is_counted_and_again_after_a_drain() {
-    let buffer = AccessBuffer::new(8);
+    let buffer = empty_buffer(&config(0), 8);
     assert!(buffer.is_empty());
     let fill: [fn(&AccessBuffer); 5] = [
         |buffer| buffer.count(FetchSource::Run, 3),
@@ -359,7 +400,7 @@ fn a_buffer_is_empty_until_something_is_counted_and_again_after_a_drain() {
 
 #[test]
 fn tokens_and_lines_come_back_whole() {
-    let buffer = AccessBuffer::new(8);
+    let buffer = empty_buffer(&config(0), 8);
     let large = u64::MAX - 1;
     assert_eq!(data(&buffer, large, large), Room::Left);
     assert_eq!(fetch(&buffer, large, (1 << 32) + 1, large), Room::Left);
@@ -382,8 +423,7 @@ fn every_cache_of_a_core_has_its_own_line_size() {
 /// The outcomes of `accesses` accesses to lines of one set of each cache, more than it has room for.
 fn draws(seed: u64, core: u32) -> [Vec<Outcome>; 2] {
     let one_set = geometry(1, 4, 64);
-    let config = Config { icache: one_set, dcache: one_set, ..config(seed) };
-    let mut core = Core::<Random>::new(&config, core);
+    let mut core = Core::<Random>::new(&with_caches(one_set, one_set, seed), core);
     let lines = || (0..100).map(|number| LineAddr::from_number(number % 6));
     [
         lines().map(|line| core.access_data(line)).collect(),

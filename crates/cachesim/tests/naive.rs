@@ -270,6 +270,13 @@ proptest! {
         check_against::<Fifo, NaiveFifo>(&geometry, &addresses)?;
     }
 
+    #[test]
+    fn an_access_to_a_recent_line_would_have_changed_nothing((geometry, addresses) in workload()) {
+        check_recent_lines::<Lru>(&geometry, &addresses)?;
+        check_recent_lines::<Fifo>(&geometry, &addresses)?;
+        check_recent_lines::<Random>(&geometry, &addresses)?;
+    }
+
     /// Which way a random victim has is the generator's business. All else is not: the naive model
     /// is told the way and knows the rest.
     #[test]
@@ -352,6 +359,25 @@ proptest! {
         }
         prop_assert_eq!(sets(&cache, &geometry), sets(&fresh, &geometry));
     }
+}
+
+/// What [`Cache::is_recent`] spares: a full access to such a line hits and changes nothing.
+fn check_recent_lines<P: Policy>(
+    geometry: &CacheGeometry,
+    addresses: &[u64],
+) -> Result<(), TestCaseError> {
+    let mut cache = Cache::<P>::new(geometry, 0);
+    for &address in addresses {
+        let line = line(address, geometry);
+        let before = cache.is_recent(line).then(|| cache.set_of(line).to_vec());
+        let outcome = cache.access_another(line);
+        if let Some(before) = before {
+            prop_assert_eq!(outcome, Hit);
+            prop_assert_eq!(cache.set_of(line), before);
+        }
+        prop_assert!(cache.is_recent(line));
+    }
+    Ok(())
 }
 
 /// The other half of the argument that LRU and FIFO never wear out: beside the lines, which

@@ -14,14 +14,20 @@ use std::thread;
 use cachesim::address::LineAddr;
 use cachesim::buffer::{AccessBuffer, Port, Room};
 use cachesim::core::Core;
+use cachesim::geometry::CacheGeometry;
 use cachesim::options::{Config, Output, PolicyKind};
 use cachesim::pages::{PageCache, Regime, SharedGeneration};
 use cachesim::policy::Lru;
 use cachesim::stats::{Counter, FetchSource};
 use common::geometry;
 
+/// Of both caches.
+fn caches() -> CacheGeometry {
+    geometry(4, 2, 64)
+}
+
 fn core() -> Core<Lru> {
-    let geometry = geometry(4, 2, 64);
+    let geometry = caches();
     let config = Config {
         icache: geometry,
         dcache: geometry,
@@ -62,6 +68,11 @@ impl Drop for EndsAtDrop<'_> {
     }
 }
 
+/// An empty buffer for such a core.
+fn empty_buffer(capacity: usize) -> AccessBuffer {
+    AccessBuffer::new(capacity, &caches(), &caches())
+}
+
 /// A core, and how many accesses it has seen.
 struct Shared {
     core: Core<Lru>,
@@ -90,7 +101,7 @@ fn check_prefix(buffer: &AccessBuffer, seen: u64, capacity: u64) -> u64 {
 #[test]
 fn a_reader_under_the_lock_sees_a_prefix_of_what_is_recorded() {
     let (accesses, capacity) = if cfg!(miri) { (60, 10) } else { (200_000, 100) };
-    let buffer = AccessBuffer::new(usize::try_from(capacity).unwrap());
+    let buffer = empty_buffer(usize::try_from(capacity).unwrap());
     let shared = Mutex::new(Shared { core: core(), seen: 0 });
     let done = AtomicBool::new(false);
     // Says that the reader gets on; orders nothing, so that only the buffer's own order is tested.
@@ -141,7 +152,7 @@ fn a_reader_under_the_lock_sees_a_prefix_of_what_is_recorded() {
 #[test]
 fn reports_of_a_shared_core_grow_up_to_everything() {
     let (accesses, capacity) = if cfg!(miri) { (40, 7) } else { (100_000, 64) };
-    let buffers = [AccessBuffer::new(capacity), AccessBuffer::new(capacity)];
+    let buffers = [empty_buffer(capacity), empty_buffer(capacity)];
     let drained = [Counter::default(), Counter::default()];
     let core = Mutex::new(core());
     let running = AtomicU64::new(2);
