@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use cachesim::options::Output;
+use cachesim::options::{Output, PathTemplate};
 
 use crate::api::{self, Emulation, Qemu};
 
@@ -70,6 +70,8 @@ fn system_mode_option<'a>(arguments: &[&'a str], name: &str) -> Option<&'a str> 
 #[derive(Debug)]
 pub struct Outlet {
     output: Output,
+    /// Where relative file names begin: the guest's program may change the directory.
+    directory: PathBuf,
     logging_requested: bool,
 }
 
@@ -80,11 +82,17 @@ impl Outlet {
     /// # Errors
     /// Where the file of `output` has no directory, is one, or may not be written.
     pub fn new(output: Output, emulation: Emulation) -> anyhow::Result<Self> {
-        if let Output::File(template) = &output {
-            check_writable(&template.resolve(std::process::id()))
-                .with_context(|| format!("out={template}"))?;
+        // Where the directory has gone, so has what is written relative to it.
+        let directory = std::env::current_dir().unwrap_or_default();
+        let outlet = Self { output, directory, logging_requested: logging_requested(emulation) };
+        if let Output::File(template) = &outlet.output {
+            check_writable(&outlet.path(template)).with_context(|| format!("out={template}"))?;
         }
-        Ok(Self { output, logging_requested: logging_requested(emulation) })
+        Ok(outlet)
+    }
+
+    fn path(&self, template: &PathTemplate) -> PathBuf {
+        self.directory.join(template.resolve(std::process::id()))
     }
 
     /// Writes `report`; where it cannot go where it should, says so and writes it to stderr.
@@ -100,7 +108,7 @@ impl Outlet {
                 to_stderr(report);
             }
             Output::File(template) => {
-                let path = template.resolve(std::process::id());
+                let path = self.path(template);
                 if let Err(error) = fs::write(&path, report) {
                     complain(&format!("out={}: {error}; the report follows", path.display()));
                     to_stderr(report);
