@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help plugin demo test test-matrix check miri bench-model
+.PHONY: help plugin demo test test-matrix check miri bench bench-model
 
 # The QEMUs that the end-to-end tests run on; scripts/qemu.sh --list has all.
 QEMUS ?= 7.2 10.0
@@ -43,6 +43,10 @@ miri: ## The tests of the model and of the decoders under Miri (minutes)
 	fi
 	MIRIFLAGS="-Zmiri-ignore-leaks" cargo +nightly miri test --locked -p cachesim
 	MIRIFLAGS="-Zmiri-tree-borrows" cargo +nightly miri test --locked -p isa
+
+bench: ## Whole guests beside plain QEMU, an empty plugin and the C plugin (half an hour; BENCH="--quick")
+	scripts/install-packages.sh bench
+	python3 benches/bench.py $(BENCH)
 
 bench-model: ## Benchmarks of the model alone
 	cargo bench --locked -p cachesim

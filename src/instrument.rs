@@ -53,6 +53,9 @@ pub struct Translator {
     isa: Isa,
     lines: Lines,
     disassembler: Disassembler,
+    /// Whether QEMU calls the memory callback of a block's last instruction for accesses that follow
+    /// the block: those of an interrupt's delivery, in system mode up to QEMU 8.2. They count.
+    last_has_stray_accesses: bool,
     instructions: InstructionTable,
     /// The texts that QEMU made at translation, for guests whose bytes cannot be disassembled later.
     texts: HashMap<*const Instruction, Box<str>>,
@@ -68,8 +71,9 @@ unsafe impl Send for Translator {}
 
 impl Translator {
     /// Nothing translated yet.
-    pub fn new(isa: Isa, disassembler: Disassembler, lines: Lines) -> Self {
+    pub fn new(qemu: &Qemu, isa: Isa, disassembler: Disassembler, lines: Lines) -> Self {
         Self {
+            last_has_stray_accesses: qemu.api <= 1 && qemu.emulation != Emulation::User,
             isa,
             lines,
             disassembler,
@@ -171,6 +175,13 @@ impl Translator {
             let Some(first) = row.first() else { continue };
             let run = self.instructions.run(first.record, first.line);
             register_run(run, row, callbacks);
+        }
+        if self.last_has_stray_accesses
+            && let Some(last) = self.block.last()
+            && last.completion == Completion::Always
+        {
+            // The others have one in any case.
+            on_memory(last, callbacks.access, 0);
         }
     }
 }

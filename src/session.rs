@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::anyhow;
 use cachesim::core::Lines;
-use cachesim::instructions::Instruction;
+use cachesim::instructions::{Identity, Instruction};
 use cachesim::options::{self, Config, GuestMode, Host, PolicyKind, Request};
 use cachesim::policy::{Fifo, Lru, Random};
 use cachesim::report::{MissLists, MissRow, Rank, Snapshot, table, top_by};
@@ -107,8 +107,12 @@ impl Session {
         if cores_are_shared {
             expect_several();
         }
-        let translator =
-            Translator::new(isa, Disassembler::for_target(&qemu.target), Lines::new(&config));
+        let translator = Translator::new(
+            &qemu,
+            isa,
+            Disassembler::for_target(&qemu.target),
+            Lines::new(&config),
+        );
         Ok(Self {
             simulator: Machine::<P>::start(&config),
             translator: Mutex::new(translator),
@@ -136,7 +140,8 @@ impl Session {
         };
         let rows = |misses: &dyn Fn(&'static Instruction) -> u64| -> Vec<MissRow> {
             let ranked = translator.instructions().iter().map(|instruction| {
-                (instruction, Rank { misses: misses(instruction), vaddr: instruction.vaddr })
+                let Instruction { vaddr, identity: Identity { code, .. }, .. } = *instruction;
+                (instruction, Rank { misses: misses(instruction), vaddr, code })
             });
             let row = |(instruction, rank): (&'static Instruction, Rank)| MissRow {
                 vaddr: rank.vaddr,

@@ -2,8 +2,9 @@
 //!
 //! A core is *private* while only one vCPU uses it: that vCPU's callbacks reach the model without a
 //! lock. Where several vCPUs share a core (fewer cores than vCPUs, the threads of a user-mode guest),
-//! each records into a buffer of its own and simulates it under the core's lock. Which of the two
-//! holds is decided when code is translated (see [`crate::session::Sharing`]).
+//! each records into a buffer of its own and simulates it under the core's lock. Code is translated for
+//! one of the two (see [`crate::callbacks::Sharing`]); what was translated for the only vCPU there is
+//! notices when a second one comes.
 //!
 //! Nothing here is ever freed: QEMU may run callbacks until the process is gone.
 

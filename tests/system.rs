@@ -7,14 +7,13 @@ use std::time::Duration;
 
 use common::artifacts::{Arch, Mode, Qemu, bare_guest, newest, qemus};
 use common::differential::{Expect, Sweep, compare};
-use common::report::Report;
 
 /// A boot under the reference takes a minute and a half on an idle machine.
 const BOOT_TIMEOUT: Duration = Duration::from_mins(15);
 
-/// Boots Linux under both plugins and compares; our report.
-fn boot(qemu: &Qemu, arch: Arch, vcpus: u32) -> Report {
-    let run = qemu.boot(arch, vcpus).timeout(BOOT_TIMEOUT);
+/// Boots Linux under both plugins and compares; checks that misses are listed under addresses of the
+/// kernel's code, which begins at `kernel`.
+fn boot(sweep: &mut Sweep, qemu: &Qemu, arch: Arch, vcpus: u32, kernel: u64) {
     // Since API 5 libcache sees the guest-physical addresses of code, where the reference sees the
     // host's pointers: on x86, the two names of one ROM are two places for one and one for the other.
     let expect = if qemu.release() >= (11, 0) && arch == Arch::X86_64 {
@@ -22,46 +21,55 @@ fn boot(qemu: &Qemu, arch: Arch, vcpus: u32) -> Report {
     } else {
         Expect::Table
     };
-    let (finished, report) = compare(qemu, run, "", expect);
+    let run = qemu.boot(arch, vcpus).timeout(BOOT_TIMEOUT);
+    let what = format!("{arch} with {vcpus} vCPUs");
+    let Some((finished, report)) = sweep.compare(&what, qemu, run, "", expect) else { return };
     assert!(finished.stdout.contains("GUEST-DONE"), "{}", finished.describe());
     let cores = usize::try_from(vcpus).expect("few");
     assert_eq!(report.cores.len(), if cores == 1 { 1 } else { cores + 1 });
     for core in 0..cores {
         assert!(report.core(core).fetch.accesses > 1_000_000, "{}", report.table);
     }
-    report
+    for list in [report.data_list(), report.fetch_list()] {
+        let all: u64 = list.iter().map(|row| row.misses).sum();
+        let in_kernel = list.iter().filter(|row| row.address >= kernel);
+        let in_kernel: u64 = in_kernel.map(|row| row.misses).sum();
+        assert!(in_kernel > all / 10, "{in_kernel} of {all} misses in the kernel's code");
+    }
 }
 
-/// Boots on every QEMU, and on the newest of them with two vCPUs if `two_vcpus_on_newest`, on the others
-/// else; checks that the lists name addresses of the kernel's code, which are `kernel`.
-fn boot_everywhere(arch: Arch, two_vcpus_on_newest: bool, kernel: std::ops::RangeFrom<u64>) {
+/// Which QEMU has two vCPUs in the boots of an architecture.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum TwoVcpus {
+    OnTheNewest,
+    OnAllButTheNewest,
+}
+
+fn boot_everywhere(arch: Arch, two_vcpus: TwoVcpus, kernel: u64) {
     let newest = newest(Mode::System);
+    let mut sweep = Sweep::default();
     for qemu in qemus(Mode::System) {
-        let vcpus = if (qemu == newest) == two_vcpus_on_newest { 2 } else { 1 };
-        let report = boot(&qemu, arch, vcpus);
-        for list in [report.data_list(), report.fetch_list()] {
-            let in_kernel: u64 =
-                list.iter().filter(|row| kernel.contains(&row.address)).map(|row| row.misses).sum();
-            let all: u64 = list.iter().map(|row| row.misses).sum();
-            assert!(in_kernel > all / 10, "{in_kernel} of {all} misses in the kernel's code");
-        }
+        let has_two = (qemu == newest) == (two_vcpus == TwoVcpus::OnTheNewest);
+        boot(&mut sweep, &qemu, arch, if has_two { 2 } else { 1 }, kernel);
     }
+    sweep.finish();
 }
 
 #[test]
 fn a_boot_of_linux_on_x86_64_counts_as_in_the_reference() {
-    boot_everywhere(Arch::X86_64, true, 0xffff_ffff_8000_0000..);
+    boot_everywhere(Arch::X86_64, TwoVcpus::OnTheNewest, 0xffff_ffff_8000_0000);
 }
 
 #[test]
 fn a_boot_of_linux_on_riscv64_counts_as_in_the_reference() {
-    boot_everywhere(Arch::Riscv64, false, 0xffff_ffff_8000_0000..);
+    boot_everywhere(Arch::Riscv64, TwoVcpus::OnAllButTheNewest, 0xffff_ffff_8000_0000);
 }
 
 #[test]
 fn a_boot_of_linux_on_aarch64_counts_as_in_the_reference() {
-    let report = boot(&newest(Mode::System), Arch::Aarch64, 1);
-    assert!(report.fetch_list().iter().any(|row| row.address >= 0xffff_8000_0000_0000));
+    let mut sweep = Sweep::default();
+    boot(&mut sweep, &newest(Mode::System), Arch::Aarch64, 1, 0xffff_8000_0000_0000);
+    sweep.finish();
 }
 
 /// Geometries, each with a policy.

@@ -84,12 +84,24 @@ pub struct Sweep {
 }
 
 impl Sweep {
-    /// Runs QEMU with both plugins and compares their reports. `what` names this way.
-    pub fn compare(&mut self, what: &str, qemu: &Qemu, run: Run, options: &str, expect: Expect) {
+    /// Runs QEMU with both plugins and compares their reports; the run and our report if they agree.
+    /// `what` names this way.
+    pub fn compare(
+        &mut self,
+        what: &str,
+        qemu: &Qemu,
+        run: Run,
+        options: &str,
+        expect: Expect,
+    ) -> Option<(Finished, Report)> {
         self.runs += 1;
-        if let Err(difference) = try_compare(qemu, run, options, expect) {
-            self.differing.push(format!("QEMU {}, {what}, {options:?}", qemu.version()));
-            self.first.get_or_insert(difference);
+        match try_compare(qemu, run, options, expect) {
+            Ok(agreed) => Some(agreed),
+            Err(difference) => {
+                self.differing.push(format!("QEMU {}, {what}, {options:?}", qemu.version()));
+                self.first.get_or_insert(difference);
+                None
+            }
         }
     }
 

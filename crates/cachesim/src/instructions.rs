@@ -21,7 +21,7 @@ use crate::stats::Counter;
 pub const MAX_CODE_BYTES: usize = 15;
 
 /// The bytes of one instruction.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Code {
     bytes: [u8; MAX_CODE_BYTES],
     len: u8,

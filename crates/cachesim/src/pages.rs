@@ -2,8 +2,9 @@
 //!
 //! In system mode the address a data cache works with is the guest-physical one, and asking QEMU for
 //! it costs more than simulating the access. A translation holds until the guest changes it, which
-//! takes an instruction: page table base writes, TLB maintenance, changes of privilege. Whoever sees
-//! such an instruction raises a generation; an entry of an older generation no longer counts.
+//! takes an instruction: a write of the page tables' base, TLB maintenance. Whoever sees such an
+//! instruction raises a generation; an entry of an older generation no longer counts. Privileges that
+//! translate differently are told apart by the access itself ([`Regime`]).
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -11,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// translation-changing instructions are known.
 pub const PAGE_SHIFT: u32 = 12;
 
-const ENTRIES: usize = 64;
+const ENTRIES: usize = 256;
 
 /// What may make two accesses to one page at the same time translate differently, as bits to tell
 /// them apart: the privilege or translation regime, and whether it is a store (a page may be read
@@ -81,7 +82,7 @@ impl PageCache {
     #[inline(always)]
     pub fn get(&self, shared: &SharedGeneration, vaddr: u64, regime: Regime) -> Option<u64> {
         let key = Self::key(vaddr, regime);
-        let entry = &self.entries[Self::slot(vaddr)];
+        let entry = &self.entries[Self::slot(vaddr, regime)];
         (entry.key == key && entry.generation == self.now(shared))
             .then(|| vaddr.wrapping_add(entry.offset))
     }
@@ -89,7 +90,7 @@ impl PageCache {
     /// Remembers that `vaddr` translates to `paddr` in this generation.
     #[inline]
     pub fn insert(&mut self, shared: &SharedGeneration, vaddr: u64, regime: Regime, paddr: u64) {
-        self.entries[Self::slot(vaddr)] = Entry {
+        self.entries[Self::slot(vaddr, regime)] = Entry {
             key: Self::key(vaddr, regime),
             generation: self.now(shared),
             offset: paddr.wrapping_sub(vaddr),
@@ -108,7 +109,9 @@ impl PageCache {
     }
 
     #[inline(always)]
-    fn slot(vaddr: u64) -> usize {
-        (vaddr >> PAGE_SHIFT) as usize % ENTRIES
+    fn slot(vaddr: u64, regime: Regime) -> usize {
+        // Loads and stores of a page, which the lowest bit of a regime tells apart, alternate too often
+        // to share a place.
+        ((vaddr >> PAGE_SHIFT) << 1 | u64::from(regime.0 & 1)) as usize % ENTRIES
     }
 }

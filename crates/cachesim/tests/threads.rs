@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 use std::sync::atomic::{
     AtomicBool, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
 };
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Barrier, Mutex, PoisonError};
 use std::thread;
 
 use cachesim::address::LineAddr;
@@ -71,6 +71,15 @@ impl Drop for EndsAtDrop<'_> {
 /// An empty buffer for such a core.
 fn empty_buffer(capacity: usize) -> AccessBuffer {
     AccessBuffer::new(capacity, &caches(), &caches())
+}
+
+/// One running thread less, also when it panics.
+struct EndsOneAtDrop<'a>(&'a AtomicU64);
+
+impl Drop for EndsOneAtDrop<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Release);
+    }
 }
 
 /// A core, and how many accesses it has seen.
@@ -182,6 +191,7 @@ fn reports_of_a_shared_core_grow_up_to_everything() {
         for buffer in &buffers {
             let (drain, core, running) = (&drain, &core, &running);
             scope.spawn(move || {
+                let _end = EndsOneAtDrop(running);
                 for number in 0..accesses {
                     if record(buffer, number) == Room::Full {
                         drain(&mut core.lock().unwrap_or_else(PoisonError::into_inner), buffer);
@@ -189,7 +199,6 @@ fn reports_of_a_shared_core_grow_up_to_everything() {
                     // In between, accesses that are only counted.
                     buffer.count(FetchSource::Segment, 2);
                 }
-                running.fetch_sub(1, Release);
             });
         }
         let mut last = (0, 0);
@@ -218,27 +227,37 @@ fn a_counter_never_falls_while_its_writer_adds() {
     let counter = Counter::default();
     counter.set(start);
     thread::scope(|scope| {
-        scope.spawn(|| (0..adds).for_each(|_| counter.add(1)));
+        let writer = scope.spawn(|| (0..adds).for_each(|_| counter.add(1)));
         let mut last = start;
-        while last < start + adds {
+        while !writer.is_finished() {
             let now = counter.get();
             assert!((last..=start + adds).contains(&now), "{now} after {last}");
             last = now;
             thread::yield_now();
         }
     });
+    assert_eq!(counter.get(), start + adds);
+}
+
+/// Runs `step` so many times on each of some threads, which start together.
+fn at_once(threads: usize, steps: u64, step: impl Fn() + Sync) {
+    let start = Barrier::new(threads);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                start.wait();
+                (0..steps).for_each(|_| step());
+            });
+        }
+    });
 }
 
 #[test]
 fn shared_additions_lose_nothing() {
-    let (threads, adds) = (3, if cfg!(miri) { 20 } else { 100_000 });
+    let adds = if cfg!(miri) { 20 } else { 1_000_000 };
     let counter = Counter::default();
-    thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| (0..adds).for_each(|_| counter.add_shared(3)));
-        }
-    });
-    assert_eq!(counter.get(), threads * adds * 3);
+    at_once(3, adds, || counter.add_shared(3));
+    assert_eq!(counter.get(), 3 * adds * 3);
 }
 
 /// The raise and what tells of it are in this order for the vCPU that is told.
@@ -247,17 +266,22 @@ fn a_translation_is_stale_for_whoever_knows_of_the_raise() {
     let rounds = if cfg!(miri) { 10 } else { 1000 };
     let shared = SharedGeneration::new();
     let (asked, answered) = (AtomicU64::new(0), AtomicU64::new(0));
+    let done = AtomicBool::new(false);
     let regime = Regime::new(0);
     thread::scope(|scope| {
         scope.spawn(|| {
             for round in 1..=rounds {
                 while asked.load(Acquire) < round {
+                    if done.load(Acquire) {
+                        return;
+                    }
                     thread::yield_now();
                 }
                 shared.raise();
                 answered.store(round, Release);
             }
         });
+        let _end = EndsAtDrop(&done);
         let mut cache = PageCache::default();
         for round in 1..=rounds {
             cache.insert(&shared, 0x1000, regime, 0x5000);
@@ -274,18 +298,14 @@ fn a_translation_is_stale_for_whoever_knows_of_the_raise() {
 /// the second.
 #[test]
 fn raises_of_several_threads_all_count() {
-    let (threads, raises) = (3, if cfg!(miri) { 20 } else { 50_000 });
-    let (one_by_one, at_once) = (SharedGeneration::new(), SharedGeneration::new());
-    (0..threads * raises).for_each(|_| one_by_one.raise());
-    thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| (0..raises).for_each(|_| at_once.raise()));
-        }
-    });
+    let raises = if cfg!(miri) { 20 } else { 1_000_000 };
+    let (one_by_one, together) = (SharedGeneration::new(), SharedGeneration::new());
+    (0..3 * raises).for_each(|_| one_by_one.raise());
+    at_once(3, raises, || together.raise());
     // Whether the two are the same generation now is what a translation tells.
     let mut cache = PageCache::default();
     cache.insert(&one_by_one, 0x1000, Regime::new(0), 0x5000);
-    assert_eq!(cache.get(&at_once, 0x1000, Regime::new(0)), Some(0x5000));
-    at_once.raise();
-    assert_eq!(cache.get(&at_once, 0x1000, Regime::new(0)), None);
+    assert_eq!(cache.get(&together, 0x1000, Regime::new(0)), Some(0x5000));
+    together.raise();
+    assert_eq!(cache.get(&together, 0x1000, Regime::new(0)), None);
 }

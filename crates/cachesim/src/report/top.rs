@@ -7,19 +7,25 @@
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
+use crate::instructions::Code;
+
 /// What decides the place of an instruction in a list: more misses rank higher, and of equals the
-/// lower address does.
+/// lower address does. Of code that was rewritten at one address, the lower bytes do, so that a report
+/// repeats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rank {
     /// The misses that the list is about.
     pub misses: u64,
     /// The virtual address of the instruction.
     pub vaddr: u64,
+    /// The instruction.
+    pub code: Code,
 }
 
 impl Ord for Rank {
     fn cmp(&self, other: &Self) -> Ordering {
-        (self.misses, Reverse(self.vaddr)).cmp(&(other.misses, Reverse(other.vaddr)))
+        let key = |rank: &Self| (rank.misses, Reverse((rank.vaddr, rank.code)));
+        key(self).cmp(&key(other))
     }
 }
 
@@ -95,7 +101,11 @@ mod tests {
 
     /// `top_by` on (misses, address) pairs.
     fn top(rows: &[(u64, u64)], limit: usize) -> Vec<(u64, u64)> {
-        top_by(rows.iter().copied(), limit, |&(misses, vaddr)| Rank { misses, vaddr })
+        top_by(rows.iter().copied(), limit, |&(misses, vaddr)| Rank {
+            misses,
+            vaddr,
+            code: Code::default(),
+        })
     }
 
     #[test]
