@@ -8,6 +8,8 @@ How it measures
     machine's speed falls on all of them. A ratio is taken within each turn; shown is the median of turns.
   - Time is CPU time, user and system, of the child and all its threads, as wait4(2) reports it; the bars are
     held against it. Wall time is shown beside it. Memory is the peak of resident memory from the same call.
+  - The machine should be idle. xz's two threads above all need two free processors: where they seldom run at
+    the same time, they seldom wait for the reference's locks, and it looks faster than it is.
   - The reference is run in the first turn only where it takes longer than 20 s; the table says where.
   - A variant that fails, prints anything but what the guest prints under plain QEMU, or gives no report
     when it should, ends the benchmark. So does anything missing.
@@ -263,7 +265,7 @@ class Bench:
         """Something real for xz to compress: the start of CPython's library, in the order of names."""
         missing = XZ_INPUT_BYTES
         with open(destination, "wb") as file:
-            for path in sorted((self.sysroot / "usr/lib/python3.13").glob("**/*.py")):
+            for path in sorted((self.sysroot / "usr/lib").glob("python3.*/**/*.py")):
                 # Some are links to files of packages' configuration, which the sysroot leaves out.
                 if path.is_file():
                     missing -= file.write(path.read_bytes()[:missing])
@@ -591,10 +593,12 @@ def main():
     if output is None and complete:
         output = ROOT / f"benches/results/{datetime.date.today().isoformat()}.md"
     start = time.monotonic()
+    load_before = os.getloadavg()[0]
+    if load_before > 0.5:
+        say(f"warning: the machine is busy (load {load_before:.1f}); the results will be off")
     with tempfile.TemporaryDirectory(prefix="libcache-bench-") as scratch:
         bench = Bench(Path(scratch), guests, versions, 1 if options.quick else options.n or 3, options.quick)
         description = machine(bench)
-        load_before = os.getloadavg()[0]
         rows = [bench.row(guest, version) for guest, version in bench.rows]
         landmarks = [bench.landmark(guest) for guest in dict.fromkeys(guest for guest, _ in bench.rows)
                      if guest.native]

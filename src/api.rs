@@ -281,111 +281,146 @@ impl Qemu {
 
     /// Has QEMU call `E` from now on.
     pub fn register<E: Events>(&self) {
-        unsafe extern "C" fn translated_id<E: Events>(
-            _: qemu_plugin_id_t,
-            tb: *mut qemu_plugin_tb,
-        ) {
-            E::translated(tb);
+        match self.convention {
+            Convention::Id => by_id::register::<E>(self.id),
+            Convention::UserData => by_userdata::register::<E>(self.id),
         }
-        unsafe extern "C" fn translated_userdata<E: Events>(
-            tb: *mut qemu_plugin_tb,
-            _: *mut c_void,
-        ) {
-            E::translated(tb);
-        }
-        unsafe extern "C" fn flushed<E: Events>(_: u64) {
-            E::flushed();
-        }
-        unsafe extern "C" fn made_id<E: Events>(_: qemu_plugin_id_t, vcpu_index: u32) {
-            E::made(vcpu_index);
-        }
-        unsafe extern "C" fn made_userdata<E: Events>(vcpu_index: u32, _: *mut c_void) {
-            E::made(vcpu_index);
-        }
-        #[expect(clippy::too_many_arguments, reason = "as QEMU passes them")]
-        unsafe extern "C" fn syscall_id<E: Events>(
-            _: qemu_plugin_id_t,
-            _: u32,
-            number: i64,
-            a1: u64,
-            a2: u64,
-            a3: u64,
-            a4: u64,
-            a5: u64,
-            a6: u64,
-            a7: u64,
-            a8: u64,
-        ) {
-            E::syscall(number, &[a1, a2, a3, a4, a5, a6, a7, a8]);
-        }
-        unsafe extern "C" fn resumed_id<E: Events>(_: qemu_plugin_id_t, vcpu_index: u32) {
-            E::resumed(vcpu_index);
-        }
-        unsafe extern "C" fn resumed_userdata<E: Events>(vcpu_index: u32, _: *mut c_void) {
-            E::resumed(vcpu_index);
-        }
-        unsafe extern "C" fn gone_id<E: Events>(_: qemu_plugin_id_t, vcpu_index: u32) {
-            E::gone(vcpu_index);
-        }
-        unsafe extern "C" fn gone_userdata<E: Events>(vcpu_index: u32, _: *mut c_void) {
-            E::gone(vcpu_index);
-        }
-        unsafe extern "C" fn ending_id<E: Events>(_: qemu_plugin_id_t, _: *mut c_void) {
-            E::ending();
-        }
-        unsafe extern "C" fn ending_userdata<E: Events>(_: *mut c_void) {
-            E::ending();
-        }
+    }
+}
 
-        type RegisterWithData<C> = unsafe extern "C" fn(qemu_plugin_id_t, C, *mut c_void);
+/// Callbacks as they are up to API 6.
+mod by_id {
+    use super::{
+        Events, c_void, qemu_plugin_id_t, qemu_plugin_register_atexit_cb,
+        qemu_plugin_register_flush_cb, qemu_plugin_register_vcpu_exit_cb,
+        qemu_plugin_register_vcpu_init_cb, qemu_plugin_register_vcpu_resume_cb,
+        qemu_plugin_register_vcpu_syscall_cb, qemu_plugin_register_vcpu_tb_trans_cb,
+        qemu_plugin_tb,
+    };
 
-        let id = self.id;
-        let none = std::ptr::null_mut();
-        // SAFETY: these functions exist in every API; the casts give them the signatures they have
-        // since API 7. `flushed` takes one register-sized argument in both and ignores it.
+    pub(super) fn register<E: Events>(id: qemu_plugin_id_t) {
+        // SAFETY: these functions exist in every API, and have these signatures up to API 6.
         unsafe {
-            match self.convention {
-                Convention::Id => {
-                    qemu_plugin_register_vcpu_tb_trans_cb(id, Some(translated_id::<E>));
-                    qemu_plugin_register_flush_cb(id, Some(flushed::<E>));
-                    qemu_plugin_register_vcpu_init_cb(id, Some(made_id::<E>));
-                    qemu_plugin_register_vcpu_syscall_cb(id, Some(syscall_id::<E>));
-                    qemu_plugin_register_vcpu_resume_cb(id, Some(resumed_id::<E>));
-                    qemu_plugin_register_vcpu_exit_cb(id, Some(gone_id::<E>));
-                    qemu_plugin_register_atexit_cb(id, Some(ending_id::<E>), none);
-                }
-                Convention::UserData => {
-                    type Translated = unsafe extern "C" fn(*mut qemu_plugin_tb, *mut c_void);
-                    type OnVcpu = unsafe extern "C" fn(u32, *mut c_void);
-                    type Plain = unsafe extern "C" fn(*mut c_void);
-                    let translated = mem::transmute::<*const (), RegisterWithData<Translated>>(
-                        qemu_plugin_register_vcpu_tb_trans_cb as *const (),
-                    );
-                    let made = mem::transmute::<*const (), RegisterWithData<OnVcpu>>(
-                        qemu_plugin_register_vcpu_init_cb as *const (),
-                    );
-                    let resumed = mem::transmute::<*const (), RegisterWithData<OnVcpu>>(
-                        qemu_plugin_register_vcpu_resume_cb as *const (),
-                    );
-                    let gone = mem::transmute::<*const (), RegisterWithData<OnVcpu>>(
-                        qemu_plugin_register_vcpu_exit_cb as *const (),
-                    );
-                    let flush = mem::transmute::<*const (), RegisterWithData<Plain>>(
-                        qemu_plugin_register_flush_cb as *const (),
-                    );
-                    let ending = mem::transmute::<*const (), RegisterWithData<Plain>>(
-                        qemu_plugin_register_atexit_cb as *const (),
-                    );
-                    let flushed = mem::transmute::<*const (), Plain>(flushed::<E> as *const ());
-                    translated(id, translated_userdata::<E>, none);
-                    flush(id, flushed, none);
-                    made(id, made_userdata::<E>, none);
-                    resumed(id, resumed_userdata::<E>, none);
-                    gone(id, gone_userdata::<E>, none);
-                    ending(id, ending_userdata::<E>, none);
-                }
-            }
+            qemu_plugin_register_vcpu_tb_trans_cb(id, Some(translated::<E>));
+            qemu_plugin_register_flush_cb(id, Some(flushed::<E>));
+            qemu_plugin_register_vcpu_init_cb(id, Some(made::<E>));
+            qemu_plugin_register_vcpu_syscall_cb(id, Some(syscall::<E>));
+            qemu_plugin_register_vcpu_resume_cb(id, Some(resumed::<E>));
+            qemu_plugin_register_vcpu_exit_cb(id, Some(gone::<E>));
+            qemu_plugin_register_atexit_cb(id, Some(ending::<E>), std::ptr::null_mut());
         }
+    }
+
+    unsafe extern "C" fn translated<E: Events>(_: qemu_plugin_id_t, tb: *mut qemu_plugin_tb) {
+        E::translated(tb);
+    }
+
+    unsafe extern "C" fn flushed<E: Events>(_: qemu_plugin_id_t) {
+        E::flushed();
+    }
+
+    unsafe extern "C" fn made<E: Events>(_: qemu_plugin_id_t, vcpu_index: u32) {
+        E::made(vcpu_index);
+    }
+
+    unsafe extern "C" fn syscall<E: Events>(
+        _: qemu_plugin_id_t,
+        _: u32,
+        number: i64,
+        a1: u64,
+        a2: u64,
+        a3: u64,
+        a4: u64,
+        a5: u64,
+        a6: u64,
+        a7: u64,
+        a8: u64,
+    ) {
+        E::syscall(number, &[a1, a2, a3, a4, a5, a6, a7, a8]);
+    }
+
+    unsafe extern "C" fn resumed<E: Events>(_: qemu_plugin_id_t, vcpu_index: u32) {
+        E::resumed(vcpu_index);
+    }
+
+    unsafe extern "C" fn gone<E: Events>(_: qemu_plugin_id_t, vcpu_index: u32) {
+        E::gone(vcpu_index);
+    }
+
+    unsafe extern "C" fn ending<E: Events>(_: qemu_plugin_id_t, _: *mut c_void) {
+        E::ending();
+    }
+}
+
+/// Callbacks as they are since API 7.
+mod by_userdata {
+    use super::{
+        Events, c_void, mem, qemu_plugin_id_t, qemu_plugin_register_atexit_cb,
+        qemu_plugin_register_flush_cb, qemu_plugin_register_vcpu_exit_cb,
+        qemu_plugin_register_vcpu_init_cb, qemu_plugin_register_vcpu_resume_cb,
+        qemu_plugin_register_vcpu_tb_trans_cb, qemu_plugin_tb,
+    };
+
+    type Translated = unsafe extern "C" fn(*mut qemu_plugin_tb, *mut c_void);
+    type OnVcpu = unsafe extern "C" fn(u32, *mut c_void);
+    type Plain = unsafe extern "C" fn(*mut c_void);
+
+    /// A function of QEMU's that registers a `C`, by its address.
+    ///
+    /// # Safety
+    /// `function` takes an id, a `C` and user data.
+    unsafe fn registrar<C>(
+        function: *const (),
+    ) -> unsafe extern "C" fn(qemu_plugin_id_t, C, *mut c_void) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            mem::transmute::<*const (), unsafe extern "C" fn(qemu_plugin_id_t, C, *mut c_void)>(
+                function,
+            )
+        }
+    }
+
+    pub(super) fn register<E: Events>(id: qemu_plugin_id_t) {
+        let none = std::ptr::null_mut();
+        // SAFETY: these functions exist in every API, and have these signatures since API 7.
+        unsafe {
+            let on_translation = registrar(qemu_plugin_register_vcpu_tb_trans_cb as *const ());
+            let on_flush = registrar(qemu_plugin_register_flush_cb as *const ());
+            let on_creation = registrar(qemu_plugin_register_vcpu_init_cb as *const ());
+            let on_resumption = registrar(qemu_plugin_register_vcpu_resume_cb as *const ());
+            let on_vcpu_exit = registrar(qemu_plugin_register_vcpu_exit_cb as *const ());
+            let on_exit = registrar(qemu_plugin_register_atexit_cb as *const ());
+            on_translation(id, translated::<E> as Translated, none);
+            on_flush(id, flushed::<E> as Plain, none);
+            on_creation(id, made::<E> as OnVcpu, none);
+            on_resumption(id, resumed::<E> as OnVcpu, none);
+            on_vcpu_exit(id, gone::<E> as OnVcpu, none);
+            on_exit(id, ending::<E> as Plain, none);
+        }
+    }
+
+    unsafe extern "C" fn translated<E: Events>(tb: *mut qemu_plugin_tb, _: *mut c_void) {
+        E::translated(tb);
+    }
+
+    unsafe extern "C" fn flushed<E: Events>(_: *mut c_void) {
+        E::flushed();
+    }
+
+    unsafe extern "C" fn made<E: Events>(vcpu_index: u32, _: *mut c_void) {
+        E::made(vcpu_index);
+    }
+
+    unsafe extern "C" fn resumed<E: Events>(vcpu_index: u32, _: *mut c_void) {
+        E::resumed(vcpu_index);
+    }
+
+    unsafe extern "C" fn gone<E: Events>(vcpu_index: u32, _: *mut c_void) {
+        E::gone(vcpu_index);
+    }
+
+    unsafe extern "C" fn ending<E: Events>(_: *mut c_void) {
+        E::ending();
     }
 }
 

@@ -1,9 +1,16 @@
 //! Where a report goes, so that it arrives: QEMU's log when it takes plugin output, a file, stderr.
+//!
+//! A program under a user-mode QEMU shares its file descriptors. It may have closed descriptor 2 when it
+//! ends (xz does) or have put another file there, so a second descriptor for the standard error of the
+//! start is kept, out of the program's way.
 
-use std::ffi::OsString;
-use std::fs;
+use std::ffi::{OsString, c_int};
+use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::fd::FromRawFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use anyhow::{Context, bail};
 use cachesim::options::{Output, PathTemplate};
@@ -141,8 +148,65 @@ pub fn complain(message: &str) {
     to_stderr(&format!("cache: {message}\n"));
 }
 
-/// Writes to stderr; there is nobody to tell where that fails.
+/// Writes to the standard error that QEMU was started with; there is nobody to tell where that fails.
 fn to_stderr(text: &str) {
-    let mut stderr = io::stderr();
-    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+    let kept = STDERR.get().and_then(Option::as_ref);
+    let written = match kept {
+        Some(kept) => kept.write(text),
+        None => io::stderr().write_all(text.as_bytes()),
+    };
+    // Nothing more can be done: there is no standard error any more.
+    let _ = written;
+}
+
+/// The standard error of the start, if there was one.
+static STDERR: OnceLock<Option<KeptStderr>> = OnceLock::new();
+
+/// Keeps the standard error of now for what is written later.
+pub fn keep_stderr() {
+    STDERR.get_or_init(KeptStderr::keep);
+}
+
+struct KeptStderr {
+    copy: File,
+    /// Device and inode, to know it again: the guest's program may put its own files on any number.
+    identity: (u64, u64),
+}
+
+impl KeptStderr {
+    fn keep() -> Option<Self> {
+        let copy = duplicate_high(libc::STDERR_FILENO)?;
+        let identity = identity(&copy)?;
+        Some(Self { copy, identity })
+    }
+
+    fn write(&self, text: &str) -> io::Result<()> {
+        if identity(&self.copy) == Some(self.identity) {
+            return (&self.copy).write_all(text.as_bytes());
+        }
+        let now = duplicate_high(libc::STDERR_FILENO).ok_or(io::ErrorKind::NotFound)?;
+        if identity(&now) == Some(self.identity) {
+            return (&now).write_all(text.as_bytes());
+        }
+        Err(io::ErrorKind::NotFound.into())
+    }
+}
+
+fn identity(file: &File) -> Option<(u64, u64)> {
+    let metadata = file.metadata().ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+/// A second descriptor of `descriptor`, closed by execve, as high as it may be: programs get and expect
+/// the lowest numbers.
+fn duplicate_high(descriptor: c_int) -> Option<File> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: writes the struct it is given.
+    let known = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } == 0;
+    let limit = if known { limit.rlim_cur.min(1 << 16) } else { 256 };
+    let lowest = c_int::try_from(limit.saturating_sub(16)).ok()?;
+    // SAFETY: makes a new descriptor or fails.
+    let copy = unsafe { libc::fcntl(descriptor, libc::F_DUPFD_CLOEXEC, lowest) };
+    // SAFETY: a descriptor that was just made and belongs to nobody else.
+    (copy >= 0).then(|| unsafe { File::from_raw_fd(copy) })
 }

@@ -76,6 +76,7 @@ fn try_install(qemu: Qemu, arguments: &[String]) -> anyhow::Result<()> {
         return Err(anyhow!("this file is loaded already; load a copy of it under another name"));
     }
     if let Some(session) = SESSION.get() {
+        output::keep_stderr();
         session.qemu.register::<Session>();
     }
     Ok(())

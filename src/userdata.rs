@@ -19,6 +19,14 @@ pub struct UserData<T: 'static> {
     pub fetches: u16,
 }
 
+impl<T> Clone for UserData<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for UserData<T> {}
+
 /// Of a memory access.
 pub type AccessData = UserData<Instruction>;
 

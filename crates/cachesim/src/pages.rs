@@ -112,6 +112,9 @@ impl PageCache {
     fn slot(vaddr: u64, regime: Regime) -> usize {
         // Loads and stores of a page, which the lowest bit of a regime tells apart, alternate too often
         // to share a place.
-        ((vaddr >> PAGE_SHIFT) << 1 | u64::from(regime.0 & 1)) as usize % ENTRIES
+        #[expect(clippy::cast_possible_truncation, reason = "a remainder of ENTRIES")]
+        let slot =
+            (((vaddr >> PAGE_SHIFT) << 1 | u64::from(regime.0 & 1)) % ENTRIES as u64) as usize;
+        slot
     }
 }

@@ -34,7 +34,9 @@ impl RecentLines {
     #[inline(always)]
     fn place(&self, line: LineAddr) -> &AtomicU64 {
         // The remainder changes nothing, but spares the check of a bound.
-        &self.lines[(line.number() & self.mask) as usize % PLACES]
+        #[expect(clippy::cast_possible_truncation, reason = "a remainder of PLACES")]
+        let place = ((line.number() & self.mask) % PLACES as u64) as usize;
+        &self.lines[place]
     }
 
     /// Whether `line` was accessed last in its set.
