@@ -41,7 +41,7 @@ if [ "$(id -u)" != 0 ]; then
 fi
 
 apt_install() {
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 -qq -y \
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 -qq -y --no-remove \
         --no-install-recommends install "${missing[@]}" >&2
 }
 
