@@ -4,6 +4,7 @@
 //! for user and for system mode, so that nothing is decided per access. [`CallbackSet`] picks.
 
 use std::ffi::c_void;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use cachesim::pages::{Regime, SharedGeneration};
 use cachesim::policy::Policy;
@@ -172,15 +173,24 @@ pub fn memory_info_is_readable() -> bool {
     })
 }
 
+/// The bits of a `qemu_plugin_meminfo_t` that are the index of the MMU mode: four, five in newer QEMUs.
+static MMU_INDEX_MASK: AtomicU32 = AtomicU32::new(0x1f);
+
+/// Tells how this QEMU, of plugin API `api`, lays out what [`regime`] reads. The fifth bit came at API 5
+/// at the earliest (10.2 has it, 10.0 not); where it is none, it is one of the access's size, which
+/// would only have accesses of different sizes translated apart.
+pub fn expect_memory_info_of(api: i32) {
+    MMU_INDEX_MASK.store(if api < 5 { 0xf } else { 0x1f }, Ordering::Relaxed);
+}
+
 /// The translation regime of an access.
 ///
-/// The low bits of `info` are the index of the MMU mode that QEMU translated with (four of them, five
-/// in newer versions, where the fifth is otherwise part of the access's size). It differs between
+/// The low bits of `info` are the index of the MMU mode that QEMU translated with. It differs between
 /// privileges that translate differently, so that an exception into one of them, which no
 /// instruction announces, finds no translation of the other.
 #[inline(always)]
 fn regime(info: qemu_plugin_meminfo_t) -> Regime {
-    let mmu_index = (info & 0x1f) as u8;
+    let mmu_index = (info & MMU_INDEX_MASK.load(Ordering::Relaxed) & 0x1f) as u8;
     let store = (info >> STORE_SHIFT & 1) as u8;
     Regime::new(mmu_index << 1 | store)
 }

@@ -17,7 +17,7 @@ use qemu_plugin_sys::qemu_plugin_tb;
 use crate::api::{Emulation, Events, Qemu};
 use crate::callbacks::{
     Addressing, Alone, CachedPhysical, CallbackSet, Physical, Private, SHARED_GENERATION, Shared,
-    Virtual, memory_info_is_readable,
+    Virtual, expect_memory_info_of, memory_info_is_readable,
 };
 use crate::disassembly::Disassembler;
 use crate::instrument::Translator;
@@ -90,6 +90,7 @@ impl Session {
             Emulation::User => isa.in_user_mode(),
             Emulation::System { .. } => isa,
         };
+        expect_memory_info_of(qemu.api);
         let (private, shared) = match qemu.emulation {
             Emulation::User => {
                 (CallbackSet::of::<P, Alone, Virtual>(), CallbackSet::of::<P, Shared, Virtual>())
@@ -170,7 +171,7 @@ impl Session {
 /// Whether every instruction that can change address translation is known, and accesses tell the
 /// privilege they are made with.
 fn page_cache_is_exact(isa: Isa) -> bool {
-    matches!(isa, Isa::RiscV32 | Isa::RiscV64 | Isa::X86(..)) && memory_info_is_readable()
+    isa != Isa::Unknown && memory_info_is_readable()
 }
 
 fn system_callbacks<P: Machines, A: Addressing>(max_vcpus: u32) -> (CallbackSet, CallbackSet) {

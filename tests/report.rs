@@ -443,28 +443,13 @@ fn every_forked_process_reports_once() {
     }
 }
 
-/// `report` without the number of fetches and their miss rate: a machine goes on executing until QEMU has
-/// ended it, which takes its time.
-fn without_fetches(report: &str) -> String {
-    let core = |line: &str| {
-        let fields: Vec<_> = line.split_whitespace().collect();
-        match fields[..] {
-            ["0" | "sum", accesses, misses, rate, _, fetch_misses, _] => {
-                [accesses, misses, rate, fetch_misses].join(" ")
-            }
-            _ => line.to_owned(),
-        }
-    };
-    report.lines().map(core).collect::<Vec<_>>().join("\n")
-}
-
 #[test]
 fn the_same_seed_makes_random_replacement_repeat_itself() {
     fn check(run: impl Fn() -> Run) {
         let report = |seed: &str| {
             let options =
                 format!("evict=rand,dcachesize=256,dassoc=4,icachesize=256,iassoc=4{seed}");
-            without_fetches(&run().plugin(&options).succeed().stderr)
+            run().plugin(&options).succeed().stderr
         };
         let default = report("");
         assert_eq!(default, report(""));
@@ -477,6 +462,7 @@ fn the_same_seed_makes_random_replacement_repeat_itself() {
         check(|| small(&qemu));
     }
     for qemu in qemus(Mode::System) {
-        check(|| small_machine(&qemu));
+        // This one ends at once; a machine that switches itself off runs on for a moment.
+        check(|| qemu.bare(&bare_guest("semihost"), 1).qemu_args(["-semihosting"]));
     }
 }

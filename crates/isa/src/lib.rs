@@ -8,7 +8,10 @@
 //!   certain to start; after [`Completion::OneAccess`] and [`Completion::LoadThenStore`] it is
 //!   certain once QEMU has reported the access; after [`Completion::Unknown`] only a callback on
 //!   the next instruction itself tells.
-//! - *Does a remembered translation of a virtual page still hold?* See [`TranslationEffect`].
+//! - *Does a remembered translation of a virtual page still hold?* See [`TranslationEffect`]. Who
+//!   remembers translations has to keep those of QEMU's different MMU indices apart, and those of
+//!   loads and stores: then an instruction that changes no more than the privilege of accesses
+//!   needs no answer.
 //!
 //! The answers describe QEMU's emulation, not the architecture. Both are one-sided: `Unknown`
 //! and [`TranslationEffect::ThisVcpu`] may be said of anything, at the price of speed; the other
@@ -32,12 +35,18 @@
 //!
 //! # Limits
 //!
-//! - Translation effects are those of *executing* an instruction. An exception or interrupt
-//!   that enters another translation regime (RISC-V M mode or HS mode, Arm EL2, x86 SMM or a
-//!   `#VMEXIT`) is not an instruction, and neither is a reset of one vCPU by another.
+//! - Translation effects are those of *executing* an instruction. An exception or interrupt is
+//!   not an instruction. Where it enters another translation regime, the MMU index tells; it does
+//!   not on x86 for the entry into SMM, a `#VMEXIT` of a nested guest, and an exception through a
+//!   task gate (32-bit mode), which change CR0, CR3 or CR4 under the same index; nor on RISC-V in
+//!   QEMU 7.2 for a trap that leaves a virtual machine or comes while `mstatus.MPRV` is set. A
+//!   reset of one vCPU by another is not an instruction either.
+//! - A change of the memory map by port I/O reaches QEMU's TLBs when the vCPUs leave their block:
+//!   what is looked up between the instruction and the end of its block may already be stale.
 //! - A violated landing-pad rule (Arm BTI since QEMU 9) raises its exception at the first
 //!   instruction of a block, whatever that instruction is.
 //! - Stores to device registers can change the memory map; they look like any other store.
+//! - Arm's pages of 1 KiB (before Armv6) are smaller than what a page cache may take for a page.
 
 #![forbid(unsafe_code)]
 
@@ -47,6 +56,7 @@ mod riscv;
 mod testing;
 mod x86;
 
+pub use aarch64::{ArmState, ArmStates};
 pub use x86::{X86Mode, X86Modes};
 
 /// How QEMU performs the accesses of 16 bytes that an architecture calls one: a pair of
@@ -63,13 +73,17 @@ pub enum WideAccess {
 /// Which decoder fits the guest that QEMU emulates.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Isa {
-    /// RISC-V, XLEN 32.
+    /// RISC-V, XLEN 32, in a QEMU whose MMU index tells all translation regimes apart.
     RiscV32,
-    /// RISC-V, XLEN 64. QEMU's experimental `x-rv128` CPU, whose `c.fld` is a quadword load, is
-    /// not covered.
+    /// The same for XLEN 64. QEMU's experimental `x-rv128` CPU, whose `c.fld` is a quadword load,
+    /// is not covered.
     RiscV64,
-    /// Arm's A64 instruction set, of either data endianness.
-    AArch64(WideAccess),
+    /// RISC-V, XLEN 32, in any QEMU: more instructions may change a translation.
+    OldRiscV32,
+    /// The same for XLEN 64.
+    OldRiscV64,
+    /// A 64-bit Arm processor, of either data endianness, in one of these execution states.
+    AArch64(ArmStates, WideAccess),
     /// x86 in one of these modes.
     X86(X86Modes, WideAccess),
     /// No decoder: nothing is promised.
@@ -81,13 +95,17 @@ impl Isa {
     /// an access of 16 bytes with one callback (QEMU 9.2 and 10.0).
     const API_OF_SINGLE_WIDE_ACCESS: i32 = 4;
 
+    /// The first plugin API whose QEMUs were checked to tell RISC-V's MPRV and V by the MMU index
+    /// (10.0).
+    const API_OF_INDEXED_REGIMES: i32 = 4;
+
     /// The decoder for `target_name` of `qemu_info_t` (`"riscv64"`, `"x86_64"`, …), with nothing
     /// assumed about QEMU's version or mode.
     pub fn from_target(target_name: &str) -> Self {
         match target_name {
-            "riscv32" => Self::RiscV32,
-            "riscv64" => Self::RiscV64,
-            "aarch64" | "aarch64_be" => Self::AArch64(WideAccess::Either),
+            "riscv32" => Self::OldRiscV32,
+            "riscv64" => Self::OldRiscV64,
+            "aarch64" | "aarch64_be" => Self::AArch64(ArmStates::ALL, WideAccess::Either),
             "x86_64" => Self::X86(X86Modes::ALL, WideAccess::Either),
             "i386" => Self::X86(X86Modes::BITS16.with(X86Modes::BITS32), WideAccess::Either),
             _ => Self::Unknown,
@@ -103,19 +121,28 @@ impl Isa {
         } else {
             WideAccess::Either
         };
+        let is_indexed = current >= Self::API_OF_INDEXED_REGIMES;
         match self {
-            Self::AArch64(_) => Self::AArch64(wide),
+            Self::RiscV32 | Self::OldRiscV32 if is_indexed => Self::RiscV32,
+            Self::RiscV64 | Self::OldRiscV64 if is_indexed => Self::RiscV64,
+            Self::RiscV32 => Self::OldRiscV32,
+            Self::RiscV64 => Self::OldRiscV64,
+            Self::AArch64(states, _) => Self::AArch64(states, wide),
             Self::X86(modes, _) => Self::X86(modes, wide),
             other => other,
         }
     }
 
-    /// The same for user-mode emulation, where an `x86_64` process runs in 64-bit mode only.
+    /// The same for user-mode emulation, where an `x86_64` process runs in 64-bit mode only, and an
+    /// `aarch64` process in `AArch64` state.
     #[must_use]
     pub fn in_user_mode(self) -> Self {
         match self {
             Self::X86(modes, wide) if modes.contains(X86Mode::Bits64) => {
                 Self::X86(X86Modes::BITS64, wide)
+            }
+            Self::AArch64(states, wide) if states.contains(ArmState::A64) => {
+                Self::AArch64(ArmStates::A64, wide)
             }
             other => other,
         }
@@ -124,27 +151,36 @@ impl Isa {
     /// Begins a translation block made of `insns`: each instruction's virtual address and bytes.
     ///
     /// On x86 this settles the mode: a mode stays possible if it decodes every instruction to
-    /// the length that QEMU found. Elsewhere `insns` is not looked at.
+    /// the length that QEMU found. On Arm it settles the execution state in a similar way.
+    /// Elsewhere `insns` is not looked at.
     pub fn block<'a>(self, insns: impl IntoIterator<Item = (u64, &'a [u8])>) -> Block {
         let (isa, doubtful) = match self {
             Self::X86(modes, wide) => {
                 let (modes, doubtful) = modes.of_block(insns);
                 (Self::X86(modes, wide), doubtful)
             }
+            Self::AArch64(states, wide) => (Self::AArch64(states.of_block(insns), wide), None),
             other => (other, None),
         };
         Block { isa, position: 0, doubtful, rounding: riscv::Rounding::Unchecked }
     }
 
-    /// What the one instruction `code` (all its bytes and no others) can do, seen alone. On x86:
-    /// the worst of the modes that are possible; with none, nothing is promised.
+    /// What the one instruction `code` (all its bytes and no others) can do, seen alone. On x86
+    /// and Arm: the worst of the modes that are possible; with none, nothing is promised.
     ///
     /// [`Block::effects`] knows the instructions before it and can promise more.
     pub fn effects(self, code: &[u8]) -> Effects {
+        self.effects_after(riscv::Rounding::Unchecked, code)
+    }
+
+    fn effects_after(self, rounding: riscv::Rounding, code: &[u8]) -> Effects {
+        use riscv::{Regimes, Xlen};
         match self {
-            Self::RiscV32 => riscv::effects(riscv::Xlen::X32, riscv::Rounding::Unchecked, code),
-            Self::RiscV64 => riscv::effects(riscv::Xlen::X64, riscv::Rounding::Unchecked, code),
-            Self::AArch64(wide) => aarch64::effects(wide, code),
+            Self::RiscV32 => riscv::effects(Xlen::X32, Regimes::Indexed, rounding, code),
+            Self::RiscV64 => riscv::effects(Xlen::X64, Regimes::Indexed, rounding, code),
+            Self::OldRiscV32 => riscv::effects(Xlen::X32, Regimes::Mixed, rounding, code),
+            Self::OldRiscV64 => riscv::effects(Xlen::X64, Regimes::Mixed, rounding, code),
+            Self::AArch64(states, wide) => aarch64::effects(states, wide, code),
             Self::X86(modes, wide) => x86::effects(modes, wide, code),
             Self::Unknown => Effects::UNKNOWN,
         }
@@ -165,11 +201,7 @@ pub struct Block {
 impl Block {
     /// What the block's next instruction can do. Call it once for each instruction, in order.
     pub fn effects(&mut self, code: &[u8]) -> Effects {
-        let mut effects = match self.isa {
-            Isa::RiscV32 => riscv::effects(riscv::Xlen::X32, self.rounding, code),
-            Isa::RiscV64 => riscv::effects(riscv::Xlen::X64, self.rounding, code),
-            _ => self.isa.effects(code),
-        };
+        let mut effects = self.isa.effects_after(self.rounding, code);
         self.rounding = self.rounding.after(code);
         self.position += 1;
         if self.doubtful == Some(self.position) {
@@ -244,8 +276,10 @@ pub enum Completion {
 }
 
 /// Whose address translations, once looked up, may no longer hold after an instruction: because
-/// it changes page tables' base or format, maintains a TLB, changes the privilege or mode that
-/// translation depends on, or may change the memory map.
+/// it changes page tables' base or format, maintains a TLB, or may change the memory map.
+///
+/// A change of privilege, or of what an access is permitted, is none: translations that QEMU makes
+/// with different MMU indices are different ones, and one that is no longer permitted faults.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum TranslationEffect {
     /// Nobody's.
@@ -253,7 +287,8 @@ pub enum TranslationEffect {
     /// Those of the vCPU that executes the instruction.
     ThisVcpu,
     /// Those of every vCPU. Other vCPUs may act on the change some time *after* the instruction,
-    /// since QEMU delivers it when they leave their block.
+    /// since QEMU delivers it when they leave their block. On Arm the barrier that waits for them
+    /// (DSB) counts as well, so that nothing they looked up meanwhile outlives it.
     AllVcpus,
 }
 
@@ -268,9 +303,9 @@ mod tests {
 
     #[test]
     fn targets_have_their_decoders() {
-        assert_eq!(Isa::from_target("riscv32"), Isa::RiscV32);
-        assert_eq!(Isa::from_target("riscv64"), Isa::RiscV64);
-        assert_eq!(Isa::from_target("aarch64"), Isa::AArch64(WideAccess::Either));
+        assert_eq!(Isa::from_target("riscv32"), Isa::OldRiscV32);
+        assert_eq!(Isa::from_target("riscv64"), Isa::OldRiscV64);
+        assert_eq!(Isa::from_target("aarch64"), Isa::AArch64(ArmStates::ALL, WideAccess::Either));
         assert_eq!(Isa::from_target("x86_64"), Isa::X86(X86Modes::ALL, WideAccess::Either));
         assert_eq!(Isa::from_target("arm"), Isa::Unknown);
     }
@@ -278,8 +313,21 @@ mod tests {
     #[test]
     fn newer_plugin_apis_have_single_wide_accesses() {
         let isa = Isa::from_target("aarch64");
-        assert_eq!(isa.with_plugin_api(3), Isa::AArch64(WideAccess::Either));
-        assert_eq!(isa.with_plugin_api(4), Isa::AArch64(WideAccess::Single));
+        let with = |wide| Isa::AArch64(ArmStates::ALL, wide);
+        assert_eq!(isa.with_plugin_api(3), with(WideAccess::Either));
+        assert_eq!(isa.with_plugin_api(4), with(WideAccess::Single));
+    }
+
+    #[test]
+    fn newer_plugin_apis_have_indexed_regimes() {
+        for (target, old, new) in
+            [("riscv32", Isa::OldRiscV32, Isa::RiscV32), ("riscv64", Isa::OldRiscV64, Isa::RiscV64)]
+        {
+            let isa = Isa::from_target(target);
+            assert_eq!(isa.with_plugin_api(3), old);
+            assert_eq!(isa.with_plugin_api(4), new);
+            assert_eq!(new.with_plugin_api(1), old);
+        }
     }
 
     #[test]
@@ -287,6 +335,10 @@ mod tests {
         assert_eq!(
             Isa::from_target("x86_64").in_user_mode(),
             Isa::X86(X86Modes::BITS64, WideAccess::Either)
+        );
+        assert_eq!(
+            Isa::from_target("aarch64").in_user_mode(),
+            Isa::AArch64(ArmStates::A64, WideAccess::Either)
         );
         let i386 = Isa::from_target("i386");
         assert_eq!(i386.in_user_mode(), i386);
@@ -330,9 +382,11 @@ mod tests {
             for target in TARGETS {
                 let isa = Isa::from_target(target);
                 let general = isa.effects(&code);
+                let known = isa.with_plugin_api(4).effects(&code);
                 if general.completion != Completion::Unknown {
-                    prop_assert_eq!(isa.with_plugin_api(4).effects(&code), general);
+                    prop_assert_eq!(known, general);
                 }
+                prop_assert!(known.may_change_translation <= general.may_change_translation);
             }
         }
     }

@@ -13,11 +13,16 @@
 //!   "dynamic" if `frm` holds a reserved value. The FP unit being off is known at translation.
 //!   `frm` cannot change within a block, since CSR instructions end theirs: once one dynamically
 //!   rounded instruction has completed, the block's others do too ([`Rounding`]).
+//! - Of the SYSTEM instructions those of the TLBs and all unknown ones may change translations, and
+//!   writes of all CSRs but those listed. Environment calls, returns and `mstatus` change only the
+//!   privilege that accesses are made with, which the MMU index of QEMU 10.0 tells, with MPRV, SUM
+//!   and V. That of 7.2 ([`Regimes::Mixed`]) tells neither MPRV nor V: there these count too.
 //! - `auipc x0` is Zicfilp's landing pad and may trap. `c.lui` and `c.addi16sp` without an
 //!   immediate are Zcmop or Zicfiss, which accesses the shadow stack.
 //!
 //! Sources: *The RISC-V Instruction Set Manual*, volumes I and II; QEMU `target/riscv/
-//! {insn16,insn32}.decode` and `insn_trans/`, 7.2 and 10.2.
+//! {insn16,insn32}.decode` and `insn_trans/`, 7.2 and 10.2; `cpu_helper.c` (`riscv_env_mmu_index`,
+//! `get_physical_address`) and `csr.c`, 7.2, 10.0 and 10.2.
 
 use crate::Completion::{Always, OneAccess, Unknown};
 use crate::{Completion, Effects, TranslationEffect};
@@ -27,6 +32,13 @@ use crate::{Completion, Effects, TranslationEffect};
 pub(crate) enum Xlen {
     X32,
     X64,
+}
+
+/// Whether QEMU's MMU index tells apart all that may translate differently with the same registers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Regimes {
+    Mixed,
+    Indexed,
 }
 
 /// Whether the dynamic rounding mode is known to be a valid one.
@@ -50,6 +62,7 @@ impl Rounding {
 
 const OP_SYSTEM: u32 = 0x73;
 const OP_FP: u32 = 0x53;
+const C_EBREAK: u16 = 0x9002;
 const RM_DYNAMIC: u32 = 7;
 
 /// The instruction if it is one of 32 bits.
@@ -67,13 +80,16 @@ fn funct3(insn: u32) -> u32 {
     insn >> 12 & 7
 }
 
-pub(crate) fn effects(xlen: Xlen, rounding: Rounding, code: &[u8]) -> Effects {
+pub(crate) fn effects(xlen: Xlen, regimes: Regimes, rounding: Rounding, code: &[u8]) -> Effects {
     if let &[low, high] = code {
-        let insn = u16::from_le_bytes([low, high]);
-        return if insn & 0b11 == 0b11 { Effects::UNKNOWN } else { compressed(xlen, insn) };
+        return match u16::from_le_bytes([low, high]) {
+            insn if insn & 0b11 == 0b11 => Effects::UNKNOWN,
+            C_EBREAK => Effects::new(Unknown, privilege_change(regimes)),
+            insn => Effects::plain(compressed(xlen, insn)),
+        };
     }
     match word(code) {
-        Some(insn) if opcode(insn) == OP_SYSTEM => Effects::new(Unknown, system(insn)),
+        Some(insn) if opcode(insn) == OP_SYSTEM => Effects::new(Unknown, system(regimes, insn)),
         Some(insn) => standard(xlen, rounding, insn),
         None => Effects::UNKNOWN,
     }
@@ -140,30 +156,66 @@ fn floating_point(rounding: Rounding, insn: u32) -> Completion {
     }
 }
 
-/// SYSTEM: only reads and writes of CSRs that surely have nothing to do with translation or
-/// privilege are harmless.
-fn system(insn: u32) -> TranslationEffect {
-    let is_csr_access = !matches!(funct3(insn), 0 | 4);
-    match insn >> 20 {
+/// What an instruction does that changes no more than the privilege of accesses.
+fn privilege_change(regimes: Regimes) -> TranslationEffect {
+    match regimes {
+        Regimes::Mixed => TranslationEffect::ThisVcpu,
+        Regimes::Indexed => TranslationEffect::None,
+    }
+}
+
+/// SYSTEM: privileged instructions and CSRs.
+fn system(regimes: Regimes, insn: u32) -> TranslationEffect {
+    const ECALL: u32 = 0x0000_0073;
+    const EBREAK: u32 = 0x0010_0073;
+    const SRET: u32 = 0x1020_0073;
+    const MRET: u32 = 0x3020_0073;
+    const WFI: u32 = 0x1050_0073;
+    const WRS_NTO: u32 = 0x00d0_0073;
+    const WRS_STO: u32 = 0x01d0_0073;
+
+    match (funct3(insn), insn >> 15 & 0x1f) {
+        (0, _) => match insn {
+            ECALL | EBREAK | SRET | MRET | WFI | WRS_NTO | WRS_STO => privilege_change(regimes),
+            _ => TranslationEffect::ThisVcpu,
+        },
+        // hlv, hsv and what else is there.
+        (4, _) => TranslationEffect::ThisVcpu,
+        // csrr: csrrs, csrrc, csrrsi, csrrci of nothing.
+        (2 | 3 | 6 | 7, 0) => TranslationEffect::None,
+        _ => csr_write(regimes, insn >> 20),
+    }
+}
+
+/// Only CSRs that surely have nothing to do with translation are harmless. `satp`, `vsatp`,
+/// `hgatp`, the `envcfg` CSRs (Svpbmt, Svadu), PMP and all that are not known are not.
+fn csr_write(regimes: Regimes, csr: u32) -> TranslationEffect {
+    match csr {
         // fflags, frm, fcsr; vstart, vxsat, vxrm, vcsr; seed; cycle, time, instret and the other
         // counters with their upper halves; vl, vtype, vlenb.
-        0x001..=0x003 | 0x008..=0x00f | 0x015 | 0xc00..=0xc22 | 0xc80..=0xc9f if is_csr_access => {
+        0x001..=0x003 | 0x008..=0x00f | 0x015 | 0xc00..=0xc22 | 0xc80..=0xc9f => {
             TranslationEffect::None
         }
+        // sstatus; sie, stvec, scounteren; sscratch, sepc, scause, stval, sip; stimecmp, stopei,
+        // stimecmph.
+        0x100 | 0x104..=0x106 | 0x140..=0x144 | 0x14d | 0x15c | 0x15d
+        // The same of M mode, with medeleg, mideleg; mcountinhibit, mhpmevent; mtopei; mcycle and
+        // so on.
+        | 0x300 | 0x302..=0x306 | 0x320 | 0x323..=0x33f | 0x340..=0x344 | 0x35c
+        | 0xb00..=0xb1f | 0xb80..=0xb9f => privilege_change(regimes),
         _ => TranslationEffect::ThisVcpu,
     }
 }
 
 /// An instruction of 16 bits: the quadrant is `insn[1:0]`, `insn[15:13]` selects within it.
-fn compressed(xlen: Xlen, insn: u16) -> Effects {
+fn compressed(xlen: Xlen, insn: u16) -> Completion {
     let quadrant = insn & 0b11;
     let funct3 = insn >> 13;
     let bit12 = insn >> 12 & 1;
     let bits12_10 = insn >> 10 & 0b111;
-    // rd or rs1, and rs2 or the immediate's low bits.
-    let high_field = insn >> 7 & 0x1f;
+    // rs2 or the immediate's low bits.
     let low_field = insn >> 2 & 0x1f;
-    let completion = match (quadrant, funct3) {
+    match (quadrant, funct3) {
         // c.addi4spn; c.slli; c.addi, c.li; c.srli, c.srai, c.andi, c.sub and so on.
         (0 | 2, 0) | (1, 0 | 2 | 4) => Always,
         // c.fld, c.lw, c.fsd, c.sw and their forms relative to sp.
@@ -178,13 +230,11 @@ fn compressed(xlen: Xlen, insn: u16) -> Effects {
         (1, 3) if bit12 != 0 || low_field != 0 => Always,
         // c.mv, c.add; without rs2 c.jr, c.jalr, c.ebreak.
         (2, 4) if low_field != 0 => Always,
-        (2, 4) if bit12 == 1 && high_field == 0 => return Effects::UNKNOWN,
         // c.fsdsp, except where Zcmp and Zcmt have push, pop, moves and table jumps.
         (2, 5) if matches!(bits12_10, 1 | 2 | 4 | 5) => OneAccess,
         // c.j, c.beqz, c.bnez, c.jr, c.jalr and the exceptions to the above.
         _ => Unknown,
-    };
-    Effects::plain(completion)
+    }
 }
 
 #[cfg(test)]
@@ -193,7 +243,7 @@ mod tests {
 
     use super::*;
     use crate::Isa;
-    use crate::testing::Expected::{self, Always, OneAccess, ThisVcpu, Unknown};
+    use crate::testing::Expected::{self, Always, OneAccess, Privilege, ThisVcpu, Unknown};
     use crate::testing::{bytes, check, config};
 
     /// Assembled by GNU as with the extensions V, H, Zba, Zfh and Zicboz; what it does not know, by hand.
@@ -243,18 +293,39 @@ mod tests {
         ("73251000", "frflags a0", Unknown),
         ("73102500", "fsrm a0", Unknown),
         ("732520c2", "csrr a0,vlenb", Unknown),
-        ("73000000", "ecall", ThisVcpu),
-        ("0290", "ebreak", ThisVcpu),
-        ("73002030", "mret", ThisVcpu),
-        ("73002010", "sret", ThisVcpu),
-        ("73005010", "wfi", ThisVcpu),
+        ("73000000", "ecall", Privilege),
+        ("0290", "ebreak", Privilege),
+        ("73002030", "mret", Privilege),
+        ("73002010", "sret", Privilege),
+        ("73005010", "wfi", Privilege),
         ("7300b512", "sfence.vma a0,a1", ThisVcpu),
         ("73000062", "hfence.gvma", ThisVcpu),
         ("73c50568", "hlv.w a0,(a1)", ThisVcpu),
-        ("73250018", "csrr a0,satp", ThisVcpu),
+        ("73250018", "csrr a0,satp", Unknown),
         ("73100518", "csrw satp,a0", ThisVcpu),
-        ("73110114", "csrrw sp,sscratch,sp", ThisVcpu),
-        ("73250030", "csrr a0,mstatus", ThisVcpu),
+        ("73200518", "csrs satp,a0", ThisVcpu),
+        ("73700018", "csrci satp,0", Unknown),
+        ("73d00018", "csrwi satp,1", ThisVcpu),
+        ("73100528", "csrw vsatp,a0", ThisVcpu),
+        ("73100568", "csrw hgatp,a0", ThisVcpu),
+        ("73100560", "csrw hstatus,a0", ThisVcpu),
+        ("73100530", "csrw mstatus,a0", Privilege),
+        ("73700130", "csrci mstatus,2", Privilege),
+        ("7310a530", "csrw menvcfg,a0", ThisVcpu),
+        ("7310a510", "csrw senvcfg,a0", ThisVcpu),
+        ("7310053a", "csrw pmpcfg0,a0", ThisVcpu),
+        ("7390053b", "csrw pmpaddr0,a1", ThisVcpu),
+        ("73600110", "csrsi sstatus,2", Privilege),
+        ("73101514", "csrw sepc,a0", Privilege),
+        ("7310d514", "csrw stimecmp,a0", Privilege),
+        ("7310051b", "csrw 0x1b0,a0", ThisVcpu),
+        ("7300d000", "wrs.nto", Privilege),
+        ("73000016", "sinval.vma zero,zero", ThisVcpu),
+        ("73000022", "hfence.vvma", ThisVcpu),
+        ("73002070", "mnret", ThisVcpu),
+        ("7300207b", "dret", ThisVcpu),
+        ("73110114", "csrrw sp,sscratch,sp", Privilege),
+        ("73250030", "csrr a0,mstatus", Unknown),
         ("0b000000", "custom-0", ThisVcpu),
     ];
 
@@ -295,7 +366,7 @@ mod tests {
         ("0080", "c.lbu", OneAccess),
         ("008c", "c.sh", OneAccess),
         ("009c", "reserved", Unknown),
-        ("0290", "c.ebreak", ThisVcpu),
+        ("0290", "c.ebreak", Privilege),
     ];
 
     /// Where RV32 differs.

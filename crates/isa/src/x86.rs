@@ -13,11 +13,13 @@
 //!   accesses of 128 bits ([`WideAccess`]); 7.2 also loads 16 bytes for some scalar operands
 //!   (`ucomiss`, `cvtss2sd`). 80-bit and 256-bit ones are always several.
 //!
-//! What may change a translation: everything that is not known to be harmless. So control
-//! registers, MSRs, descriptor tables, segment registers, TLB maintenance, far transfers, system
-//! calls, interrupts, `hlt` and virtualization count. Port I/O acts on every vCPU, since a device
-//! may remap memory (PAM, SMRAM, A20). `popf`, `cli`, `sti`, `stac` and `clac` do not count: they
-//! change which interrupts come and which accesses are permitted, not where an address leads.
+//! What may change a translation: everything that is not known to be harmless. So writes of control
+//! registers and MSRs, TLB maintenance and virtualization count, and outside 64-bit mode what may
+//! switch tasks and with that CR3: far calls and jumps, `iret`, interrupts. Port I/O acts on every
+//! vCPU, since a device may remap memory (PAM, SMRAM, A20). What only changes the privilege (system
+//! calls, in 64-bit mode also the above), the permissions (`stac`, `wrpkru`), the interrupts that
+//! come (`sti`, `popf`, CR8) or segments and descriptor tables does not count: the MMU index tells
+//! supervisor from user accesses, and a segment's base is part of the virtual address.
 //!
 //! The mode: the plugin cannot ask QEMU for it. A mode is possible for a block if it decodes each
 //! instruction to the length that QEMU found, and only 64-bit mode has addresses above 4 GiB.
@@ -30,7 +32,7 @@
 //!
 //! Sources: *Intel 64 and IA-32 Architectures Software Developer's Manual*, volume 2; *AMD64
 //! Architecture Programmer's Manual*, volumes 2 and 3; QEMU `target/i386/tcg/{translate.c,
-//! decode-new.c.inc,emit.c.inc}` of 7.2, 10.0 and 10.2.
+//! decode-new.c.inc,emit.c.inc,seg_helper.c}`, `helper.c` and `cpu.c` of 7.2, 10.0 and 10.2.
 
 use iced_x86::{
     CodeSize, Decoder, DecoderOptions, EncodingKind, Instruction, Mnemonic, OpKind, Register,
@@ -312,6 +314,7 @@ fn mov(insn: &Instruction) -> Completion {
 #[rustfmt::skip]
 fn translation_effect(insn: &Instruction, code: &[u8]) -> TranslationEffect {
     use Mnemonic as M;
+    let is_long = insn.code_size() == CodeSize::Code64;
     match insn.mnemonic() {
         M::In | M::Insb | M::Insw | M::Insd | M::Out | M::Outsb | M::Outsw | M::Outsd =>
             TranslationEffect::AllVcpus,
@@ -325,11 +328,23 @@ fn translation_effect(insn: &Instruction, code: &[u8]) -> TranslationEffect {
         | M::Das | M::Cpuid | M::Rdtsc | M::Rdtscp | M::Rdrand | M::Rdseed | M::Pause
         | M::Clflush | M::Clflushopt | M::Clwb | M::Xgetbv | M::Fxsave | M::Fxsave64 | M::Fxrstor
         | M::Fxrstor64 | M::Xsave | M::Xsave64 | M::Xsaveopt | M::Xsaveopt64 | M::Xrstor
-        | M::Xrstor64 | M::Ldmxcsr | M::Stmxcsr | M::Emms => TranslationEffect::None,
+        | M::Xrstor64 | M::Xsavec | M::Xsavec64 | M::Ldmxcsr | M::Stmxcsr | M::Emms
+        | M::Syscall | M::Sysret | M::Sysretq | M::Sysenter | M::Sysexit | M::Sysexitq | M::Retf
+        | M::Swapgs | M::Rdfsbase | M::Rdgsbase | M::Wrfsbase | M::Wrgsbase | M::Lds | M::Les
+        | M::Lfs | M::Lgs | M::Lss | M::Lgdt | M::Lidt | M::Lldt | M::Ltr | M::Sgdt | M::Sidt
+        | M::Sldt | M::Str | M::Smsw | M::Lar | M::Lsl | M::Verr | M::Verw | M::Clts | M::Rdmsr
+        | M::Rdpmc | M::Rdpkru | M::Wrpkru | M::Xsetbv | M::Rdsspd | M::Rdsspq | M::Hlt
+        | M::Monitor | M::Mwait => TranslationEffect::None,
+
+        M::Iret | M::Iretd | M::Iretq | M::Int | M::Int1 | M::Int3 | M::Ud0 | M::Ud1 | M::Ud2
+            if is_long => TranslationEffect::None,
+        M::Mov if !is_control(insn.op0_register()) => TranslationEffect::None,
+        M::Pop if insn.op0_register().is_segment_register() => TranslationEffect::None,
 
         // What is known to access only memory, in a form that promises nothing (LOCK, 256 bits).
         mnemonic if shape(mnemonic).is_some() => TranslationEffect::None,
         _ if is_near_transfer(insn) || is_computation(insn, code) => TranslationEffect::None,
+        _ if is_long && is_far_transfer(insn) => TranslationEffect::None,
         _ => TranslationEffect::ThisVcpu,
     }
 }
@@ -345,6 +360,19 @@ fn is_near_transfer(insn: &Instruction) -> bool {
         || insn.is_loop()
         || insn.is_loopcc()
         || insn.mnemonic() == Mnemonic::Ret
+}
+
+/// Jumps and calls to another code segment.
+fn is_far_transfer(insn: &Instruction) -> bool {
+    insn.is_jmp_far()
+        || insn.is_jmp_far_indirect()
+        || insn.is_call_far()
+        || insn.is_call_far_indirect()
+}
+
+/// Whether writing this register may change paging: CR8 is the task priority.
+fn is_control(register: Register) -> bool {
+    register.is_cr() && register != Register::CR8
 }
 
 /// Everything with a VEX, EVEX or XOP prefix or a vector register, and x87 (opcodes 9B and D8 to
@@ -519,48 +547,53 @@ mod tests {
         ("660ff7c8", "maskmovdqu %xmm0,%xmm1", Unknown),
         ("c4e279901408", "vpgatherdd %xmm0,(%rax,%xmm1),%xmm2", Unknown),
         ("660f3a0f0003", "palignr $3,(%rax),%xmm0", Unknown),
+        ("440f22c0", "mov %rax,%cr8", Unknown),
+        ("0f00e8", "verw %ax", Unknown),
+        ("f3480faed0", "wrfsbase %rax", Unknown),
+        ("0f22c0", "mov %rax,%cr0", ThisVcpu),
+        ("0f22e0", "mov %rax,%cr4", ThisVcpu),
         ("0f22d8", "mov %rax,%cr3", ThisVcpu),
-        ("0f20d8", "mov %cr3,%rax", ThisVcpu),
-        ("0f23f8", "mov %rax,%dr7", ThisVcpu),
-        ("8ed8", "mov %eax,%ds", ThisVcpu),
-        ("8e18", "mov (%rax),%ds", ThisVcpu),
-        ("0fa1", "pop %fs", ThisVcpu),
-        ("0fb408", "lfs (%rax),%ecx", ThisVcpu),
+        ("0f20d8", "mov %cr3,%rax", Unknown),
+        ("0f23f8", "mov %rax,%dr7", Unknown),
+        ("8ed8", "mov %eax,%ds", Unknown),
+        ("8e18", "mov (%rax),%ds", Unknown),
+        ("0fa1", "pop %fs", Unknown),
+        ("0fb408", "lfs (%rax),%ecx", Unknown),
         ("0f30", "wrmsr", ThisVcpu),
-        ("0f32", "rdmsr", ThisVcpu),
+        ("0f32", "rdmsr", Unknown),
         ("0f0138", "invlpg (%rax)", ThisVcpu),
         ("660f388208", "invpcid (%rax),%rcx", ThisVcpu),
-        ("48cf", "iretq", ThisVcpu),
-        ("0f05", "syscall", ThisVcpu),
-        ("0f07", "sysret", ThisVcpu),
-        ("0f34", "sysenter", ThisVcpu),
-        ("0f35", "sysexit", ThisVcpu),
-        ("0f01f8", "swapgs", ThisVcpu),
-        ("cb", "lret", ThisVcpu),
-        ("ff18", "lcall *(%rax)", ThisVcpu),
-        ("ff28", "ljmp *(%rax)", ThisVcpu),
+        ("48cf", "iretq", Unknown),
+        ("0f05", "syscall", Unknown),
+        ("0f07", "sysret", Unknown),
+        ("0f34", "sysenter", Unknown),
+        ("0f35", "sysexit", Unknown),
+        ("0f01f8", "swapgs", Unknown),
+        ("cb", "lret", Unknown),
+        ("ff18", "lcall *(%rax)", Unknown),
+        ("ff28", "ljmp *(%rax)", Unknown),
         ("0f01f0", "lmsw %ax", ThisVcpu),
-        ("0f00d8", "ltr %ax", ThisVcpu),
-        ("0f00d0", "lldt %ax", ThisVcpu),
-        ("0f0110", "lgdt (%rax)", ThisVcpu),
-        ("0f0118", "lidt (%rax)", ThisVcpu),
-        ("0f06", "clts", ThisVcpu),
-        ("cd80", "int $0x80", ThisVcpu),
-        ("cc", "int3", ThisVcpu),
-        ("0f0b", "ud2", ThisVcpu),
-        ("f4", "hlt", ThisVcpu),
+        ("0f00d8", "ltr %ax", Unknown),
+        ("0f00d0", "lldt %ax", Unknown),
+        ("0f0110", "lgdt (%rax)", Unknown),
+        ("0f0118", "lidt (%rax)", Unknown),
+        ("0f06", "clts", Unknown),
+        ("cd80", "int $0x80", Unknown),
+        ("cc", "int3", Unknown),
+        ("0f0b", "ud2", Unknown),
+        ("f4", "hlt", Unknown),
         ("0faa", "rsm", ThisVcpu),
         ("0f01d8", "vmrun", ThisVcpu),
         ("0f01c1", "vmcall", ThisVcpu),
         ("0f01d9", "vmmcall", ThisVcpu),
         ("0f01da", "vmload", ThisVcpu),
         ("0f01dc", "stgi", ThisVcpu),
-        ("0f01d1", "xsetbv", ThisVcpu),
-        ("0f01ef", "wrpkru", ThisVcpu),
+        ("0f01d1", "xsetbv", Unknown),
+        ("0f01ef", "wrpkru", Unknown),
         ("0fc718", "xrstors (%rax)", ThisVcpu),
         ("0f08", "invd", ThisVcpu),
-        ("0f01c8", "monitor", ThisVcpu),
-        ("0f01c9", "mwait", ThisVcpu),
+        ("0f01c8", "monitor", Unknown),
+        ("0f01c9", "mwait", Unknown),
         ("e460", "in $0x60,%al", AllVcpus),
         ("ed", "in (%dx),%eax", AllVcpus),
         ("e680", "out %al,$0x80", AllVcpus),
@@ -575,11 +608,19 @@ mod tests {
         ("27", "daa", Unknown),
         ("60", "pusha", Unknown),
         ("61", "popa", Unknown),
+        ("c408", "les (%eax),%ecx", Unknown),
+        ("1f", "pop %ds", Unknown),
+        ("8ed8", "mov %eax,%ds", Unknown),
+        ("0f34", "sysenter", Unknown),
+        ("cb", "lret", Unknown),
         ("ce", "into", ThisVcpu),
+        ("cd80", "int $0x80", ThisVcpu),
+        ("cf", "iret", ThisVcpu),
         ("6203", "bound %eax,(%ebx)", ThisVcpu),
-        ("c408", "les (%eax),%ecx", ThisVcpu),
         ("ea000010001000", "ljmp $0x10,$0x100000", ThisVcpu),
-        ("1f", "pop %ds", ThisVcpu),
+        ("9a000010001000", "lcall $0x10,$0x100000", ThisVcpu),
+        ("ff18", "lcall *(%eax)", ThisVcpu),
+        ("0f22d8", "mov %eax,%cr3", ThisVcpu),
         ("1e", "push %ds", OneAccess),
         ("50", "push %eax", OneAccess),
         ("a134120000", "mov 0x1234,%eax", OneAccess),
