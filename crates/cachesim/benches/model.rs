@@ -22,10 +22,11 @@ const LINE_BYTES: u64 = 64;
 enum Pattern {
     /// The same line every time.
     Repeat,
-    /// Hits in the first way of a set (with LRU the most recent one), another set every time.
-    FirstWay,
-    /// Hits in the last way of a full set (with LRU the least recent one), another set every time.
-    LastWay,
+    /// The line accessed last in its set, another set every time.
+    Recent,
+    /// Hits in the last way of a full set (with LRU the least recent line), another set every time.
+    /// Where the last way would be the line accessed last in its set, in the way before it.
+    Deep,
     /// A cyclic walk over one line more than each set has ways: with LRU and FIFO all misses.
     Thrash,
     /// Words of 8 bytes one after the other, through more memory than the cache holds: one access
@@ -34,17 +35,16 @@ enum Pattern {
 }
 
 impl Pattern {
-    const ALL: [Self; 5] =
-        [Self::Repeat, Self::FirstWay, Self::LastWay, Self::Thrash, Self::Stream];
+    const ALL: [Self; 5] = [Self::Repeat, Self::Recent, Self::Deep, Self::Thrash, Self::Stream];
 
     /// Those whose cost depends on the number of ways.
-    const BY_WAYS: [Self; 2] = [Self::LastWay, Self::Thrash];
+    const BY_WAYS: [Self; 2] = [Self::Deep, Self::Thrash];
 
     fn name(self) -> &'static str {
         match self {
             Self::Repeat => "repeat",
-            Self::FirstWay => "first way",
-            Self::LastWay => "last way",
+            Self::Recent => "recent",
+            Self::Deep => "deep hit",
             Self::Thrash => "thrash",
             Self::Stream => "stream",
         }
@@ -57,15 +57,16 @@ impl Pattern {
         let (sets, ways) = (geometry.sets(), u64::from(geometry.ways()));
         match self {
             Self::Repeat => vec![line(0); 256],
-            Self::FirstWay => (0..sets).map(|set| cache.set_of(line(set))[0]).collect(),
-            // As many rounds as there are ways lead LRU back to where it was.
-            Self::LastWay => (0..ways)
+            Self::Recent => (0..sets).map(line).collect(),
+            // After as many rounds as there are ways, an even number, all is as it was.
+            Self::Deep => (0..ways)
                 .flat_map(|_| 0..sets)
                 .map(|set| {
-                    let set = cache.set_of(line(set));
-                    let last = set[set.len() - 1];
-                    cache.access(last);
-                    last
+                    let deepest = cache.set_of(line(set)).iter().rev();
+                    let hit = deepest.copied().find(|&line| !cache.is_recent(line));
+                    let hit = hit.expect("two ways at least");
+                    cache.access(hit);
+                    hit
                 })
                 .collect(),
             Self::Thrash => (0..sets * (ways + 1)).map(line).collect(),
