@@ -1,11 +1,14 @@
 //! The functions QEMU calls for executed instructions and memory accesses: cast, one call.
 //!
 //! Each exists for every replacement policy, for private and for shared cores, and the memory ones
-//! for user and for system mode, so that nothing is decided per access. [`CallbackSet`] picks.
+//! for user and for system mode and for the usual line size, so that nothing is decided per access.
+//! [`CallbackSet`] picks.
 
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use cachesim::address::LineAddr;
+use cachesim::core::Lines;
 use cachesim::pages::{Regime, SharedGeneration};
 use cachesim::policy::Policy;
 use qemu_plugin_sys::{
@@ -195,6 +198,39 @@ fn regime(info: qemu_plugin_meminfo_t) -> Regime {
     Regime::new(mmu_index << 1 | store)
 }
 
+/// How long the data cache's lines are.
+pub trait LineSize: 'static {
+    /// The line that holds the byte at `address`.
+    fn data_line(lines: Lines, address: u64) -> LineAddr;
+}
+
+/// The usual 64 bytes, known when this is compiled: worth 2 % to 3 % of a run.
+#[derive(Debug)]
+pub struct UsualLines;
+
+impl UsualLines {
+    /// The binary logarithm of the line size in bytes.
+    pub const SHIFT: u32 = 6;
+}
+
+/// As configured.
+#[derive(Debug)]
+pub struct AnyLines;
+
+impl LineSize for UsualLines {
+    #[inline(always)]
+    fn data_line(_: Lines, address: u64) -> LineAddr {
+        LineAddr::containing(address, Self::SHIFT)
+    }
+}
+
+impl LineSize for AnyLines {
+    #[inline(always)]
+    fn data_line(lines: Lines, address: u64) -> LineAddr {
+        lines.data_line(address)
+    }
+}
+
 /// Who else uses the core: how a callback finds its vCPU and reaches the model.
 pub trait Sharing: 'static {
     /// The vCPU, if that takes no more than a load.
@@ -227,7 +263,7 @@ pub trait Sharing: 'static {
     ///
     /// # Safety
     /// As for `fetch`.
-    unsafe fn access<P: Policy>(vcpu: &Vcpu<P>, address: Option<u64>, data: AccessData);
+    unsafe fn access<P: Policy>(vcpu: &Vcpu<P>, line: Option<LineAddr>, data: AccessData);
 }
 /// There is no other vCPU. Translated code that was given this goes on working when a second one comes:
 /// [`expect_several`](crate::vcpu::expect_several) has its callbacks look further, and there is
@@ -267,9 +303,9 @@ impl Sharing for Alone {
     }
 
     #[inline(always)]
-    unsafe fn access<P: Policy>(vcpu: &Vcpu<P>, address: Option<u64>, data: AccessData) {
+    unsafe fn access<P: Policy>(vcpu: &Vcpu<P>, line: Option<LineAddr>, data: AccessData) {
         // SAFETY: in a callback of the only vCPU.
-        unsafe { vcpu.access_private(address, data, Writers::One) };
+        unsafe { vcpu.access_private(line, data, Writers::One) };
     }
 }
 
@@ -293,9 +329,9 @@ impl Sharing for Private {
     }
 
     #[inline(always)]
-    unsafe fn access<P: Policy>(vcpu: &Vcpu<P>, address: Option<u64>, data: AccessData) {
+    unsafe fn access<P: Policy>(vcpu: &Vcpu<P>, line: Option<LineAddr>, data: AccessData) {
         // SAFETY: in a callback of the one vCPU of its core.
-        unsafe { vcpu.access_private(address, data, Writers::Many) };
+        unsafe { vcpu.access_private(line, data, Writers::Many) };
     }
 }
 
@@ -317,20 +353,20 @@ impl Sharing for Shared {
     }
 
     #[inline(always)]
-    unsafe fn access<P: Policy>(vcpu: &Vcpu<P>, address: Option<u64>, data: AccessData) {
-        vcpu.access_shared(address, data);
+    unsafe fn access<P: Policy>(vcpu: &Vcpu<P>, line: Option<LineAddr>, data: AccessData) {
+        vcpu.access_shared(line, data);
     }
 }
 
 impl CallbackSet {
-    /// The callbacks for policy `P`, sharing `S` and addressing `A`.
-    pub const fn of<P: Machines, S: Sharing, A: Addressing>() -> Self {
+    /// The callbacks for policy `P`, sharing `S`, addressing `A` and line size `L`.
+    pub const fn of<P: Machines, S: Sharing, A: Addressing, L: LineSize>() -> Self {
         Self {
             fetch: fetch::<P, S>,
             count: count::<P, S>,
-            access: access::<P, S, A>,
-            access_of_two: access_of_two::<P, S, A>,
-            access_uncached: access::<P, S, Physical>,
+            access: access::<P, S, A, L>,
+            access_of_two: access_of_two::<P, S, A, L>,
+            access_uncached: access::<P, S, Physical, L>,
             translation_changes: translation_changes::<P>,
             all_translations_change,
         }
@@ -358,7 +394,7 @@ unsafe extern "C" fn count<P: Machines, S: Sharing>(vcpu_index: u32, userdata: *
     }
 }
 
-unsafe extern "C" fn access<P: Machines, S: Sharing, A: Addressing>(
+unsafe extern "C" fn access<P: Machines, S: Sharing, A: Addressing, L: LineSize>(
     vcpu_index: u32,
     info: qemu_plugin_meminfo_t,
     vaddr: u64,
@@ -369,15 +405,18 @@ unsafe extern "C" fn access<P: Machines, S: Sharing, A: Addressing>(
     unsafe {
         match S::vcpu::<P>(vcpu_index) {
             Some(vcpu) => match A::address_at_hand(vcpu, info, vaddr) {
-                Some(address) => S::access(vcpu, Some(address), AccessData::unpack(userdata)),
-                None => access_looking_up::<P, S, A>(vcpu, info, vaddr, userdata),
+                Some(address) => {
+                    let line = L::data_line(vcpu.lines(), address);
+                    S::access(vcpu, Some(line), AccessData::unpack(userdata));
+                }
+                None => access_looking_up::<P, S, A, L>(vcpu, info, vaddr, userdata),
             },
-            None => access_looking_further::<P, S, A>(vcpu_index, info, vaddr, userdata),
+            None => access_looking_further::<P, S, A, L>(vcpu_index, info, vaddr, userdata),
         }
     }
 }
 
-unsafe extern "C" fn access_of_two<P: Machines, S: Sharing, A: Addressing>(
+unsafe extern "C" fn access_of_two<P: Machines, S: Sharing, A: Addressing, L: LineSize>(
     vcpu_index: u32,
     info: qemu_plugin_meminfo_t,
     vaddr: u64,
@@ -387,7 +426,7 @@ unsafe extern "C" fn access_of_two<P: Machines, S: Sharing, A: Addressing>(
     unsafe {
         let is_store = qemu_plugin_mem_is_store(info);
         let userdata = if is_store { userdata } else { AccessData::without_fetches(userdata) };
-        access::<P, S, A>(vcpu_index, info, vaddr, userdata);
+        access::<P, S, A, L>(vcpu_index, info, vaddr, userdata);
     }
 }
 
@@ -431,7 +470,7 @@ unsafe extern "C" fn count_looking_further<P: Machines, S: Sharing>(
 /// # Safety
 /// As for [`access`].
 #[inline(never)]
-unsafe extern "C" fn access_looking_further<P: Machines, S: Sharing, A: Addressing>(
+unsafe extern "C" fn access_looking_further<P: Machines, S: Sharing, A: Addressing, L: LineSize>(
     vcpu_index: u32,
     info: qemu_plugin_meminfo_t,
     vaddr: u64,
@@ -442,9 +481,10 @@ unsafe extern "C" fn access_looking_further<P: Machines, S: Sharing, A: Addressi
         let data = AccessData::unpack(userdata);
         let (vcpu, company) = S::find_vcpu::<P>(vcpu_index);
         let address = A::look_up(vcpu, info, vaddr);
+        let line = address.map(|address| L::data_line(vcpu.lines(), address));
         match company {
-            Company::None => S::access(vcpu, address, data),
-            Company::Others => Shared::access(vcpu, address, data),
+            Company::None => S::access(vcpu, line, data),
+            Company::Others => Shared::access(vcpu, line, data),
         }
     }
 }
@@ -452,14 +492,18 @@ unsafe extern "C" fn access_looking_further<P: Machines, S: Sharing, A: Addressi
 /// # Safety
 /// As for [`access`], for which `vcpu` was found.
 #[inline(never)]
-unsafe extern "C" fn access_looking_up<P: Machines, S: Sharing, A: Addressing>(
+unsafe extern "C" fn access_looking_up<P: Machines, S: Sharing, A: Addressing, L: LineSize>(
     vcpu: &Vcpu<P>,
     info: qemu_plugin_meminfo_t,
     vaddr: u64,
     userdata: *mut c_void,
 ) {
     // SAFETY: the caller's promise.
-    unsafe { S::access(vcpu, A::look_up(vcpu, info, vaddr), AccessData::unpack(userdata)) };
+    unsafe {
+        let address = A::look_up(vcpu, info, vaddr);
+        let line = address.map(|address| L::data_line(vcpu.lines(), address));
+        S::access(vcpu, line, AccessData::unpack(userdata));
+    }
 }
 
 unsafe extern "C" fn translation_changes<P: Machines>(vcpu_index: u32, _: *mut c_void) {

@@ -16,8 +16,8 @@ use qemu_plugin_sys::qemu_plugin_tb;
 
 use crate::api::{Emulation, Events, Qemu};
 use crate::callbacks::{
-    Addressing, Alone, CachedPhysical, CallbackSet, Physical, Private, SHARED_GENERATION, Shared,
-    Virtual, expect_memory_info_of, memory_info_is_readable,
+    Addressing, Alone, AnyLines, CachedPhysical, CallbackSet, LineSize, Physical, Private,
+    SHARED_GENERATION, Shared, UsualLines, Virtual, expect_memory_info_of, memory_info_is_readable,
 };
 use crate::disassembly::Disassembler;
 use crate::instrument::Translator;
@@ -91,14 +91,10 @@ impl Session {
             Emulation::System { .. } => isa,
         };
         expect_memory_info_of(qemu.api);
-        let (private, shared) = match qemu.emulation {
-            Emulation::User => {
-                (CallbackSet::of::<P, Alone, Virtual>(), CallbackSet::of::<P, Shared, Virtual>())
-            }
-            Emulation::System { max_vcpus, .. } if page_cache_is_exact(isa) => {
-                system_callbacks::<P, CachedPhysical>(max_vcpus)
-            }
-            Emulation::System { max_vcpus, .. } => system_callbacks::<P, Physical>(max_vcpus),
+        let (private, shared) = if config.dcache.line_shift() == UsualLines::SHIFT {
+            callbacks::<P, UsualLines>(&qemu, isa)
+        } else {
+            callbacks::<P, AnyLines>(&qemu, isa)
         };
         let syscalls = syscalls::Numbers::of_target(&qemu.target);
         let cores_are_shared = match qemu.emulation {
@@ -174,13 +170,28 @@ fn page_cache_is_exact(isa: Isa) -> bool {
     isa != Isa::Unknown && memory_info_is_readable()
 }
 
-fn system_callbacks<P: Machines, A: Addressing>(max_vcpus: u32) -> (CallbackSet, CallbackSet) {
+/// The callbacks for cores of one vCPU each, and those for others.
+fn callbacks<P: Machines, L: LineSize>(qemu: &Qemu, isa: Isa) -> (CallbackSet, CallbackSet) {
+    match qemu.emulation {
+        Emulation::User => {
+            (CallbackSet::of::<P, Alone, Virtual, L>(), CallbackSet::of::<P, Shared, Virtual, L>())
+        }
+        Emulation::System { max_vcpus, .. } if page_cache_is_exact(isa) => {
+            system_callbacks::<P, CachedPhysical, L>(max_vcpus)
+        }
+        Emulation::System { max_vcpus, .. } => system_callbacks::<P, Physical, L>(max_vcpus),
+    }
+}
+
+fn system_callbacks<P: Machines, A: Addressing, L: LineSize>(
+    max_vcpus: u32,
+) -> (CallbackSet, CallbackSet) {
     let private = if max_vcpus == 1 {
-        CallbackSet::of::<P, Alone, A>()
+        CallbackSet::of::<P, Alone, A, L>()
     } else {
-        CallbackSet::of::<P, Private, A>()
+        CallbackSet::of::<P, Private, A, L>()
     };
-    (private, CallbackSet::of::<P, Shared, A>())
+    (private, CallbackSet::of::<P, Shared, A, L>())
 }
 
 /// Runs `event` for the session. A panic must not unwind into QEMU, nor end the guest.

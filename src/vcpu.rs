@@ -59,14 +59,14 @@ pub fn several_expected() -> bool {
 
 /// A simulated core.
 #[derive(Debug)]
-pub struct SimulatedCore<P> {
+pub struct SimulatedCore<P: Policy> {
     stats: CoreStats,
     model: Mutex<Core<P>>,
 }
 
 /// What belongs to one vCPU. Its `UnsafeCell` is for the thread that runs the vCPU alone.
 #[derive(Debug)]
-pub struct Vcpu<P: 'static> {
+pub struct Vcpu<P: Policy> {
     core: &'static SimulatedCore<P>,
     pages: UnsafeCell<PageCache>,
     buffer: AccessBuffer,
@@ -75,11 +75,11 @@ pub struct Vcpu<P: 'static> {
 
 // SAFETY: `pages` is reached through `Vcpu::pages` only, whose callers are the callbacks of this
 // vCPU; QEMU runs a vCPU, and so its callbacks, on one thread at a time. The rest is `Sync`.
-unsafe impl<P: Send> Sync for Vcpu<P> {}
+unsafe impl<P: Policy> Sync for Vcpu<P> {}
 
 /// All cores and vCPUs of the run.
 #[derive(Debug)]
-pub struct Machine<P: 'static> {
+pub struct Machine<P: Policy> {
     lines: Lines,
     icache: CacheGeometry,
     dcache: CacheGeometry,
@@ -88,7 +88,7 @@ pub struct Machine<P: 'static> {
 }
 
 #[derive(Debug)]
-struct Registry<P: 'static> {
+struct Registry<P: Policy> {
     /// Every vCPU that exists or existed, by index. One that is gone keeps its place until another
     /// takes its index: what it recorded last is still to be reported.
     by_index: HashMap<u32, &'static Vcpu<P>>,
@@ -186,7 +186,7 @@ impl Writers {
     #[inline(always)]
     fn count(self, counter: &Counter) {
         match self {
-            Self::One => counter.add(1),
+            Self::One => _ = counter.add(1),
             Self::Many => counter.add_shared(1),
         }
     }
@@ -250,39 +250,81 @@ impl<P: Policy> Machine<P> {
 }
 
 impl<P: Policy> SimulatedCore<P> {
-    /// The rest of a data access to another line than the last. Apart, so that the callback needs no
-    /// stack frame where the line is the same; `extern "C"`, so that the compiler knows that it does
-    /// not unwind, and jumps there.
-    ///
+    // The rest of accesses that are no hits in the predicted way, and of those in caches of unusual
+    // geometry. Apart, so that callbacks need no stack frame for the others; `extern "C"`, so that the
+    // compiler knows that they do not unwind, and jumps there.
+
     /// # Safety
     /// As for [`Vcpu::access_private`].
     #[inline(never)]
-    unsafe extern "C" fn access_another_line(
+    unsafe extern "C" fn access_unpredicted(
         &self,
         line: u64,
         instruction: &'static Instruction,
         writers: Writers,
+        now: u64,
     ) {
-        let line = LineAddr::from_number(line);
         // SAFETY: the caller's promise.
         let model = unsafe { &mut *self.model.data_ptr() };
-        if model.dcache().access_another(line) == Outcome::Miss {
+        match model.dcache().access_usual(LineAddr::from_number(line), now) {
+            Some(outcome) => self.data_accessed(outcome, instruction, writers),
+            // SAFETY: the caller's promise.
+            None => unsafe { self.access_unusual(line, instruction, writers, now) },
+        }
+    }
+
+    /// # Safety
+    /// As for [`Vcpu::access_private`].
+    #[inline(never)]
+    unsafe extern "C" fn access_unusual(
+        &self,
+        line: u64,
+        instruction: &'static Instruction,
+        writers: Writers,
+        now: u64,
+    ) {
+        // SAFETY: the caller's promise.
+        let model = unsafe { &mut *self.model.data_ptr() };
+        let outcome = model.dcache().access_unusual(LineAddr::from_number(line), now);
+        self.data_accessed(outcome, instruction, writers);
+    }
+
+    #[inline(always)]
+    fn data_accessed(&self, outcome: Outcome, instruction: &Instruction, writers: Writers) {
+        if outcome == Outcome::Miss {
             self.stats.data.misses.add(1);
             writers.count(&instruction.data_misses);
         }
     }
 
-    /// The same for a fetch.
-    ///
     /// # Safety
     /// As for [`Vcpu::access_private`].
     #[inline(never)]
-    unsafe extern "C" fn fetch_another_line(&self, run: &'static Run, writers: Writers) {
+    unsafe extern "C" fn fetch_unpredicted(&self, run: &'static Run, writers: Writers, now: u64) {
         // SAFETY: the caller's promise.
         let model = unsafe { &mut *self.model.data_ptr() };
-        if model.icache().access_another(run.line) == Outcome::Miss {
+        match model.icache().access_usual(run.line, now) {
+            Some(outcome) => self.fetched(outcome, run.instruction, writers),
+            // SAFETY: the caller's promise.
+            None => unsafe { self.fetch_unusual(run, writers, now) },
+        }
+    }
+
+    /// # Safety
+    /// As for [`Vcpu::access_private`].
+    #[inline(never)]
+    unsafe extern "C" fn fetch_unusual(&self, run: &'static Run, writers: Writers, now: u64) {
+        // SAFETY: the caller's promise.
+        let model = unsafe { &mut *self.model.data_ptr() };
+        let outcome = model.icache().access_unusual(run.line, now);
+        self.fetched(outcome, run.instruction, writers);
+    }
+
+    #[inline(always)]
+    fn fetched(&self, outcome: Outcome, instruction: &Instruction, writers: Writers) {
+        if outcome == Outcome::Miss {
             self.stats.fetch_misses.add(1);
-            writers.count(&run.instruction.fetch_misses);
+            writers.count(&instruction.fetch_misses);
         }
     }
 }
@@ -303,31 +345,40 @@ impl<P: Policy> Vcpu<P> {
         self.buffer.count(FetchSource::Segment, n);
     }
 
-    /// A data access to the byte at `address`, unless it does not count, and the fetches after it.
+    /// How addresses become lines of the core's caches.
+    #[inline(always)]
+    pub fn lines(&self) -> Lines {
+        self.lines
+    }
+
+    /// A data access to `line`, unless it does not count, and the fetches after it.
     ///
     /// # Safety
     /// The caller is a callback of this vCPU, and no other vCPU uses its core.
     #[inline(always)]
-    pub unsafe fn access_private(&self, address: Option<u64>, data: AccessData, writers: Writers) {
+    pub unsafe fn access_private(
+        &self,
+        line: Option<LineAddr>,
+        data: AccessData,
+        writers: Writers,
+    ) {
         let core = self.core;
         core.stats.fetches.add(FetchSource::Access, data.fetches.into());
-        let Some(address) = address else { return };
-        core.stats.data.accesses.add(1);
+        let Some(line) = line else { return };
+        let now = core.stats.data.accesses.add(1);
         // SAFETY: the one vCPU that uses this core is here, and nobody else takes the lock to write.
         let model = unsafe { &mut *core.model.data_ptr() };
-        let line = model.lines().data_line(address);
-        if !model.dcache().is_recent(line) {
+        if !model.dcache().hits_as_predicted(line, now) {
             // SAFETY: as before.
-            unsafe { core.access_another_line(line.number(), data.subject, writers) };
+            unsafe { core.access_unpredicted(line.number(), data.subject, writers, now) };
         }
     }
 
     /// The same on a core that other vCPUs may use as well.
     #[inline(always)]
-    pub fn access_shared(&self, address: Option<u64>, data: AccessData) {
+    pub fn access_shared(&self, line: Option<LineAddr>, data: AccessData) {
         self.buffer.count(FetchSource::Access, data.fetches.into());
-        let Some(address) = address else { return };
-        let line = self.lines.data_line(address);
+        let Some(line) = line else { return };
         if self.buffer.record_access(line, token_of(data.subject)) == Room::Full {
             self.drain();
         }
@@ -340,12 +391,12 @@ impl<P: Policy> Vcpu<P> {
     #[inline(always)]
     pub unsafe fn fetch_private(&self, data: FetchData, writers: Writers) {
         let core = self.core;
-        core.stats.fetches.add(FetchSource::Run, data.fetches.into());
+        let now = core.stats.fetches.add(FetchSource::Run, data.fetches.into());
         // SAFETY: as in `access_private`.
         let model = unsafe { &mut *core.model.data_ptr() };
-        if !model.icache().is_recent(data.subject.line) {
+        if !model.icache().hits_as_predicted(data.subject.line, now) {
             // SAFETY: as before.
-            unsafe { core.fetch_another_line(data.subject, writers) };
+            unsafe { core.fetch_unpredicted(data.subject, writers, now) };
         }
     }
 
@@ -375,8 +426,9 @@ impl<P: Policy> Vcpu<P> {
     extern "C" fn drain(&self) {
         let mut model = self.core.model.lock();
         let stats = &self.core.stats;
+        let mut times = Times::of(stats);
         let (accesses, fetches) = self.buffer.peek(|port, line, token| {
-            if simulate(&mut model, port, line) == Outcome::Miss {
+            if times.simulate_next(&mut model, port, line) == Outcome::Miss {
                 let instruction = instruction_of(token);
                 match port {
                     Port::Data => {
@@ -396,12 +448,32 @@ impl<P: Policy> Vcpu<P> {
     }
 }
 
-/// A recorded access: never to the line that its set saw last in this batch.
-#[inline(always)]
-fn simulate<P: Policy>(model: &mut Core<P>, port: Port, line: LineAddr) -> Outcome {
-    match port {
-        Port::Data => model.dcache().access_another(line),
-        Port::Fetch => model.icache().access_another(line),
+/// The times of accesses that come out of buffers: they go on where the counters are, and stay behind
+/// what these will be when all accesses of the buffer have been added, also those not recorded.
+struct Times {
+    data: u64,
+    fetch: u64,
+}
+
+impl Times {
+    fn of(stats: &CoreStats) -> Self {
+        Self { data: stats.data.accesses.get(), fetch: stats.fetches.get() }
+    }
+
+    /// The next access.
+    #[inline(always)]
+    fn simulate_next<P: Policy>(
+        &mut self,
+        model: &mut Core<P>,
+        port: Port,
+        line: LineAddr,
+    ) -> Outcome {
+        let (cache, time) = match port {
+            Port::Data => (model.dcache(), &mut self.data),
+            Port::Fetch => (model.icache(), &mut self.fetch),
+        };
+        *time += 1;
+        cache.access(line, *time)
     }
 }
 
@@ -463,9 +535,10 @@ impl<P: Policy> Simulator for Machine<P> {
                 registry.by_index.values().filter(|vcpu| ptr::eq(vcpu.core, core)).collect();
             if recorded.iter().any(|vcpu| !vcpu.buffer.is_empty()) {
                 let mut model = guard.clone();
+                let mut times = Times::of(&core.stats);
                 for vcpu in recorded {
                     let (accesses, fetches) = vcpu.buffer.peek(|port, line, token| {
-                        if simulate(&mut model, port, line) == Outcome::Miss {
+                        if times.simulate_next(&mut model, port, line) == Outcome::Miss {
                             let misses: &mut [u64; 2] =
                                 pending.entry(ptr::from_ref(instruction_of(token))).or_default();
                             misses[port as usize] += 1;

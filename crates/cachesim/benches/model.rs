@@ -17,6 +17,9 @@ use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
 const SIZE_BYTES: u64 = 16 * 1024;
 const LINE_BYTES: u64 = 64;
 
+/// Lines whose numbers differ by a multiple of this share a prediction of the cache's.
+const PREDICTIONS: u64 = 4096;
+
 /// A kind of access.
 #[derive(Clone, Copy)]
 enum Pattern {
@@ -24,9 +27,11 @@ enum Pattern {
     Repeat,
     /// The line accessed last in its set, another set every time.
     Recent,
-    /// Hits in the last way of a full set (with LRU the least recent line), another set every time.
-    /// Where the last way would be the line accessed last in its set, in the way before it.
+    /// A cyclic walk over as many lines as the cache has: with LRU always a hit on the least recent line
+    /// of a full set.
     Deep,
+    /// Hits whose prediction was taken by another line of their set, another set every time.
+    Unpredicted,
     /// A cyclic walk over one line more than each set has ways: with LRU and FIFO all misses.
     Thrash,
     /// Words of 8 bytes one after the other, through more memory than the cache holds: one access
@@ -35,39 +40,37 @@ enum Pattern {
 }
 
 impl Pattern {
-    const ALL: [Self; 5] = [Self::Repeat, Self::Recent, Self::Deep, Self::Thrash, Self::Stream];
+    const ALL: [Self; 6] =
+        [Self::Repeat, Self::Recent, Self::Deep, Self::Unpredicted, Self::Thrash, Self::Stream];
 
-    /// Those whose cost depends on the number of ways.
-    const BY_WAYS: [Self; 2] = [Self::Deep, Self::Thrash];
+    /// Those whose cost may depend on the number of ways.
+    const BY_WAYS: [Self; 3] = [Self::Deep, Self::Unpredicted, Self::Thrash];
 
     fn name(self) -> &'static str {
         match self {
             Self::Repeat => "repeat",
             Self::Recent => "recent",
             Self::Deep => "deep hit",
+            Self::Unpredicted => "unpredicted",
             Self::Thrash => "thrash",
             Self::Stream => "stream",
         }
     }
 
-    /// Accesses to a cache whose lines are the first ones of memory. They can be replayed any number
-    /// of times with the same outcomes (nearly the same ones with random replacement).
-    fn accesses<P: Policy>(self, mut cache: Cache<P>, geometry: &CacheGeometry) -> Vec<LineAddr> {
+    /// Accesses that can be replayed any number of times with the same outcomes from the second time on
+    /// (nearly the same ones with random replacement).
+    fn accesses(self, geometry: &CacheGeometry) -> Vec<LineAddr> {
         let line = LineAddr::from_number;
         let (sets, ways) = (geometry.sets(), u64::from(geometry.ways()));
         match self {
             Self::Repeat => vec![line(0); 256],
             Self::Recent => (0..sets).map(line).collect(),
-            // After as many rounds as there are ways, an even number, all is as it was.
-            Self::Deep => (0..ways)
-                .flat_map(|_| 0..sets)
-                .map(|set| {
-                    let deepest = cache.set_of(line(set)).iter().rev();
-                    let hit = deepest.copied().find(|&line| !cache.is_recent(line));
-                    let hit = hit.expect("two ways at least");
-                    cache.access(hit);
-                    hit
-                })
+            Self::Deep => (0..sets * ways).map(line).collect(),
+            // Every set goes through its lines in the same order, but starts with another one, so that
+            // accesses that follow each other are not to the same way.
+            Self::Unpredicted => (0..ways)
+                .flat_map(|round| (0..sets).map(move |set| (set, (round + set * set / 3) % ways)))
+                .map(|(set, way)| line(way * PREDICTIONS + set))
                 .collect(),
             Self::Thrash => (0..sets * (ways + 1)).map(line).collect(),
             Self::Stream => {
@@ -75,15 +78,52 @@ impl Pattern {
             }
         }
     }
+
+    /// Panics where a round of the accesses is not what it is to be.
+    fn check(self, Round { accesses, predicted, misses }: Round) {
+        let is_right = match self {
+            Self::Repeat | Self::Recent | Self::Deep => predicted == accesses,
+            Self::Unpredicted => predicted == 0 && misses == 0,
+            // How many depends on the policy.
+            Self::Thrash => misses > 0,
+            Self::Stream => predicted >= accesses / 8 * 7 && misses > 0,
+        };
+        assert!(is_right, "{}: {predicted} predicted, {misses} missed", self.name());
+    }
+}
+
+/// What a number of accesses did.
+#[derive(Clone, Copy, Default)]
+struct Round {
+    accesses: usize,
+    predicted: usize,
+    misses: usize,
+}
+
+/// Makes the accesses from time `now` on.
+fn round<P: Policy>(cache: &mut Cache<P>, lines: &[LineAddr], now: u64) -> Round {
+    let mut round = Round::default();
+    for (&line, now) in lines.iter().zip(now..) {
+        round.accesses += 1;
+        if cache.hits_as_predicted(line, now) {
+            round.predicted += 1;
+        } else if cache.access_unpredicted(line, now) == Outcome::Miss {
+            round.misses += 1;
+        }
+    }
+    round
 }
 
 fn pattern<P: Policy>(group: &mut BenchmarkGroup<WallTime>, ways: u32, pattern: Pattern) {
     let geometry = CacheGeometry::new(SIZE_BYTES, LINE_BYTES, ways).expect("a valid geometry");
     let mut cache = Cache::<P>::new(&geometry, 1);
-    for number in 0..geometry.lines() {
-        cache.access(LineAddr::from_number(number));
+    let accesses = pattern.accesses(&geometry);
+    let mut now = 1;
+    for _ in 0..2 {
+        round(&mut cache, &accesses, now);
+        now += accesses.len() as u64;
     }
-    let accesses = pattern.accesses(cache.clone(), &geometry);
+    pattern.check(round(&mut cache.clone(), &accesses, now));
     group.bench_function(format!("{ways} ways/{}", pattern.name()), |bencher| {
         // Whole rounds, as many as have at least `iterations` accesses; the time is then scaled to
         // these, for criterion to report the time of one.
@@ -94,7 +134,8 @@ fn pattern<P: Policy>(group: &mut BenchmarkGroup<WallTime>, ways: u32, pattern: 
             let start = Instant::now();
             for _ in 0..rounds {
                 for &line in black_box(accesses.as_slice()) {
-                    misses += u64::from(cache.access(line) == Outcome::Miss);
+                    misses += u64::from(cache.access(line, now) == Outcome::Miss);
+                    now += 1;
                 }
             }
             let elapsed = start.elapsed().as_nanos();

@@ -7,7 +7,7 @@
 //! time-sliced between threads, only much finer.
 //!
 //! An access to the line that was accessed last in its set is counted, not recorded: within a batch
-//! nothing comes between, so it hits and changes nothing. Those are most accesses.
+//! nothing comes between, so it hits and changes nothing that matters. Those are most accesses.
 //!
 //! One thread, the vCPU's, records and drains. Another may *read* what has been recorded so far with
 //! [`AccessBuffer::peek`], while it holds the lock under which the buffer is drained: everything

@@ -1,7 +1,7 @@
 //! The caches of one simulated core.
 
 use crate::address::LineAddr;
-use crate::cache::{Cache, Outcome};
+use crate::cache::Cache;
 use crate::options::Config;
 use crate::policy::Policy;
 
@@ -33,8 +33,7 @@ impl Lines {
 
 /// A core's private first-level caches, with replacement policy `P`.
 #[derive(Clone, Debug)]
-pub struct Core<P> {
-    lines: Lines,
+pub struct Core<P: Policy> {
     icache: Cache<P>,
     dcache: Cache<P>,
 }
@@ -45,16 +44,9 @@ impl<P: Policy> Core<P> {
         // Distinct for every cache of a run; the generator spreads the low bits over its state.
         let seed = config.seed.wrapping_add(u64::from(number) << 1);
         Self {
-            lines: Lines::new(config),
             icache: Cache::new(&config.icache, seed),
             dcache: Cache::new(&config.dcache, seed.wrapping_add(1)),
         }
-    }
-
-    /// How addresses become lines of these caches.
-    #[inline(always)]
-    pub fn lines(&self) -> Lines {
-        self.lines
     }
 
     /// The data cache.
@@ -67,17 +59,5 @@ impl<P: Policy> Core<P> {
     #[inline(always)]
     pub fn icache(&mut self) -> &mut Cache<P> {
         &mut self.icache
-    }
-
-    /// A load or a store in `line`.
-    #[inline(always)]
-    pub fn access_data(&mut self, line: LineAddr) -> Outcome {
-        self.dcache.access(line)
-    }
-
-    /// An instruction fetch from `line`.
-    #[inline(always)]
-    pub fn fetch(&mut self, line: LineAddr) -> Outcome {
-        self.icache.access(line)
     }
 }

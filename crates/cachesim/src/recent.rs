@@ -1,4 +1,4 @@
-//! The lines accessed last: what makes most accesses cheap.
+//! The lines accessed last: most accesses of a batch need not be recorded.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -9,9 +9,8 @@ const PLACES: usize = 64;
 /// The line accessed last in each set of a cache, or in each group of sets.
 ///
 /// That line is still in its set: only a fill of the set takes a line out, and the line filled would
-/// be the last one accessed. And where the policy keeps an order that hits change, it is already in
-/// front. So accessing it again is a hit that changes nothing, and a look into this small array, which
-/// the host keeps at hand, is all there is to do for most accesses.
+/// be the last one accessed. And where the policy keeps an order that hits change, its mark is already
+/// the latest. So accessing it again is a hit that changes nothing.
 ///
 /// One thread uses it. It is made of atomics so that its owner can be shared; they cost nothing.
 #[derive(Debug)]
@@ -56,12 +55,5 @@ impl RecentLines {
         for line in &self.lines {
             line.store(LineAddr::INVALID.number(), Relaxed);
         }
-    }
-}
-
-impl Clone for RecentLines {
-    fn clone(&self) -> Self {
-        let lines = self.lines.each_ref().map(|line| AtomicU64::new(line.load(Relaxed)));
-        Self { mask: self.mask, lines }
     }
 }

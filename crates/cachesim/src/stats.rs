@@ -11,11 +11,13 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 pub struct Counter(AtomicU64);
 
 impl Counter {
-    /// Adds `n`. Only the counter's one writer may call this; a second one at the same time would
-    /// lose counts (but nothing else).
+    /// Adds `n` and returns the sum. Only the counter's one writer may call this; a second one at the
+    /// same time would lose counts (but nothing else).
     #[inline(always)]
-    pub fn add(&self, n: u64) {
-        self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
+    pub fn add(&self, n: u64) -> u64 {
+        let sum = self.0.load(Relaxed).wrapping_add(n);
+        self.0.store(sum, Relaxed);
+        sum
     }
 
     /// Adds `n`, with any number of writers.
@@ -66,10 +68,10 @@ pub enum FetchSource {
 pub struct FetchCounter([Counter; 3]);
 
 impl FetchCounter {
-    /// Adds `n`; for one writer, as [`Counter::add`].
+    /// Adds `n` and returns the sum of this source; for one writer, as [`Counter::add`].
     #[inline(always)]
-    pub fn add(&self, source: FetchSource, n: u64) {
-        self.0[source as usize].add(n);
+    pub fn add(&self, source: FetchSource, n: u64) -> u64 {
+        self.0[source as usize].add(n)
     }
 
     /// All fetches.

@@ -1,18 +1,22 @@
 //! A core behind buffers does what a core without them does.
 
-mod common;
+mod common {
+    pub mod geometry;
+    pub mod timed_core;
+}
 
 use std::num::NonZeroU32;
 
 use cachesim::address::LineAddr;
 use cachesim::buffer::{AccessBuffer, Port, Room};
 use cachesim::cache::Outcome;
-use cachesim::core::Core;
+use cachesim::core::Lines;
 use cachesim::geometry::CacheGeometry;
 use cachesim::options::{Config, Output, PolicyKind};
 use cachesim::policy::{Fifo, Lru, Policy, Random};
 use cachesim::stats::FetchSource;
-use common::geometry;
+use common::geometry::geometry;
+use common::timed_core::TimedCore;
 use proptest::prelude::*;
 
 /// Small caches that differ, so that accesses to the wrong one show.
@@ -120,31 +124,37 @@ impl Tally {
         self.accesses.1 += fetches;
     }
 
-    fn access<P: Policy>(&mut self, core: &mut Core<P>, port: Port, line: LineAddr, token: u64) {
-        let (outcome, misses) = match port {
-            Port::Data => (core.access_data(line), &mut self.data_misses),
-            Port::Fetch => (core.fetch(line), &mut self.fetch_misses),
+    fn access<P: Policy>(
+        &mut self,
+        core: &mut TimedCore<P>,
+        port: Port,
+        line: LineAddr,
+        token: u64,
+    ) {
+        let misses = match port {
+            Port::Data => &mut self.data_misses,
+            Port::Fetch => &mut self.fetch_misses,
         };
-        if outcome == Outcome::Miss {
+        if core.access(port, line) == Outcome::Miss {
             misses.push(token);
         }
     }
 
     /// Simulates what a buffer holds.
-    fn peek<P: Policy>(&mut self, core: &mut Core<P>, buffer: &AccessBuffer) {
+    fn peek<P: Policy>(&mut self, core: &mut TimedCore<P>, buffer: &AccessBuffer) {
         let counts = buffer.peek(|port, line, token| self.access(core, port, line, token));
         self.count(counts);
     }
 
     /// Simulates an event without any buffer.
-    fn event<P: Policy>(&mut self, core: &mut Core<P>, event: Event, token: u64) {
+    fn event<P: Policy>(&mut self, core: &mut TimedCore<P>, event: Event, token: u64) {
         if let Some((port, line)) = event.simulated() {
             self.access(core, port, line, token);
         }
         self.count(event.accesses());
     }
 
-    fn drain<P: Policy>(&mut self, core: &mut Core<P>, buffer: &AccessBuffer) {
+    fn drain<P: Policy>(&mut self, core: &mut TimedCore<P>, buffer: &AccessBuffer) {
         self.peek(core, buffer);
         buffer.clear();
     }
@@ -156,7 +166,7 @@ fn token(number: usize) -> u64 {
 }
 
 /// Without any buffer.
-fn directly<P: Policy>(core: &mut Core<P>, events: &[Event]) -> Tally {
+fn directly<P: Policy>(core: &mut TimedCore<P>, events: &[Event]) -> Tally {
     let mut tally = Tally::default();
     for (number, &event) in events.iter().enumerate() {
         tally.event(core, event, token(number));
@@ -167,7 +177,7 @@ fn directly<P: Policy>(core: &mut Core<P>, events: &[Event]) -> Tally {
 /// Records an event, and drains the buffer where it has to be.
 fn record<P: Policy>(
     tally: &mut Tally,
-    core: &mut Core<P>,
+    core: &mut TimedCore<P>,
     buffer: &AccessBuffer,
     event: Event,
     token: u64,
@@ -187,7 +197,7 @@ fn record<P: Policy>(
 }
 
 /// Through a buffer.
-fn buffered<P: Policy>(core: &mut Core<P>, buffer: &AccessBuffer, events: &[Event]) -> Tally {
+fn buffered<P: Policy>(core: &mut TimedCore<P>, buffer: &AccessBuffer, events: &[Event]) -> Tally {
     let mut tally = Tally::default();
     for (number, &event) in events.iter().enumerate() {
         record(&mut tally, core, buffer, event, token(number));
@@ -202,7 +212,7 @@ fn check_one_vcpu<P: Policy>(
     events: &[Event],
     capacity: usize,
 ) -> Result<(), TestCaseError> {
-    let core = Core::<P>::new(config, 0);
+    let core = TimedCore::<P>::new(config, 0);
     let expected = directly(&mut core.clone(), events);
     let buffer = empty_buffer(config, capacity);
     prop_assert_eq!(buffered(&mut core.clone(), &buffer, events), expected);
@@ -235,7 +245,7 @@ proptest! {
         schedule in prop::collection::vec((0..2_usize, event()), 0..if cfg!(miri) { 40 } else { 300 }),
         capacities in [1..20_usize, 1..20_usize],
     ) {
-        let mut core = Core::<Lru>::new(&config, 0);
+        let mut core = TimedCore::<Lru>::new(&config, 0);
         let mut expected_core = core.clone();
         let buffers = capacities.map(|capacity| empty_buffer(&config, capacity));
         let mut tally = Tally::default();
@@ -271,7 +281,7 @@ proptest! {
         events in events(),
         capacity in 1..50_usize,
     ) {
-        let mut core = Core::<Lru>::new(&config, 0);
+        let mut core = TimedCore::<Lru>::new(&config, 0);
         let mut direct_core = core.clone();
         let buffer = empty_buffer(&config, capacity);
         let (mut tally, mut expected) = (Tally::default(), Tally::default());
@@ -416,7 +426,7 @@ fn tokens_and_lines_come_back_whole() {
 /// The instruction cache of the configuration has lines of 32 bytes, the data cache of 64.
 #[test]
 fn every_cache_of_a_core_has_its_own_line_size() {
-    let lines = Core::<Lru>::new(&config(0), 0).lines();
+    let lines = Lines::new(&config(0));
     for (address, data, fetch) in
         [(0, 0, 0), (31, 0, 0), (32, 0, 1), (63, 0, 1), (64, 1, 2), (u64::MAX, !0 >> 6, !0 >> 5)]
     {
@@ -428,12 +438,9 @@ fn every_cache_of_a_core_has_its_own_line_size() {
 /// The outcomes of `accesses` accesses to lines of one set of each cache, more than it has room for.
 fn draws(seed: u64, core: u32) -> [Vec<Outcome>; 2] {
     let one_set = geometry(1, 4, 64);
-    let mut core = Core::<Random>::new(&with_caches(one_set, one_set, seed), core);
+    let mut core = TimedCore::<Random>::new(&with_caches(one_set, one_set, seed), core);
     let lines = || (0..100).map(|number| LineAddr::from_number(number % 6));
-    [
-        lines().map(|line| core.access_data(line)).collect(),
-        lines().map(|line| core.fetch(line)).collect(),
-    ]
+    [Port::Data, Port::Fetch].map(|port| lines().map(|line| core.access(port, line)).collect())
 }
 
 #[test]
@@ -452,11 +459,11 @@ fn every_cache_of_a_run_draws_victims_of_its_own() {
 fn a_core_repeats_with_the_seed_whatever_its_other_cache_does() {
     assert_eq!(draws(7, 3), draws(7, 3));
     assert_ne!(draws(7, 3), draws(70, 3));
-    let mut alone = Core::<Random>::new(&config(7), 0);
+    let mut alone = TimedCore::<Random>::new(&config(7), 0);
     let mut busy = alone.clone();
     for number in 0..100 {
         let line = LineAddr::from_number(number % 17);
-        busy.fetch(LineAddr::from_number(number % 13));
-        assert_eq!(alone.access_data(line), busy.access_data(line));
+        busy.access(Port::Fetch, LineAddr::from_number(number % 13));
+        assert_eq!(alone.access(Port::Data, line), busy.access(Port::Data, line));
     }
 }

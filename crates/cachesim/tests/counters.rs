@@ -5,7 +5,7 @@ use cachesim::stats::{Counter, FetchCounter, FetchSource};
 /// Adds with one of the two ways to add.
 type Add = fn(&Counter, u64);
 
-const WAYS_TO_ADD: [Add; 2] = [Counter::add, Counter::add_shared];
+const WAYS_TO_ADD: [Add; 2] = [|counter, n| _ = counter.add(n), Counter::add_shared];
 
 #[test]
 fn a_counter_starts_at_zero() {
@@ -49,6 +49,33 @@ fn a_counter_wraps_at_its_end() {
         counter.set(u64::MAX);
         add(&counter, 3);
         assert_eq!(counter.get(), 2);
+    }
+}
+
+/// Those who add use it as the time.
+#[test]
+fn an_addition_returns_the_sum() {
+    let counter = Counter::default();
+    let mut expected = 0_u64;
+    for n in [1, 0, 1, 5, 1 << 31, 1 << 32, u64::MAX - (1 << 32), 3] {
+        expected = expected.wrapping_add(n);
+        assert_eq!(counter.add(n), expected);
+        assert_eq!(counter.get(), expected);
+    }
+}
+
+#[test]
+fn an_addition_of_fetches_returns_the_sum_of_its_source() {
+    let fetches = FetchCounter::default();
+    for (source, n, sum) in [
+        (FetchSource::Run, 1 << 32, 1 << 32),
+        (FetchSource::Access, 20, 20),
+        (FetchSource::Run, 3, (1 << 32) + 3),
+        (FetchSource::Segment, 300, 300),
+        (FetchSource::Access, 0, 20),
+        (FetchSource::Segment, 5, 305),
+    ] {
+        assert_eq!(fetches.add(source, n), sum, "{source:?}");
     }
 }
 

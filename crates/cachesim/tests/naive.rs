@@ -1,18 +1,23 @@
 //! Every policy against a naive model, with any geometry and any accesses.
 //!
 //! The naive models share nothing with the real one but the outcome's type: they divide where it
-//! shifts and masks, and they keep ages or queues where it keeps lines in order.
+//! shifts and masks, and they keep lines in order where it keeps them in place, with time stamps.
 
-mod common;
+mod common {
+    pub mod geometry;
+    pub mod timed_cache;
+    pub mod workload;
+}
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use cachesim::address::LineAddr;
-use cachesim::cache::Cache;
 use cachesim::cache::Outcome::{self, Hit, Miss};
 use cachesim::geometry::CacheGeometry;
 use cachesim::policy::{Fifo, Lru, Policy, Random};
-use common::geometry;
+use common::geometry::geometry;
+use common::timed_cache::TimedCache;
+use common::workload::{line, set, sets, workload};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -25,7 +30,7 @@ trait Naive {
     /// Accesses the line that holds the byte at `address`.
     fn access(&mut self, address: u64) -> Outcome;
 
-    /// The lines of a set in the order of [`Cache::set_of`], without empty ways.
+    /// The lines of a set in the order of [`cachesim::cache::Cache::set_of`], without empty ways.
     fn set(&self, index: u64) -> Vec<u64>;
 }
 
@@ -35,45 +40,32 @@ fn place(address: u64, geometry: &CacheGeometry) -> (u64, usize) {
     (line, usize::try_from(line % geometry.sets()).expect("few sets"))
 }
 
-/// A line in a set, and when it was last used.
-struct Aged {
-    line: u64,
-    used: u128,
-}
-
-/// LRU by time stamps that cannot overflow.
+/// LRU by lists, the line used last in front.
 struct NaiveLru {
     geometry: CacheGeometry,
-    now: u128,
-    sets: Vec<Vec<Aged>>,
+    sets: Vec<Vec<u64>>,
 }
 
 impl Naive for NaiveLru {
     fn new(geometry: &CacheGeometry) -> Self {
         let sets = (0..geometry.sets()).map(|_| Vec::new()).collect();
-        Self { geometry: *geometry, now: 0, sets }
+        Self { geometry: *geometry, sets }
     }
 
     fn access(&mut self, address: u64) -> Outcome {
         let (line, set) = place(address, &self.geometry);
         let set = &mut self.sets[set];
-        self.now += 1;
-        if let Some(found) = set.iter_mut().find(|aged| aged.line == line) {
-            found.used = self.now;
-            return Hit;
+        let found = set.iter().position(|&present| present == line);
+        if let Some(found) = found {
+            set.remove(found);
         }
-        if set.len() == self.geometry.ways() as usize {
-            let oldest = (0..set.len()).min_by_key(|&way| set[way].used).expect("a way");
-            set.remove(oldest);
-        }
-        set.push(Aged { line, used: self.now });
-        Miss
+        set.insert(0, line);
+        set.truncate(self.geometry.ways() as usize);
+        if found.is_some() { Hit } else { Miss }
     }
 
     fn set(&self, index: u64) -> Vec<u64> {
-        let set = &self.sets[usize::try_from(index).expect("few sets")];
-        let by_use: BTreeMap<u128, u64> = set.iter().map(|aged| (aged.used, aged.line)).collect();
-        by_use.into_values().rev().collect()
+        self.sets[usize::try_from(index).expect("few sets")].clone()
     }
 }
 
@@ -107,107 +99,13 @@ impl Naive for NaiveFifo {
     }
 }
 
-/// A part of a workload. Addresses that pass the end of the address space go on at its start.
-#[derive(Clone, Debug)]
-enum Walk {
-    /// Here and there.
-    Anywhere(Vec<u64>),
-    /// Some bytes, again and again, not far from each other.
-    Near { base: u64, offsets: Vec<u16> },
-    /// The same way again and again.
-    Loop { base: u64, stride_bytes: u16, steps: u16, rounds: u16 },
-    /// Lines of one set, not many more than it has ways, picked by numbers up to 2¹⁶.
-    Conflict { base: u64, lines_over_ways: u64, picks: Vec<u16> },
-}
-
-impl Walk {
-    fn addresses(&self, geometry: &CacheGeometry) -> Vec<u64> {
-        match self {
-            Self::Anywhere(addresses) => addresses.clone(),
-            Self::Near { base, offsets } => {
-                offsets.iter().map(|&offset| base.wrapping_add(u64::from(offset))).collect()
-            }
-            Self::Loop { base, stride_bytes, steps, rounds } => (0..*rounds)
-                .flat_map(|_| 0..u64::from(*steps))
-                .map(|step| base.wrapping_add(step * u64::from(*stride_bytes)))
-                .collect(),
-            Self::Conflict { base, lines_over_ways, picks } => {
-                let lines = u64::from(geometry.ways()) + lines_over_ways;
-                let way_bytes = geometry.sets() * geometry.line_bytes();
-                picks
-                    .iter()
-                    .map(|&pick| base.wrapping_add(u64::from(pick) * lines / (1 << 16) * way_bytes))
-                    .collect()
-            }
-        }
-    }
-}
-
-/// Bases: low ones, with which walks meet, any, and the last bytes of the address space.
-fn base() -> impl Strategy<Value = u64> {
-    prop_oneof![4 => 0..5000_u64, 1 => any::<u64>(), 1 => u64::MAX - 5000..]
-}
-
-fn walk() -> impl Strategy<Value = Walk> {
-    let numbers = |most| prop::collection::vec(any::<u16>(), 1..most);
-    prop_oneof![
-        1 => prop::collection::vec(base(), 1..20).prop_map(Walk::Anywhere),
-        2 => (base(), numbers(80)).prop_map(|(base, offsets)| Walk::Near { base, offsets }),
-        2 => (base(), any::<u16>(), 1..70_u16, 1..4_u16).prop_map(
-            |(base, stride_bytes, steps, rounds)| Walk::Loop { base, stride_bytes, steps, rounds }
-        ),
-        4 => (base(), 0..4_u64, numbers(200)).prop_map(
-            |(base, lines_over_ways, picks)| Walk::Conflict { base, lines_over_ways, picks }
-        ),
-    ]
-}
-
-/// Lines of 1 to 4096 bytes.
-fn line_bytes() -> impl Strategy<Value = u64> {
-    (0..=12_u32).prop_map(|shift| 1 << shift)
-}
-
-/// Any small cache: one set or several, a power of two of them or not, 1 to 64 ways.
-fn any_geometry() -> impl Strategy<Value = CacheGeometry> {
-    let sets = prop_oneof![Just(1), 1..=20_u64, (0..=8_u32).prop_map(|shift| 1 << shift)];
-    let ways = prop_oneof![Just(1_u32), 1..=9_u32, 10..=64_u32];
-    (sets, ways, line_bytes()).prop_map(|(sets, ways, line)| geometry(sets, ways, line))
-}
-
-/// A geometry and accesses to it. No address is that of the line that stands for an empty way,
-/// the last byte of the address space in a cache of one-byte lines.
-fn workload() -> impl Strategy<Value = (CacheGeometry, Vec<u64>)> {
-    let walks = prop::collection::vec(walk(), 1..if cfg!(miri) { 3 } else { 12 });
-    (any_geometry(), walks).prop_map(|(geometry, walks)| {
-        let mut addresses: Vec<u64> =
-            walks.iter().flat_map(|walk| walk.addresses(&geometry)).collect();
-        addresses.retain(|&address| line(address, &geometry) != LineAddr::INVALID);
-        (geometry, addresses)
-    })
-}
-
-fn line(address: u64, geometry: &CacheGeometry) -> LineAddr {
-    LineAddr::containing(address, geometry.line_shift())
-}
-
-/// The lines of a set, without empty ways.
-fn set<P: Policy>(cache: &Cache<P>, index: u64) -> Vec<u64> {
-    let set = cache.set_of(LineAddr::from_number(index));
-    set.iter().filter(|&&line| line != LineAddr::INVALID).map(|line| line.number()).collect()
-}
-
-/// All sets of a cache as they are now.
-fn sets<P: Policy>(cache: &Cache<P>, geometry: &CacheGeometry) -> Vec<Vec<u64>> {
-    (0..geometry.sets()).map(|index| set(cache, index)).collect()
-}
-
 /// Checks that the policy does what the naive model does, access by access, and leaves what it
 /// leaves.
 fn check_against<P: Policy, N: Naive>(
     geometry: &CacheGeometry,
     addresses: &[u64],
 ) -> Result<(), TestCaseError> {
-    let mut cache = Cache::<P>::new(geometry, 0);
+    let mut cache = TimedCache::<P>::new(geometry, 0);
     let mut naive = N::new(geometry);
     for (number, &address) in addresses.iter().enumerate() {
         let (actual, expected) = (cache.access(line(address, geometry)), naive.access(address));
@@ -261,7 +159,7 @@ proptest! {
     })]
 
     #[test]
-    fn lru_does_what_time_stamps_do((geometry, addresses) in workload()) {
+    fn lru_does_what_a_list_in_order_of_use_does((geometry, addresses) in workload()) {
         check_against::<Lru, NaiveLru>(&geometry, &addresses)?;
     }
 
@@ -270,11 +168,15 @@ proptest! {
         check_against::<Fifo, NaiveFifo>(&geometry, &addresses)?;
     }
 
+    /// So those who record accesses may leave these out.
     #[test]
-    fn an_access_to_a_recent_line_would_have_changed_nothing((geometry, addresses) in workload()) {
-        check_recent_lines::<Lru>(&geometry, &addresses)?;
-        check_recent_lines::<Fifo>(&geometry, &addresses)?;
-        check_recent_lines::<Random>(&geometry, &addresses)?;
+    fn a_hit_on_the_line_accessed_last_in_its_set_changes_no_later_outcome(
+        (geometry, addresses) in workload(),
+        seed in any::<u64>(),
+    ) {
+        check_without_repeats::<Lru>(&geometry, &addresses, seed)?;
+        check_without_repeats::<Fifo>(&geometry, &addresses, seed)?;
+        check_without_repeats::<Random>(&geometry, &addresses, seed)?;
     }
 
     /// Which way a random victim has is the generator's business. All else is not: the naive model
@@ -284,7 +186,7 @@ proptest! {
         (geometry, addresses) in workload(),
         seed in any::<u64>(),
     ) {
-        let mut cache = Cache::<Random>::new(&geometry, seed);
+        let mut cache = TimedCache::<Random>::new(&geometry, seed);
         let mut naive = vec![Vec::<u64>::new(); usize::try_from(geometry.sets()).unwrap()];
         for address in addresses {
             let (number, index) = place(address, &geometry);
@@ -309,7 +211,7 @@ proptest! {
     #[test]
     fn random_repeats_with_a_seed((geometry, addresses) in workload(), seed in any::<u64>()) {
         let run = || {
-            let mut cache = Cache::<Random>::new(&geometry, seed);
+            let mut cache = TimedCache::<Random>::new(&geometry, seed);
             let access = |&address| cache.access(line(address, &geometry));
             let outcomes: Vec<Outcome> = addresses.iter().map(access).collect();
             (outcomes, sets(&cache, &geometry))
@@ -324,9 +226,9 @@ proptest! {
         (geometry, addresses) in workload(),
         more in 1..20_u32,
     ) {
-        let wider = common::geometry(geometry.sets(), geometry.ways() + more, geometry.line_bytes());
-        let mut small = Cache::<Lru>::new(&geometry, 0);
-        let mut large = Cache::<Lru>::new(&wider, 0);
+        let wider = common::geometry::geometry(geometry.sets(), geometry.ways() + more, geometry.line_bytes());
+        let mut small = TimedCache::<Lru>::new(&geometry, 0);
+        let mut large = TimedCache::<Lru>::new(&wider, 0);
         for address in addresses {
             let line = line(address, &geometry);
             let outcomes = (small.access(line), large.access(line));
@@ -337,14 +239,10 @@ proptest! {
         }
     }
 
-    /// The state is the order of the lines' last uses and nothing else, so no number of accesses
-    /// can wear it out. In the reference it does: its victim is the way with the least 64-bit age,
-    /// but the least age so far is kept in an `int`. From 2³¹ accesses to one set on, an age of
-    /// 2³¹ becomes −2³¹ there and is compared as 2⁶⁴ − 2³¹, so the line of age 2³¹ + 1 in the next
-    /// way counts as older and is evicted although it is the more recent one.
+    /// However many uses there were, and however far apart.
     #[test]
     fn lru_depends_on_the_order_of_last_uses_only((geometry, addresses) in workload()) {
-        let mut cache = Cache::<Lru>::new(&geometry, 0);
+        let mut cache = TimedCache::<Lru>::new(&geometry, 0);
         let mut last_use = BTreeMap::new();
         for (time, &address) in addresses.iter().enumerate() {
             let line = line(address, &geometry);
@@ -353,7 +251,7 @@ proptest! {
         }
         let in_order: BTreeMap<usize, LineAddr> =
             last_use.into_iter().map(|(line, time)| (time, line)).collect();
-        let mut fresh = Cache::<Lru>::new(&geometry, 0);
+        let mut fresh = TimedCache::<Lru>::new(&geometry, 0);
         for line in in_order.into_values() {
             prop_assert_eq!(fresh.access(line), Miss);
         }
@@ -361,31 +259,29 @@ proptest! {
     }
 }
 
-/// What [`Cache::is_recent`] spares: a full access to such a line hits and changes nothing.
-fn check_recent_lines<P: Policy>(
+/// Checks that a cache that is told of no access to the line accessed last in its set does what one does
+/// that is told of all.
+fn check_without_repeats<P: Policy>(
     geometry: &CacheGeometry,
     addresses: &[u64],
+    seed: u64,
 ) -> Result<(), TestCaseError> {
-    let mut cache = Cache::<P>::new(geometry, 0);
+    let mut all = TimedCache::<P>::new(geometry, seed);
+    let mut without = all.clone();
+    let mut last_of_set = HashMap::new();
     for &address in addresses {
+        let (number, index) = place(address, geometry);
         let line = line(address, geometry);
-        let before = cache.is_recent(line).then(|| cache.set_of(line).to_vec());
-        let outcome = cache.access_another(line);
-        if let Some(before) = before {
+        let outcome = all.access(line);
+        if last_of_set.insert(index, number) == Some(number) {
             prop_assert_eq!(outcome, Hit);
-            prop_assert_eq!(cache.set_of(line), before);
+        } else {
+            prop_assert_eq!(outcome, without.access(line));
         }
-        prop_assert!(cache.is_recent(line));
+        prop_assert_eq!(all.set_of(line), without.set_of(line));
     }
+    prop_assert_eq!(sets(&all, geometry), sets(&without, geometry));
     Ok(())
-}
-
-/// The other half of the argument that LRU and FIFO never wear out: beside the lines, which
-/// [`Cache::set_of`] shows, there is no place for an age.
-#[test]
-fn lru_and_fifo_have_no_state_but_the_order_of_the_lines() {
-    assert_eq!(size_of::<Lru>(), 0);
-    assert_eq!(size_of::<Fifo>(), 0);
 }
 
 /// What a shorter age would do: go wrong after 2⁸ or 2¹⁶ accesses to a set.
@@ -393,7 +289,7 @@ fn lru_and_fifo_have_no_state_but_the_order_of_the_lines() {
 fn many_accesses_to_one_set_do_not_disturb_the_order() {
     let accesses = if cfg!(miri) { 300 } else { 200_000 };
     let geometry = geometry(1, 4, 64);
-    let mut cache = Cache::<Lru>::new(&geometry, 0);
+    let mut cache = TimedCache::<Lru>::new(&geometry, 0);
     let mut naive = NaiveLru::new(&geometry);
     for number in 0..accesses {
         // Four lines, at times a fifth, in an order without a short period.

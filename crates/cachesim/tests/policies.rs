@@ -2,13 +2,18 @@
 //! the state of the set after it, in the policy's order, with a dot for an empty way. With LRU and
 //! FIFO the last line of a full set is the next victim.
 
-mod common;
+mod common {
+    pub mod every_policy;
+    pub mod geometry;
+    pub mod timed_cache;
+}
 
 use cachesim::address::LineAddr;
-use cachesim::cache::Cache;
 use cachesim::cache::Outcome::{self, Hit, Miss};
 use cachesim::policy::{Fifo, Lru, Policy, Random};
-use common::geometry;
+use common::every_policy::for_every_policy;
+use common::geometry::geometry;
+use common::timed_cache::TimedCache;
 
 const SEED: u64 = 1;
 
@@ -28,42 +33,18 @@ fn letters(set: &[LineAddr]) -> String {
 
 /// Accesses lines of a cache of one set, and checks what each access does and leaves.
 fn check<P: Policy>(ways: u32, steps: &[(char, Outcome, &str)]) {
-    let mut cache = Cache::<P>::new(&geometry(1, ways, 64), SEED);
+    let mut cache = TimedCache::<P>::new(&geometry(1, ways, 64), SEED);
     for (step, &(name, outcome, state)) in steps.iter().enumerate() {
-        let before = letters(cache.set_of(line(name)));
+        let before = letters(&cache.set_of(line(name)));
         let actual = cache.access(line(name));
-        let after = letters(cache.set_of(line(name)));
+        let after = letters(&cache.set_of(line(name)));
         assert_eq!((actual, after.as_str()), (outcome, state), "step {step}: {before}, {name}");
     }
 }
 
-/// Tests of what holds for every policy, each one a function of the policy.
-macro_rules! for_every_policy {
-    ($($rule:ident)*) => {
-        $(mod $rule {
-            use cachesim::policy::{Fifo, Lru, Random};
-
-            #[test]
-            fn lru() {
-                super::rules::$rule::<Lru>();
-            }
-
-            #[test]
-            fn fifo() {
-                super::rules::$rule::<Fifo>();
-            }
-
-            #[test]
-            fn random() {
-                super::rules::$rule::<Random>();
-            }
-        })*
-    };
-}
-
 /// How many of these accesses to a cache of one set miss.
 fn misses<P: Policy>(ways: u32, names: &str) -> usize {
-    let mut cache = Cache::<P>::new(&geometry(1, ways, 64), SEED);
+    let mut cache = TimedCache::<P>::new(&geometry(1, ways, 64), SEED);
     names.chars().filter(|&name| cache.access(line(name)) == Miss).count()
 }
 
@@ -233,10 +214,10 @@ fn fifo_has_beladys_anomaly_and_lru_has_not() {
 #[test]
 fn random_fills_empty_ways_first_and_in_order() {
     for seed in 0..10 {
-        let mut cache = Cache::<Random>::new(&geometry(1, 4, 64), seed);
+        let mut cache = TimedCache::<Random>::new(&geometry(1, 4, 64), seed);
         for (name, state) in [('A', "A..."), ('B', "AB.."), ('C', "ABC."), ('D', "ABCD")] {
             assert_eq!(cache.access(line(name)), Miss);
-            assert_eq!(letters(cache.set_of(line(name))), state);
+            assert_eq!(letters(&cache.set_of(line(name))), state);
         }
     }
 }
@@ -261,7 +242,7 @@ fn random_a_hit_changes_nothing() {
 
 /// The ways of the victims of `fills` fills of a full set of `ways`.
 fn victims(ways: u32, seed: u64, fills: u64) -> Vec<usize> {
-    let mut cache = Cache::<Random>::new(&geometry(1, ways, 64), seed);
+    let mut cache = TimedCache::<Random>::new(&geometry(1, ways, 64), seed);
     let ways = u64::from(ways);
     for number in 0..ways {
         cache.access(LineAddr::from_number(number));
@@ -269,7 +250,7 @@ fn victims(ways: u32, seed: u64, fills: u64) -> Vec<usize> {
     (ways..ways + fills)
         .map(|number| {
             let new = LineAddr::from_number(number);
-            let before = cache.set_of(new).to_vec();
+            let before = cache.set_of(new);
             assert_eq!(cache.access(new), Miss);
             let after = cache.set_of(new);
             let changed: Vec<usize> =
@@ -361,7 +342,7 @@ mod rules {
     pub fn the_first_access_to_every_line_misses_and_the_second_hits<P: Policy>() {
         for (sets, ways) in [(1, 1), (1, 7), (3, 2), (4, 8), (48, 3), (1, 64)] {
             let geometry = geometry(sets, ways, 64);
-            let mut cache = Cache::<P>::new(&geometry, SEED);
+            let mut cache = TimedCache::<P>::new(&geometry, SEED);
             // Line 0 is no special case, nor is whatever an empty way holds.
             for expected in [Miss, Hit] {
                 for number in 0..geometry.lines() {
@@ -375,7 +356,7 @@ mod rules {
         for sets in [2, 3, 4, 6] {
             let line = |set, tag| LineAddr::from_number(tag * sets + set);
             for set in 0..sets {
-                let mut cache = Cache::<P>::new(&geometry(sets, 2, 64), SEED);
+                let mut cache = TimedCache::<P>::new(&geometry(sets, 2, 64), SEED);
                 cache.access(line(set, 0));
                 cache.access(line(set, 1));
                 for tag in 0..10 {
@@ -390,7 +371,7 @@ mod rules {
     /// The reference leaves sets unused where their number is not a power of two.
     pub fn every_set_is_used_and_none_twice<P: Policy>() {
         for sets in [1, 2, 3, 5, 6, 7, 16, 48, 128, 192] {
-            let mut cache = Cache::<P>::new(&geometry(sets, 1, 64), SEED);
+            let mut cache = TimedCache::<P>::new(&geometry(sets, 1, 64), SEED);
             for start in [0, 1, sets - 1, 1 << 40] {
                 for number in start..start + sets {
                     cache.access(LineAddr::from_number(number));
@@ -404,7 +385,7 @@ mod rules {
 
     pub fn all_bits_of_a_line_number_tell_lines_apart<P: Policy>() {
         for sets in [3, 4] {
-            let mut cache = Cache::<P>::new(&geometry(sets, 64, 64), SEED);
+            let mut cache = TimedCache::<P>::new(&geometry(sets, 64, 64), SEED);
             let lines = (0..62).map(|bit| LineAddr::from_number(sets << bit));
             // The same set for all of them, which has room for them.
             for line in lines.clone() {
@@ -417,7 +398,7 @@ mod rules {
     }
 
     pub fn the_line_of_the_last_access_can_be_evicted_at_once<P: Policy>() {
-        let mut cache = Cache::<P>::new(&geometry(4, 1, 64), SEED);
+        let mut cache = TimedCache::<P>::new(&geometry(4, 1, 64), SEED);
         for (number, outcome) in
             [(0, Miss), (0, Hit), (4, Miss), (0, Miss), (1, Miss), (0, Hit), (1, Hit), (8, Miss)]
         {
@@ -426,7 +407,7 @@ mod rules {
     }
 
     pub fn a_repeated_access_changes_nothing<P: Policy>() {
-        let mut once = Cache::<P>::new(&geometry(1, 3, 64), SEED);
+        let mut once = TimedCache::<P>::new(&geometry(1, 3, 64), SEED);
         let mut often = once.clone();
         for name in "ABCADBBECADEFAB".chars() {
             assert_eq!(once.access(line(name)), often.access(line(name)));
@@ -438,11 +419,11 @@ mod rules {
     }
 
     pub fn a_clone_goes_its_own_way<P: Policy>() {
-        let mut cache = Cache::<P>::new(&geometry(1, 2, 64), SEED);
+        let mut cache = TimedCache::<P>::new(&geometry(1, 2, 64), SEED);
         cache.access(line('A'));
         let mut clone = cache.clone();
         clone.access(line('B'));
-        assert_eq!(letters(cache.set_of(line('A'))).matches('B').count(), 0);
+        assert_eq!(letters(&cache.set_of(line('A'))).matches('B').count(), 0);
         assert_eq!(clone.access(line('A')), Hit);
         assert_eq!(cache.access(line('B')), Miss);
     }

@@ -2,7 +2,10 @@
 //! write, and which lock a reader holds. Meant for Miri, which runs them with the weak memory of
 //! the language and not only that of this host, and for `ThreadSanitizer`, as much as for plain runs.
 
-mod common;
+mod common {
+    pub mod geometry;
+    pub mod timed_core;
+}
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{
@@ -13,20 +16,20 @@ use std::thread;
 
 use cachesim::address::LineAddr;
 use cachesim::buffer::{AccessBuffer, Port, Room};
-use cachesim::core::Core;
 use cachesim::geometry::CacheGeometry;
 use cachesim::options::{Config, Output, PolicyKind};
 use cachesim::pages::{PageCache, Regime, SharedGeneration};
 use cachesim::policy::Lru;
 use cachesim::stats::{Counter, FetchSource};
-use common::geometry;
+use common::geometry::geometry;
+use common::timed_core::TimedCore;
 
 /// Of both caches.
 fn caches() -> CacheGeometry {
     geometry(4, 2, 64)
 }
 
-fn core() -> Core<Lru> {
+fn core() -> TimedCore<Lru> {
     let geometry = caches();
     let config = Config {
         icache: geometry,
@@ -37,7 +40,7 @@ fn core() -> Core<Lru> {
         limit: 0,
         output: Output::Auto,
     };
-    Core::new(&config, 0)
+    TimedCore::new(&config, 0)
 }
 
 /// The port of the access with this number.
@@ -84,7 +87,7 @@ impl Drop for EndsOneAtDrop<'_> {
 
 /// A core, and how many accesses it has seen.
 struct Shared {
-    core: Core<Lru>,
+    core: TimedCore<Lru>,
     seen: u64,
 }
 
@@ -126,10 +129,7 @@ fn a_reader_under_the_lock_sees_a_prefix_of_what_is_recorded() {
                     buffer.peek(|port, line, token| {
                         assert_eq!(token >> 1, shared.seen);
                         shared.seen += 1;
-                        match port {
-                            Port::Data => shared.core.access_data(line),
-                            Port::Fetch => shared.core.fetch(line),
-                        };
+                        shared.core.access(port, line);
                     });
                     buffer.clear();
                 }
@@ -166,12 +166,9 @@ fn reports_of_a_shared_core_grow_up_to_everything() {
     let core = Mutex::new(core());
     let running = AtomicU64::new(2);
 
-    let drain = |core: &mut Core<Lru>, buffer: &AccessBuffer| {
+    let drain = |core: &mut TimedCore<Lru>, buffer: &AccessBuffer| {
         let (data, fetches) = buffer.peek(|port, line, _| {
-            match port {
-                Port::Data => core.access_data(line),
-                Port::Fetch => core.fetch(line),
-            };
+            core.access(port, line);
         });
         drained[0].add(data);
         drained[1].add(fetches);
@@ -227,7 +224,7 @@ fn a_counter_never_falls_while_its_writer_adds() {
     let counter = Counter::default();
     counter.set(start);
     thread::scope(|scope| {
-        let writer = scope.spawn(|| (0..adds).for_each(|_| counter.add(1)));
+        let writer = scope.spawn(|| (0..adds).for_each(|_| _ = counter.add(1)));
         let mut last = start;
         while !writer.is_finished() {
             let now = counter.get();

@@ -1,24 +1,30 @@
 //! First in, first out.
 
-use super::{Policy, push_front};
-use crate::address::LineAddr;
+use super::{Policy, Way, earliest};
 
 /// First in, first out: the victim is the line filled first; a hit changes nothing.
 ///
-/// A set is kept in order of fills, the newest line first.
+/// The mark is the time of the fill.
 #[derive(Clone, Debug)]
 pub struct Fifo;
 
 impl Policy for Fifo {
+    type Mark = u64;
+
     fn new(_seed: u64) -> Self {
         Self
     }
 
     #[inline(always)]
-    fn hit(&mut self, _set: &mut [LineAddr], _way: usize) {}
+    fn hit(&mut self, _mark: &mut u64, _now: u64) {}
 
     #[inline(always)]
-    fn fill(&mut self, set: &mut [LineAddr], line: LineAddr) -> LineAddr {
-        push_front(set, line)
+    fn filled(&mut self, now: u64) -> u64 {
+        now
+    }
+
+    #[inline(always)]
+    fn victim(&mut self, set: &[Way<u64>]) -> usize {
+        earliest(set)
     }
 }

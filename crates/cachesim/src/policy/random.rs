@@ -3,7 +3,7 @@
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
-use super::Policy;
+use super::{Policy, Way};
 use crate::address::LineAddr;
 
 /// Random: a uniformly chosen way of a full set is the victim.
@@ -16,22 +16,24 @@ pub struct Random {
 }
 
 impl Policy for Random {
+    type Mark = ();
+
     fn new(seed: u64) -> Self {
         Self { generator: SmallRng::seed_from_u64(seed) }
     }
 
     #[inline(always)]
-    fn hit(&mut self, _set: &mut [LineAddr], _way: usize) {}
+    fn hit(&mut self, _mark: &mut (), _now: u64) {}
 
     #[inline(always)]
-    fn fill(&mut self, set: &mut [LineAddr], line: LineAddr) -> LineAddr {
-        let full = set[set.len() - 1] != LineAddr::INVALID;
-        let way = if full {
-            self.generator.random_range(0..set.len())
-        } else {
-            // Ways are filled in order and never emptied.
-            set.partition_point(|&tag| tag != LineAddr::INVALID)
-        };
-        std::mem::replace(&mut set[way], line)
+    fn filled(&mut self, _now: u64) {}
+
+    #[inline(always)]
+    fn victim(&mut self, set: &[Way<()>]) -> usize {
+        // Ways are filled in order and never emptied.
+        if set[set.len() - 1].line == LineAddr::INVALID {
+            return set.partition_point(|way| way.line != LineAddr::INVALID);
+        }
+        self.generator.random_range(0..set.len())
     }
 }

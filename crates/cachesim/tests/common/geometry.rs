@@ -1,4 +1,4 @@
-//! What the tests of the model share.
+//! Geometries by sets and ways.
 
 use cachesim::geometry::CacheGeometry;
 
