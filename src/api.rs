@@ -13,7 +13,8 @@ use qemu_plugin_sys::{
     qemu_info_t, qemu_plugin_id_t, qemu_plugin_insn, qemu_plugin_register_atexit_cb,
     qemu_plugin_register_flush_cb, qemu_plugin_register_vcpu_exit_cb,
     qemu_plugin_register_vcpu_init_cb, qemu_plugin_register_vcpu_resume_cb,
-    qemu_plugin_register_vcpu_syscall_cb, qemu_plugin_register_vcpu_tb_trans_cb, qemu_plugin_tb,
+    qemu_plugin_register_vcpu_syscall_cb, qemu_plugin_register_vcpu_syscall_ret_cb,
+    qemu_plugin_register_vcpu_tb_trans_cb, qemu_plugin_tb,
 };
 
 use crate::syscalls::Numbers;
@@ -168,6 +169,8 @@ pub trait Events {
     fn made(vcpu_index: u32);
     /// The guest's program makes a system call, on this vCPU's thread. Not told since API 7.
     fn syscall(number: i64, arguments: &[u64; 8]);
+    /// A system call of the guest's program has returned, on the same thread. Not told since API 7.
+    fn syscall_returned(number: i64);
     /// A vCPU runs again after it was idle or stopped.
     fn resumed(vcpu_index: u32);
     /// A vCPU is gone.
@@ -294,8 +297,8 @@ mod by_id {
         Events, c_void, qemu_plugin_id_t, qemu_plugin_register_atexit_cb,
         qemu_plugin_register_flush_cb, qemu_plugin_register_vcpu_exit_cb,
         qemu_plugin_register_vcpu_init_cb, qemu_plugin_register_vcpu_resume_cb,
-        qemu_plugin_register_vcpu_syscall_cb, qemu_plugin_register_vcpu_tb_trans_cb,
-        qemu_plugin_tb,
+        qemu_plugin_register_vcpu_syscall_cb, qemu_plugin_register_vcpu_syscall_ret_cb,
+        qemu_plugin_register_vcpu_tb_trans_cb, qemu_plugin_tb,
     };
 
     pub(super) fn register<E: Events>(id: qemu_plugin_id_t) {
@@ -305,6 +308,7 @@ mod by_id {
             qemu_plugin_register_flush_cb(id, Some(flushed::<E>));
             qemu_plugin_register_vcpu_init_cb(id, Some(made::<E>));
             qemu_plugin_register_vcpu_syscall_cb(id, Some(syscall::<E>));
+            qemu_plugin_register_vcpu_syscall_ret_cb(id, Some(syscall_returned::<E>));
             qemu_plugin_register_vcpu_resume_cb(id, Some(resumed::<E>));
             qemu_plugin_register_vcpu_exit_cb(id, Some(gone::<E>));
             qemu_plugin_register_atexit_cb(id, Some(ending::<E>), std::ptr::null_mut());
@@ -337,6 +341,15 @@ mod by_id {
         a8: u64,
     ) {
         E::syscall(number, &[a1, a2, a3, a4, a5, a6, a7, a8]);
+    }
+
+    unsafe extern "C" fn syscall_returned<E: Events>(
+        _: qemu_plugin_id_t,
+        _: u32,
+        number: i64,
+        _result: i64,
+    ) {
+        E::syscall_returned(number);
     }
 
     unsafe extern "C" fn resumed<E: Events>(_: qemu_plugin_id_t, vcpu_index: u32) {

@@ -8,9 +8,17 @@
 mod api;
 mod callbacks;
 mod disassembly;
+#[cfg(target_os = "linux")]
+mod fatal;
+#[cfg(target_os = "linux")]
+mod forks;
+#[cfg(target_os = "linux")]
+mod handover;
 mod instrument;
 mod output;
 mod session;
+#[cfg(target_os = "linux")]
+mod signals;
 mod syscalls;
 mod userdata;
 mod vcpu;

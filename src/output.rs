@@ -7,7 +7,7 @@
 use std::ffi::{OsString, c_int};
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::fd::FromRawFd;
+use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -16,21 +16,28 @@ use anyhow::{Context, bail};
 use cachesim::options::{Output, PathTemplate};
 
 use crate::api::{self, Emulation, Qemu};
+#[cfg(target_os = "linux")]
+use crate::handover;
 
-/// Whether the command line or the environment of this QEMU turned plugin logging on. Asked only where
-/// QEMU does not export its log mask.
-fn logging_requested(emulation: Emulation) -> bool {
+/// The value of option `name` on the command line of this QEMU, or else, in user mode, of the environment's
+/// `variable`.
+fn qemu_option(emulation: Emulation, name: &str, variable: &str) -> Option<String> {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let arguments: Vec<_> = arguments.iter().map(|arg| arg.to_string_lossy()).collect();
     let arguments: Vec<&str> = arguments.iter().map(AsRef::as_ref).collect();
-    let items = match emulation {
+    match emulation {
         Emulation::User => {
-            let option = user_mode_option(&arguments, "d").map(ToOwned::to_owned);
-            option.or_else(|| std::env::var("QEMU_LOG").ok())
+            let option = user_mode_option(&arguments, name).map(ToOwned::to_owned);
+            option.or_else(|| std::env::var(variable).ok())
         }
-        Emulation::System { .. } => system_mode_option(&arguments, "d").map(ToOwned::to_owned),
-    };
-    items.is_some_and(|items| items.split(',').any(|item| item == "plugin" || item == "all"))
+        Emulation::System { .. } => system_mode_option(&arguments, name).map(ToOwned::to_owned),
+    }
+}
+
+/// Whether plugin logging was turned on at the start. Asked only where QEMU does not export its log mask.
+fn logging_requested(emulation: Emulation) -> bool {
+    qemu_option(emulation, "d", "QEMU_LOG")
+        .is_some_and(|items| items.split(',').any(|item| item == "plugin" || item == "all"))
 }
 
 /// The value of option `name` of a user-mode QEMU, the last one counting. Its options end where the
@@ -80,6 +87,8 @@ pub struct Outlet {
     /// Where relative file names begin: the guest's program may change the directory.
     directory: PathBuf,
     logging_requested: bool,
+    /// Where QEMU's log goes, with `%d` for the process, if not to stderr.
+    log_file: Option<String>,
 }
 
 impl Outlet {
@@ -91,7 +100,12 @@ impl Outlet {
     pub fn new(output: Output, emulation: Emulation) -> anyhow::Result<Self> {
         // Where the directory has gone, so has what is written relative to it.
         let directory = std::env::current_dir().unwrap_or_default();
-        let outlet = Self { output, directory, logging_requested: logging_requested(emulation) };
+        let outlet = Self {
+            output,
+            directory,
+            logging_requested: logging_requested(emulation),
+            log_file: qemu_option(emulation, "D", "QEMU_LOG_FILENAME"),
+        };
         if let Output::File(template) = &outlet.output {
             check_writable(&outlet.path(template)).with_context(|| format!("out={template}"))?;
         }
@@ -109,9 +123,7 @@ impl Outlet {
             Output::Auto | Output::Log if logging => api::log(report),
             Output::Auto | Output::Stderr => to_stderr(report),
             Output::Log => {
-                complain(
-                    "out=log: QEMU's log does not take plugin output (add -d plugin); the report follows",
-                );
+                complain(NO_LOG);
                 to_stderr(report);
             }
             Output::File(template) => {
@@ -122,6 +134,56 @@ impl Outlet {
                 }
             }
         }
+    }
+}
+
+const NO_LOG: &str =
+    "out=log: QEMU's log does not take plugin output (add -d plugin); the report follows";
+
+/// The report of a program that is about to be replaced by another, unless that fails.
+#[cfg(target_os = "linux")]
+impl Outlet {
+    /// Writes `report` if the execve that this thread is about to call succeeds. A file is written now:
+    /// the report at the end of a program that goes on takes its place. If the call returns,
+    /// [`Outlet::program_not_replaced`] has to be called.
+    pub fn write_if_program_is_replaced(&self, qemu: &Qemu, report: &str) {
+        let logging = qemu.plugin_logging().unwrap_or(self.logging_requested);
+        let destination = match &self.output {
+            Output::File(_) => return self.write(qemu, report),
+            Output::Auto | Output::Log if logging => self.open_log(),
+            Output::Auto | Output::Log | Output::Stderr => None,
+        };
+        let complaint = match &self.output {
+            Output::Log if !logging => format!("cache: {NO_LOG}\n"),
+            _ => String::new(),
+        };
+        // Where there is no standard error any more, there is nowhere to write to.
+        let Some(destination) = destination.or_else(stderr_file) else { return };
+        if let Err(error) = handover::offer(&format!("{complaint}{report}"), &destination) {
+            complain(&format!(
+                "execve: nobody to leave the report with ({error}); it is lost if the call succeeds"
+            ));
+        }
+    }
+
+    /// The execve has failed.
+    pub fn program_not_replaced() {
+        handover::cancel();
+    }
+
+    /// QEMU's log, if it is a file.
+    fn open_log(&self) -> Option<File> {
+        let name = self.log_file.as_ref()?.replace("%d", &std::process::id().to_string());
+        fs::OpenOptions::new().append(true).open(self.directory.join(name)).ok()
+    }
+}
+
+/// The standard error that QEMU was started with.
+#[cfg(target_os = "linux")]
+fn stderr_file() -> Option<File> {
+    match STDERR.get().and_then(Option::as_ref) {
+        Some(kept) => kept.open(),
+        None => duplicate_high(libc::STDERR_FILENO),
     }
 }
 
@@ -181,14 +243,14 @@ impl KeptStderr {
     }
 
     fn write(&self, text: &str) -> io::Result<()> {
-        if identity(&self.copy) == Some(self.identity) {
-            return (&self.copy).write_all(text.as_bytes());
-        }
-        let now = duplicate_high(libc::STDERR_FILENO).ok_or(io::ErrorKind::NotFound)?;
-        if identity(&now) == Some(self.identity) {
-            return (&now).write_all(text.as_bytes());
-        }
-        Err(io::ErrorKind::NotFound.into())
+        self.open().ok_or(io::ErrorKind::NotFound)?.write_all(text.as_bytes())
+    }
+
+    /// A descriptor of the same file, if the guest's program has left one.
+    fn open(&self) -> Option<File> {
+        let is_it = |file: &File| identity(file) == Some(self.identity);
+        let kept = is_it(&self.copy).then(|| duplicate_high(self.copy.as_raw_fd())).flatten();
+        kept.or_else(|| duplicate_high(libc::STDERR_FILENO).filter(is_it))
     }
 }
 
@@ -199,7 +261,7 @@ fn identity(file: &File) -> Option<(u64, u64)> {
 
 /// A second descriptor of `descriptor`, closed by execve, as high as it may be: programs get and expect
 /// the lowest numbers.
-fn duplicate_high(descriptor: c_int) -> Option<File> {
+pub fn duplicate_high(descriptor: c_int) -> Option<File> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: writes the struct it is given.
     let known = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } == 0;

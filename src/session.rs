@@ -2,7 +2,6 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::anyhow;
 use cachesim::core::Lines;
@@ -11,7 +10,7 @@ use cachesim::options::{self, Config, GuestMode, Host, PolicyKind, Request};
 use cachesim::policy::{Fifo, Lru, Random};
 use cachesim::report::{MissLists, MissRow, Rank, Snapshot, table, top_by};
 use isa::Isa;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RawMutex};
 use qemu_plugin_sys::qemu_plugin_tb;
 
 use crate::api::{Emulation, Events, Qemu};
@@ -24,6 +23,8 @@ use crate::instrument::Translator;
 use crate::output::{self, Outlet};
 use crate::syscalls;
 use crate::vcpu::{Machine, Machines, Simulator, expect_several, several_expected};
+#[cfg(target_os = "linux")]
+use crate::{fatal, forks, signals};
 
 /// The run. Set once, by install, and never freed: QEMU may call back until the process is gone.
 static SESSION: OnceLock<Session> = OnceLock::new();
@@ -39,7 +40,8 @@ struct Session {
     /// The callbacks for code translated when cores are shared.
     shared: CallbackSet,
     syscalls: Option<syscalls::Numbers>,
-    reported: AtomicBool,
+    /// Whether the report has been written; locked while it is.
+    reported: Mutex<bool>,
 }
 
 /// Installs the plugin; the status for QEMU.
@@ -78,6 +80,8 @@ fn try_install(qemu: Qemu, arguments: &[String]) -> anyhow::Result<()> {
     if let Some(session) = SESSION.get() {
         output::keep_stderr();
         session.qemu.register::<Session>();
+        #[cfg(target_os = "linux")]
+        session.guard_program();
     }
     Ok(())
 }
@@ -120,7 +124,7 @@ impl Session {
             private,
             shared,
             syscalls,
-            reported: AtomicBool::new(false),
+            reported: Mutex::new(false),
         })
     }
 
@@ -156,12 +160,60 @@ impl Session {
         Snapshot { cores: counts.cores, lists }
     }
 
+    /// Writes the report, once. Whoever comes second waits until it is written: the process may end
+    /// when this returns.
     fn report(&self) {
-        if self.reported.swap(true, Ordering::AcqRel) {
+        let mut reported = self.reported.lock();
+        if !*reported {
+            self.outlet.write(&self.qemu, &table::render(&self.snapshot()));
+            *reported = true;
+        }
+    }
+
+    /// Whether a system call replaces the program if it succeeds.
+    fn replaces_program(&self, number: i64) -> bool {
+        self.syscalls.is_some_and(|syscalls| syscalls.replaces_program(number))
+    }
+
+    /// What only a program has: it is ended by signals that it need not know of, and forks.
+    #[cfg(target_os = "linux")]
+    fn guard_program(&self) {
+        if self.qemu.emulation != Emulation::User {
             return;
         }
-        self.outlet.write(&self.qemu, &table::render(&self.snapshot()));
+        if let Err(error) = forks::follow(every_lock, in_child) {
+            output::complain(&format!("forks of programs with threads may not report: {error:#}"));
+        }
+        let report = || with_session("death", Session::report);
+        if let Err(error) = fatal::before_death(report).and(signals::before_death(report)) {
+            complain_of_signals(&error);
+        }
     }
+}
+
+#[cfg(target_os = "linux")]
+fn complain_of_signals(error: &anyhow::Error) {
+    output::complain(&format!("no report if a signal ends the program: {error:#}"));
+}
+
+/// In a child that the guest's program has forked.
+#[cfg(target_os = "linux")]
+fn in_child() {
+    if let Err(error) = signals::go_on_in_child() {
+        complain_of_signals(&error);
+    }
+}
+
+/// All locks of the run, in the order in which they are taken.
+#[cfg(target_os = "linux")]
+fn every_lock(act: &dyn Fn(&'static RawMutex)) {
+    let Some(session) = SESSION.get() else { return };
+    // SAFETY: what is done to the locks is the caller's business.
+    unsafe {
+        act(session.reported.raw());
+        act(session.translator.raw());
+    }
+    session.simulator.every_lock(act);
 }
 
 /// Whether every instruction that can change address translation is known, and accesses tell the
@@ -220,6 +272,23 @@ impl Events for Session {
             if session.syscalls.is_some_and(|syscalls| syscalls.may_start_thread(number, arguments))
             {
                 expect_several();
+            }
+            #[cfg(target_os = "linux")]
+            if session.replaces_program(number) && !*session.reported.lock() {
+                let report = table::render(&session.snapshot());
+                session.outlet.write_if_program_is_replaced(&session.qemu, &report);
+            }
+        });
+    }
+
+    fn syscall_returned(number: i64) {
+        #[cfg(target_os = "linux")]
+        with_session("system call", |session| {
+            if session.replaces_program(number) {
+                Outlet::program_not_replaced();
+            }
+            if session.syscalls.is_some_and(|syscalls| syscalls.sets_signal_action(number)) {
+                signals::catch_defaults();
             }
         });
     }

@@ -8,6 +8,9 @@
 pub struct Numbers {
     clone: i64,
     clone3: i64,
+    execve: i64,
+    execveat: i64,
+    rt_sigaction: i64,
     /// Which argument of `clone` has the flags: the second where the architecture has them
     /// backwards.
     clone_flags: usize,
@@ -17,27 +20,47 @@ const CLONE_VM: u64 = 0x100;
 const CLONE_VFORK: u64 = 0x4000;
 
 impl Numbers {
-    const fn new(clone: i64, clone3: i64) -> Self {
-        Self { clone, clone3, clone_flags: 0 }
+    const fn new(
+        [clone, clone3]: [i64; 2],
+        [execve, execveat]: [i64; 2],
+        rt_sigaction: i64,
+    ) -> Self {
+        Self { clone, clone3, execve, execveat, rt_sigaction, clone_flags: 0 }
     }
 
     /// Of the guest architecture that QEMU calls `target`.
     pub fn of_target(target: &str) -> Option<Self> {
         Some(match target {
             "aarch64" | "aarch64_be" | "hexagon" | "loongarch64" | "or1k" | "riscv32"
-            | "riscv64" => Self::new(220, 435),
-            "x86_64" => Self::new(56, 435),
-            "arm" | "armeb" | "hppa" | "i386" | "m68k" | "microblaze" | "microblazeel" | "ppc"
-            | "ppc64" | "ppc64le" | "sh4" | "sh4eb" => Self::new(120, 435),
-            "s390x" => Self { clone_flags: 1, ..Self::new(120, 435) },
-            "mips" | "mipsel" => Self::new(4120, 4435),
-            "mips64" | "mips64el" => Self::new(5055, 5435),
-            "mipsn32" | "mipsn32el" => Self::new(6055, 6435),
-            "sparc" | "sparc32plus" | "sparc64" => Self::new(217, 435),
-            "alpha" => Self::new(312, 545),
-            "xtensa" | "xtensaeb" => Self::new(116, 435),
+            | "riscv64" => Self::new([220, 435], [221, 281], 134),
+            "x86_64" => Self::new([56, 435], [59, 322], 13),
+            "i386" => Self::new([120, 435], [11, 358], 174),
+            "arm" | "armeb" => Self::new([120, 435], [11, 387], 174),
+            "hppa" => Self::new([120, 435], [11, 342], 174),
+            "m68k" => Self::new([120, 435], [11, 355], 174),
+            "microblaze" | "microblazeel" | "sh4" | "sh4eb" => {
+                Self::new([120, 435], [11, 388], 174)
+            }
+            "ppc" | "ppc64" | "ppc64le" => Self::new([120, 435], [11, 362], 173),
+            "s390x" => Self { clone_flags: 1, ..Self::new([120, 435], [11, 354], 174) },
+            "mips" | "mipsel" => Self::new([4120, 4435], [4011, 4356], 4194),
+            "mips64" | "mips64el" => Self::new([5055, 5435], [5057, 5316], 5013),
+            "mipsn32" | "mipsn32el" => Self::new([6055, 6435], [6057, 6320], 6013),
+            "sparc" | "sparc32plus" | "sparc64" => Self::new([217, 435], [59, 350], 102),
+            "alpha" => Self::new([312, 545], [59, 513], 352),
+            "xtensa" | "xtensaeb" => Self::new([116, 435], [117, 341], 225),
             _ => return None,
         })
+    }
+
+    /// Whether this call replaces the program by another one, if it succeeds.
+    pub fn replaces_program(&self, number: i64) -> bool {
+        number == self.execve || number == self.execveat
+    }
+
+    /// Whether this call sets what a signal does.
+    pub fn sets_signal_action(&self, number: i64) -> bool {
+        number == self.rt_sigaction
     }
 
     /// Whether this call may start a thread: a `clone` that shares memory and is no `vfork`, which

@@ -25,7 +25,7 @@ use cachesim::pages::PageCache;
 use cachesim::policy::{Fifo, Lru, Policy, Random};
 use cachesim::report::{CacheCounts, CoreSnapshot};
 use cachesim::stats::{CoreStats, Counter, FetchSource};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RawMutex};
 
 use crate::userdata::{AccessData, FetchData};
 
@@ -512,6 +512,9 @@ pub trait Simulator: Sync {
 
     /// See [`Machine::retire`].
     fn retire(&self, index: u32);
+
+    /// Calls `act` for every lock, in the order in which they are taken.
+    fn every_lock(&'static self, act: &dyn Fn(&'static RawMutex));
 }
 
 impl<P: Policy> Simulator for Machine<P> {
@@ -565,5 +568,15 @@ impl<P: Policy> Simulator for Machine<P> {
 
     fn retire(&self, index: u32) {
         Machine::retire(self, index);
+    }
+
+    fn every_lock(&'static self, act: &dyn Fn(&'static RawMutex)) {
+        // SAFETY: what is done to the locks is the caller's business.
+        unsafe {
+            act(self.registry.raw());
+            for core in &self.cores {
+                act(core.model.raw());
+            }
+        }
     }
 }
