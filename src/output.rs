@@ -8,7 +8,7 @@ use std::ffi::{OsString, c_int};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, FromRawFd};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -233,30 +233,73 @@ struct KeptStderr {
     copy: File,
     /// Device and inode, to know it again: the guest's program may put its own files on any number.
     identity: (u64, u64),
+    /// The process that kept it. A child may have closed all it found.
+    process: u32,
 }
 
 impl KeptStderr {
     fn keep() -> Option<Self> {
         let copy = duplicate_high(libc::STDERR_FILENO)?;
         let identity = identity(&copy)?;
-        Some(Self { copy, identity })
+        Some(Self { copy, identity, process: std::process::id() })
     }
 
     fn write(&self, text: &str) -> io::Result<()> {
         self.open().ok_or(io::ErrorKind::NotFound)?.write_all(text.as_bytes())
     }
 
-    /// A descriptor of the same file, if the guest's program has left one.
+    /// A descriptor of the same file, if the guest's program has left one, in this process or in that
+    /// which kept it.
     fn open(&self) -> Option<File> {
         let is_it = |file: &File| identity(file) == Some(self.identity);
+        let elsewhere = |number: c_int| {
+            let shared = descriptor_of(self.process, number).filter(is_it);
+            shared.or_else(|| reopened(self.process, number).filter(is_it))
+        };
         let kept = is_it(&self.copy).then(|| duplicate_high(self.copy.as_raw_fd())).flatten();
         kept.or_else(|| duplicate_high(libc::STDERR_FILENO).filter(is_it))
+            .or_else(|| elsewhere(self.copy.as_raw_fd()))
+            .or_else(|| elsewhere(libc::STDERR_FILENO))
     }
 }
 
 fn identity(file: &File) -> Option<(u64, u64)> {
     let metadata = file.metadata().ok()?;
     Some((metadata.dev(), metadata.ino()))
+}
+
+/// A second descriptor of another process's, as far as the system allows that.
+#[cfg(target_os = "linux")]
+fn descriptor_of(process: u32, number: c_int) -> Option<File> {
+    // SAFETY: system calls that make a descriptor or fail; it belongs to nobody else.
+    unsafe {
+        let make = |made: libc::c_long| {
+            let made = c_int::try_from(made).ok().filter(|&made| made >= 0)?;
+            Some(File::from_raw_fd(made))
+        };
+        let owner = make(libc::syscall(libc::SYS_pidfd_open, process, 0))?;
+        make(libc::syscall(libc::SYS_pidfd_getfd, owner.as_raw_fd(), number, 0))
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn descriptor_of(_: u32, _: c_int) -> Option<File> {
+    None
+}
+
+/// What another process has open, opened once more. Not a regular file: that would be written from its
+/// start, by us and by the other.
+fn reopened(process: u32, number: c_int) -> Option<File> {
+    let path = format!("/proc/{process}/fd/{number}");
+    if fs::metadata(&path).ok()?.is_file() {
+        return None;
+    }
+    // Without waiting for a reader of a pipe that has none.
+    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+    let file = fs::OpenOptions::new().append(true).custom_flags(flags).open(path).ok()?;
+    // SAFETY: of a descriptor of ours.
+    unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETFL, libc::O_APPEND) };
+    Some(file)
 }
 
 /// A second descriptor of `descriptor`, closed by execve, as high as it may be: programs get and expect

@@ -8,19 +8,15 @@
 //! the signal. That thread takes no signals itself. The interrupted one waits a moment, so that the
 //! guest does not go on beyond its death; only a moment, for it may hold what the report needs.
 
+use std::cell::UnsafeCell;
 use std::ffi::c_int;
-use std::fs::File;
-use std::io::{self, Read};
-use std::mem;
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd};
+use std::mem::{self, MaybeUninit};
 use std::ptr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::thread;
 
 use anyhow::{Context, anyhow};
-
-use crate::output::duplicate_high;
 
 /// The signals whose default action ends a process without a core dump.
 const FATAL: [c_int; 12] = [
@@ -41,8 +37,16 @@ const FATAL: [c_int; 12] = [
 /// How long an interrupted thread waits for the process to die, at most.
 const WAIT_MILLISECONDS: c_int = 300;
 
-/// Where the handler writes the signal's number; negative when there is nobody to read it.
-static TELL: AtomicI32 = AtomicI32::new(-1);
+/// What the thread waits for. Not a descriptor: a guest's program may close all it finds.
+static WAKE: Semaphore = Semaphore(UnsafeCell::new(MaybeUninit::zeroed()));
+
+struct Semaphore(UnsafeCell<MaybeUninit<libc::sem_t>>);
+
+// SAFETY: threads use it by the functions that are made for that; it is set up before there are two.
+unsafe impl Sync for Semaphore {}
+
+/// The signal that was caught; 0 before, and negative where there is no thread to tell.
+static CAUGHT: AtomicI32 = AtomicI32::new(-1);
 
 /// What is done before the process dies.
 static BEFORE: OnceLock<fn()> = OnceLock::new();
@@ -50,7 +54,7 @@ static BEFORE: OnceLock<fn()> = OnceLock::new();
 /// Calls `before` when one of these signals is about to end the process.
 ///
 /// # Errors
-/// Where the system has no thread or descriptors left.
+/// Where the system has no thread left.
 pub fn before_death(before: fn()) -> anyhow::Result<()> {
     BEFORE.set(before).map_err(|_| anyhow!("asked for twice"))?;
     start_thread()?;
@@ -60,7 +64,7 @@ pub fn before_death(before: fn()) -> anyhow::Result<()> {
 
 /// Catches the signals that have their default action now: it may have been set again.
 pub fn catch_defaults() {
-    if TELL.load(Ordering::Relaxed) < 0 {
+    if CAUGHT.load(Ordering::Relaxed) < 0 {
         return;
     }
     for signal in FATAL {
@@ -83,68 +87,74 @@ pub fn catch_defaults() {
 /// # Errors
 /// As for [`before_death`].
 pub fn go_on_in_child() -> anyhow::Result<()> {
-    let parents = TELL.swap(-1, Ordering::Relaxed);
-    if parents < 0 {
+    if CAUGHT.swap(-1, Ordering::Relaxed) < 0 {
         return Ok(());
     }
-    // SAFETY: this copy of the descriptor is the child's, and nobody else's.
-    drop(unsafe { File::from_raw_fd(parents) });
     start_thread()
 }
 
+/// Starts the one thread that waits.
 fn start_thread() -> anyhow::Result<()> {
-    let (read, write) = io::pipe().context("no pipe")?;
-    let high = |low: c_int| duplicate_high(low).context("no descriptor");
-    let (read, write) = (high(read.as_raw_fd())?, high(write.as_raw_fd())?);
-    // SAFETY: all zeros is a value of this type; the mask is put back as it was.
-    let (spawned, _) = unsafe {
+    // SAFETY: all zeros is a value of these types; nobody uses the semaphore yet; the mask is put back as
+    // it was.
+    let spawned = unsafe {
+        libc::sem_init(WAKE.0.get().cast(), 0, 0);
         let mut all: libc::sigset_t = mem::zeroed();
         let mut before: libc::sigset_t = mem::zeroed();
         libc::sigfillset(&raw mut all);
         libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
         // It has the mask of this thread.
-        let spawned = thread::Builder::new()
-            .name("cache report".to_owned())
-            .stack_size(1 << 20)
-            .spawn(|| die_when_told(read));
-        (spawned, libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, ptr::null_mut()))
+        let builder = thread::Builder::new().name("cache report".to_owned()).stack_size(1 << 20);
+        let spawned = builder.spawn(die_when_told);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, ptr::null_mut());
+        spawned
     };
     spawned.context("no thread")?;
-    TELL.store(write.into_raw_fd(), Ordering::Relaxed);
+    CAUGHT.store(0, Ordering::Relaxed);
     Ok(())
 }
 
 /// The handler.
 extern "C" fn caught(signal: c_int) {
-    let byte = u8::try_from(signal).unwrap_or_default();
     // SAFETY: calls that a handler may make; the place of `errno` is this thread's.
     unsafe {
         let errno = libc::__errno_location();
         let before = *errno;
-        libc::write(TELL.load(Ordering::Relaxed), (&raw const byte).cast(), 1);
+        match CAUGHT.compare_exchange(0, signal, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => _ = libc::sem_post(WAKE.0.get().cast()),
+            // It is blocked here, and comes when this returns.
+            Err(nobody) if nobody < 0 => die_of(signal),
+            Err(_) => {}
+        }
         libc::poll(ptr::null_mut(), 0, WAIT_MILLISECONDS);
         *errno = before;
     }
 }
 
 /// The thread.
-fn die_when_told(mut read: File) {
-    let mut byte = [0];
-    if read.read_exact(&mut byte).is_err() {
-        return;
-    }
+fn die_when_told() {
+    // SAFETY: set up by `start_thread`.
+    while unsafe { libc::sem_wait(WAKE.0.get().cast()) } != 0 {}
     if let Some(before) = BEFORE.get() {
         before();
     }
-    let signal = c_int::from(byte[0]);
-    // SAFETY: all zeros is a value of these types; ends the process.
+    let signal = CAUGHT.load(Ordering::Relaxed);
+    // SAFETY: all zeros is a value of this type.
+    unsafe {
+        let mut only: libc::sigset_t = mem::zeroed();
+        libc::sigaddset(&raw mut only, signal);
+        libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const only, ptr::null_mut());
+    }
+    die_of(signal);
+}
+
+/// Sends this process `signal` with its default action.
+fn die_of(signal: c_int) {
+    // SAFETY: all zeros is a value of this type; calls that a handler may make.
     unsafe {
         let mut action: libc::sigaction = mem::zeroed();
         action.sa_sigaction = libc::SIG_DFL;
         libc::sigaction(signal, &raw const action, ptr::null_mut());
-        let mut only: libc::sigset_t = mem::zeroed();
-        libc::sigaddset(&raw mut only, signal);
-        libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const only, ptr::null_mut());
         libc::kill(libc::getpid(), signal);
     }
 }
