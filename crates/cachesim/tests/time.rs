@@ -127,7 +127,8 @@ fn victim<P: Policy>(ways: u32, start: u64) -> u64 {
 
 #[test]
 fn the_victim_is_the_earliest_line_on_both_sides_of_a_power_of_two() {
-    for ways in [2, 3, 4, 7, 8, 9, 16] {
+    let ways: &[u32] = if cfg!(miri) { &[2, 8] } else { &[2, 3, 4, 7, 8, 9, 16] };
+    for &ways in ways {
         let accesses = u64::from(ways) + 2;
         for bit in [8, 15, 16, 28, 29, 31, 32, 33, 52, 53, 60, 61] {
             for earlier in 0..=accesses {
