@@ -1,10 +1,15 @@
 // Dies by a signal, after a bit of work.
 //
 // Usage: aborter abort|segv|illegal          (SIGABRT, SIGSEGV, SIGILL)
+//        aborter pipe|term|usr1              (SIGPIPE, SIGTERM, SIGUSR1)
+// `pipe` writes into a pipe that nobody can read; `term` and `usr1` send
+// themselves the signal. Prints `aborter: alive` if it survives.
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 __attribute__((noipa)) static unsigned long work(volatile unsigned long *words)
 {
@@ -12,6 +17,18 @@ __attribute__((noipa)) static unsigned long work(volatile unsigned long *words)
     for (int i = 0; i < 20000; i++)
         sum += words[i % 1024]++;
     return sum;
+}
+
+static void write_unread(void)
+{
+    int ends[2];
+    if (pipe(ends)) {
+        perror("aborter: pipe");
+        exit(1);
+    }
+    close(ends[0]);
+    if (write(ends[1], "", 1) < 0)
+        perror("aborter: write");
 }
 
 static void illegal(void)
@@ -44,6 +61,13 @@ int main(int argc, char **argv)
     }
     if (!strcmp(how, "illegal"))
         illegal();
-    fprintf(stderr, "usage: aborter abort|segv|illegal\n");
+    if (!strcmp(how, "pipe"))
+        write_unread();
+    if (!strcmp(how, "term"))
+        raise(SIGTERM);
+    if (!strcmp(how, "usr1"))
+        raise(SIGUSR1);
+    printf("aborter: alive\n");
+    fprintf(stderr, "usage: aborter abort|segv|illegal|pipe|term|usr1\n");
     return 2;
 }

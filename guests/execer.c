@@ -1,12 +1,21 @@
 // execve, failing or not, after a bit of work.
 //
-// Usage: execer fail [N]            N failing calls (default 100), then goes on
-//        execer ok PATH [ARGS...]   replaces itself by PATH
+// Usage: execer fail [N]                N failing calls (default 100), then goes on;
+//                                       fails if they leave descriptors or children
+//        execer ok PATH [ARGS...]       replaces itself by PATH
+//        execer closed PATH [ARGS...]   the same, its standard error closed before
+//        execer search NAME [ARGS...]   replaces itself by the first NAME in $PATH
+//        execer fork|vfork|spawn PATH [ARGS...]
+//                                       replaces a child by PATH, made so or by
+//                                       posix_spawn; exits with the child's status
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <dirent.h>
 #include <errno.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -19,12 +28,65 @@ __attribute__((noipa)) static unsigned long work(volatile unsigned long *words)
     return sum;
 }
 
+static int open_descriptors(void)
+{
+    DIR *directory = opendir("/proc/self/fd");
+    if (!directory) {
+        perror("execer: /proc/self/fd");
+        exit(1);
+    }
+    int number = 0;
+    while (readdir(directory))
+        number++;
+    closedir(directory);
+    return number;
+}
+
+static void check_nothing_left(int descriptors)
+{
+    int now = open_descriptors(), status;
+    if (now != descriptors) {
+        fprintf(stderr, "execer: %d descriptors, %d before\n", now, descriptors);
+        exit(1);
+    }
+    if (waitpid(-1, &status, WNOHANG | __WALL) != -1 || errno != ECHILD) {
+        fprintf(stderr, "execer: there is a child\n");
+        exit(1);
+    }
+}
+
+// Replaces a child by `arguments` and returns the child's status.
+static int in_child(const char *how, char **arguments)
+{
+    pid_t child = -1;
+    if (!strcmp(how, "spawn")) {
+        int error = posix_spawn(&child, arguments[0], NULL, NULL, arguments, environ);
+        if (error) {
+            fprintf(stderr, "execer: posix_spawn: %s\n", strerror(error));
+            return 1;
+        }
+    } else {
+        child = !strcmp(how, "vfork") ? vfork() : fork();
+        if (child == 0) {
+            execve(arguments[0], arguments, environ);
+            _exit(127);
+        }
+    }
+    int status;
+    if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status)) {
+        perror("execer: child");
+        return 1;
+    }
+    return WEXITSTATUS(status);
+}
+
 int main(int argc, char **argv)
 {
     static unsigned long words[1024];
     const char *mode = argc > 1 ? argv[1] : "";
     work(words);
     if (!strcmp(mode, "fail")) {
+        int descriptors = open_descriptors();
         unsigned long n = argc > 2 ? strtoul(argv[2], NULL, 0) : 100;
         for (unsigned long i = 0; i < n; i++) {
             // A missing file, and a directory.
@@ -38,14 +100,25 @@ int main(int argc, char **argv)
             }
             work(words);
         }
+        check_nothing_left(descriptors);
         printf("execer: ok %lu failed\n", n);
         return 0;
     }
-    if (!strcmp(mode, "ok") && argc > 2) {
+    if (argc > 2 && (!strcmp(mode, "fork") || !strcmp(mode, "vfork") || !strcmp(mode, "spawn")))
+        return in_child(mode, argv + 2);
+    if (!strcmp(mode, "search") && argc > 2) {
+        execvp(argv[2], argv + 2);
+        perror("execer: execvp");
+        return 1;
+    }
+    if (argc > 2 && (!strcmp(mode, "ok") || !strcmp(mode, "closed"))) {
+        if (!strcmp(mode, "closed"))
+            close(STDERR_FILENO);
         execve(argv[2], argv + 2, environ);
         perror("execer: execve");
         return 1;
     }
-    fprintf(stderr, "usage: execer fail [N] | execer ok PATH [ARGS...]\n");
+    fprintf(stderr, "usage: execer fail [N] |"
+                    " execer ok|closed|search|fork|vfork|spawn PATH [ARGS...]\n");
     return 2;
 }

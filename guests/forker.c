@@ -4,10 +4,13 @@
 // Usage: forker SHAPE [K]          (default 4 children, at most 100)
 // SHAPE: `row`      one child after the other
 //        `nested`   each child forks the next one and waits for it
+//        `killed`   one after the other, each of which loops until its parent
+//                   kills it by SIGTERM
 //        `threads`  in a row, while two threads allocate memory and make code
 //                   be translated again in hot loops (not deterministic)
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,6 +81,37 @@ static void *retranslate(void *argument)
 
 static unsigned long words[1024];
 
+// Forks a child that works, and kills it by SIGTERM when it has.
+static void fork_and_kill(void)
+{
+    int ends[2], status;
+    if (pipe(ends))
+        fail("forker: pipe");
+    pid_t child = fork();
+    if (child < 0)
+        fail("forker: fork");
+    if (child == 0) {
+        work_of_child(words);
+        if (write(ends[1], "", 1) != 1)
+            fail("forker: write");
+        for (;;)
+            work_of_child(words);
+    }
+    char ready;
+    if (read(ends[0], &ready, 1) != 1)
+        fail("forker: read");
+    close(ends[0]);
+    close(ends[1]);
+    if (kill(child, SIGTERM))
+        fail("forker: kill");
+    if (waitpid(child, &status, 0) != child)
+        fail("forker: waitpid");
+    if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGTERM) {
+        fprintf(stderr, "forker: a killed child ended with wait status %#x\n", (unsigned)status);
+        exit(101);
+    }
+}
+
 // Forks child number `i` (from 0) of `k`; its status is i + 1.
 static void fork_child(int i, int k, int nested)
 {
@@ -105,8 +139,9 @@ int main(int argc, char **argv)
     const char *shape = argc > 1 ? argv[1] : "";
     int k = argc > 2 ? atoi(argv[2]) : 4;
     int nested = !strcmp(shape, "nested"), threads = !strcmp(shape, "threads");
-    if ((!nested && !threads && strcmp(shape, "row")) || k < 1 || k > 100) {
-        fprintf(stderr, "usage: forker row|nested|threads [K], 1 <= K <= 100\n");
+    int killed = !strcmp(shape, "killed");
+    if ((!nested && !threads && !killed && strcmp(shape, "row")) || k < 1 || k > 100) {
+        fprintf(stderr, "usage: forker row|nested|killed|threads [K], 1 <= K <= 100\n");
         return 2;
     }
     if (threads) {
@@ -119,6 +154,9 @@ int main(int argc, char **argv)
     }
     if (nested)
         fork_child(0, k, nested);
+    else if (killed)
+        for (int i = 0; i < k; i++)
+            fork_and_kill();
     else
         for (int i = 0; i < k; i++)
             fork_child(i, k, nested);

@@ -3,6 +3,8 @@
 //
 // Usage: spin MODE [THREADS]          (default 1 thread)
 // MODE: `default`  default actions; loops for ever
+//       `reset`    sets a handler for SIGTERM, SIGINT and SIGHUP, then their default
+//                  actions again; loops for ever
 //       `handle`   SIGTERM and SIGINT print `handled` and exit with status 7;
 //                  loops for ever
 //       `ignore`   ignores SIGTERM and SIGINT; exits with 0 after about 1 s
@@ -62,16 +64,27 @@ static void set_action(void (*handler)(int))
     sigaction(SIGINT, &action, NULL);
 }
 
+static void set_and_reset(void)
+{
+    static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+    struct sigaction handled = {.sa_handler = on_signal}, standard = {.sa_handler = SIG_DFL};
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        sigaction(signals[i], &handled, NULL);
+        sigaction(signals[i], &standard, NULL);
+    }
+}
+
 int main(int argc, char **argv)
 {
-    static const char *const modes[] = {"default", "handle", "ignore", "blocked", "unblock"};
+    static const char *const modes[] = {"default", "reset", "handle",
+                                        "ignore",  "blocked", "unblock"};
     const char *mode = argc > 1 ? argv[1] : "";
     unsigned long threads = argc > 2 ? strtoul(argv[2], NULL, 0) : 1;
     size_t known = 0;
     while (known < sizeof modes / sizeof *modes && strcmp(mode, modes[known]))
         known++;
     if (known == sizeof modes / sizeof *modes || threads == 0) {
-        fprintf(stderr, "usage: spin default|handle|ignore|blocked|unblock [THREADS]\n");
+        fprintf(stderr, "usage: spin default|reset|handle|ignore|blocked|unblock [THREADS]\n");
         return 2;
     }
 
@@ -84,6 +97,8 @@ int main(int argc, char **argv)
         set_action(on_signal);
     else if (!strcmp(mode, "ignore"))
         set_action(SIG_IGN);
+    else if (!strcmp(mode, "reset"))
+        set_and_reset();
     else if (strcmp(mode, "default"))
         pthread_sigmask(SIG_BLOCK, &signals, NULL);
 
@@ -104,7 +119,8 @@ int main(int argc, char **argv)
     puts("ready");
     fflush(stdout);
 
-    int forever = !strcmp(mode, "default") || !strcmp(mode, "handle");
+    int forever =
+        !strcmp(mode, "default") || !strcmp(mode, "reset") || !strcmp(mode, "handle");
     double end = now_s() + 1;
     while (forever || now_s() < end)
         for (int i = 0; i < 100; i++)

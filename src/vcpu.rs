@@ -449,7 +449,9 @@ impl<P: Policy> Vcpu<P> {
 }
 
 /// The times of accesses that come out of buffers: they go on where the counters are, and stay behind
-/// what these will be when all accesses of the buffer have been added, also those not recorded.
+/// what these will be when all accesses of the buffer have been added, also those not recorded. That they
+/// only grow needs that a core which has once been simulated from buffers is so for ever: the callbacks
+/// for private cores take the time from one counter of fetches, this from their sum.
 struct Times {
     data: u64,
     fetch: u64,
