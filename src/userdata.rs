@@ -1,14 +1,14 @@
 //! What a callback is told: an instruction or a run, and a small number, in the one pointer QEMU carries.
 //!
-//! The number sits in the 16 bits above a 48-bit address, so a callback learns it without touching
-//! memory.
+//! The number sits in 16 bits below a 48-bit address, so a callback learns it without touching memory. (Not
+//! above it: then the address had to be cut out with a 64-bit mask.)
 
 use std::ffi::c_void;
 use std::ptr;
 
 use cachesim::instructions::{Instruction, Run};
 
-const ADDRESS_BITS: u32 = 48;
+const COUNT_BITS: u32 = u16::BITS;
 
 /// Something that lives until the process ends, and a number of fetches.
 #[derive(Debug)]
@@ -38,17 +38,17 @@ impl<T> UserData<T> {
     /// does unasked.
     pub fn pack(self) -> Option<*mut c_void> {
         let address = ptr::from_ref(self.subject).expose_provenance() as u64;
-        if address >> ADDRESS_BITS != 0 {
+        if address.leading_zeros() < COUNT_BITS {
             return None;
         }
-        let packed = address | u64::from(self.fetches) << ADDRESS_BITS;
+        let packed = address << COUNT_BITS | u64::from(self.fetches);
         Some(ptr::without_provenance_mut(usize::try_from(packed).ok()?))
     }
 
     /// A packed form with its number dropped.
     #[inline(always)]
     pub fn without_fetches(userdata: *mut c_void) -> *mut c_void {
-        userdata.map_addr(|packed| packed & ((1 << ADDRESS_BITS) - 1))
+        userdata.map_addr(|packed| packed >> COUNT_BITS << COUNT_BITS)
     }
 
     /// # Safety
@@ -56,9 +56,9 @@ impl<T> UserData<T> {
     #[inline(always)]
     pub unsafe fn unpack(userdata: *mut c_void) -> Self {
         let packed = userdata.addr();
-        let address = packed & ((1 << ADDRESS_BITS) - 1);
-        #[expect(clippy::cast_possible_truncation, reason = "16 bits are left")]
-        let fetches = (packed >> ADDRESS_BITS) as u16;
+        let address = packed >> COUNT_BITS;
+        #[expect(clippy::cast_possible_truncation, reason = "the lowest 16 bits are the number")]
+        let fetches = packed as u16;
         // SAFETY: `pack` made the address of a `&'static T`.
         let subject = unsafe { &*ptr::with_exposed_provenance(address) };
         Self { subject, fetches }
