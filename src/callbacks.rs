@@ -18,7 +18,8 @@ use qemu_plugin_sys::{
 
 use crate::userdata::{AccessData, FetchData, unpack_count};
 use crate::vcpu::{
-    Company, Machines, Vcpu, Writers, known_vcpu, only_vcpu, vcpu, vcpu_and_company,
+    Company, Machines, SimulatedCore, Vcpu, Writers, known_vcpu, only_core, only_vcpu, vcpu,
+    vcpu_and_company,
 };
 
 /// Raised by instructions that change the address translation of several vCPUs, and by stores to
@@ -52,21 +53,22 @@ pub struct CallbackSet {
 
 /// How a memory access finds the address the data cache sees.
 pub trait Addressing: 'static {
-    /// The address, if that takes no call.
+    /// The seat of the vCPU if that takes no more than a load or two, and the address if that takes no
+    /// call.
     ///
     /// # Safety
-    /// Called in the memory callback of `vcpu` for `info` and `vaddr`.
-    unsafe fn address_at_hand<P: Policy>(
-        vcpu: &Vcpu<P>,
+    /// In the memory callback of vCPU `index` for `info` and `vaddr`, for the run's policy.
+    unsafe fn at_hand<P: Machines, S: Sharing>(
+        index: u32,
         info: qemu_plugin_meminfo_t,
         vaddr: u64,
-    ) -> Option<u64>;
+    ) -> Option<(S::Seat<P>, Option<u64>)>;
 
-    /// The address where [`Addressing::address_at_hand`] has none, or `None` where the access does not
-    /// count: it went to a device.
+    /// The address where [`Addressing::at_hand`] has none, or `None` where the access does not count: it
+    /// went to a device.
     ///
     /// # Safety
-    /// As for `address_at_hand`.
+    /// In the memory callback of `vcpu` for `info` and `vaddr`.
     unsafe fn look_up<P: Policy>(
         vcpu: &Vcpu<P>,
         info: qemu_plugin_meminfo_t,
@@ -80,12 +82,13 @@ pub struct Virtual;
 
 impl Addressing for Virtual {
     #[inline(always)]
-    unsafe fn address_at_hand<P: Policy>(
-        _: &Vcpu<P>,
+    unsafe fn at_hand<P: Machines, S: Sharing>(
+        index: u32,
         _: qemu_plugin_meminfo_t,
         vaddr: u64,
-    ) -> Option<u64> {
-        Some(vaddr)
+    ) -> Option<(S::Seat<P>, Option<u64>)> {
+        // SAFETY: the caller's promise.
+        Some((unsafe { S::seat(index)? }, Some(vaddr)))
     }
 
     #[inline(always)]
@@ -100,12 +103,13 @@ pub struct Physical;
 
 impl Addressing for Physical {
     #[inline(always)]
-    unsafe fn address_at_hand<P: Policy>(
-        _: &Vcpu<P>,
+    unsafe fn at_hand<P: Machines, S: Sharing>(
+        index: u32,
         _: qemu_plugin_meminfo_t,
         _: u64,
-    ) -> Option<u64> {
-        None
+    ) -> Option<(S::Seat<P>, Option<u64>)> {
+        // SAFETY: the caller's promise.
+        Some((unsafe { S::seat(index)? }, None))
     }
 
     #[inline(always)]
@@ -140,13 +144,17 @@ pub struct CachedPhysical;
 
 impl Addressing for CachedPhysical {
     #[inline(always)]
-    unsafe fn address_at_hand<P: Policy>(
-        vcpu: &Vcpu<P>,
+    unsafe fn at_hand<P: Machines, S: Sharing>(
+        index: u32,
         info: qemu_plugin_meminfo_t,
         vaddr: u64,
-    ) -> Option<u64> {
-        // SAFETY: the reference lives within this callback.
-        unsafe { vcpu.pages() }.get(&SHARED_GENERATION, vaddr, regime(info))
+    ) -> Option<(S::Seat<P>, Option<u64>)> {
+        // SAFETY: the caller's promise; the reference to the pages lives within this callback.
+        unsafe {
+            let vcpu = S::vcpu::<P>(index)?;
+            let address = vcpu.pages().get(&SHARED_GENERATION, vaddr, regime(info));
+            Some((S::seat_of(vcpu), address))
+        }
     }
 
     #[inline(always)]
@@ -233,38 +241,58 @@ impl LineSize for AnyLines {
 
 /// Who else uses the core: how a callback finds its vCPU and reaches the model.
 pub trait Sharing: 'static {
+    /// Where a vCPU's accesses go: straight to its core, or into its buffer.
+    type Seat<P: Machines>: Copy;
+
     /// The vCPU, if that takes no more than a load.
     ///
     /// # Safety
     /// In a callback of vCPU `index`, for the run's policy.
     unsafe fn vcpu<P: Machines>(index: u32) -> Option<&'static Vcpu<P>>;
 
+    /// The seat of a vCPU that this kind of sharing found.
+    fn seat_of<P: Machines>(vcpu: &'static Vcpu<P>) -> Self::Seat<P>;
+
+    /// The seat of vCPU `index`, if that takes no more than a load or two.
+    ///
+    /// # Safety
+    /// As for `vcpu`.
+    #[inline(always)]
+    unsafe fn seat<P: Machines>(index: u32) -> Option<Self::Seat<P>> {
+        // SAFETY: the caller's promise.
+        Some(Self::seat_of(unsafe { Self::vcpu(index)? }))
+    }
+
     /// The vCPU in any case, and whether it may have company that this kind of sharing rules out.
     ///
     /// # Safety
-    /// In a callback of vCPU `index`, for the run's policy.
+    /// As for `vcpu`.
     unsafe fn find_vcpu<P: Machines>(index: u32) -> (&'static Vcpu<P>, Company) {
         (vcpu(index), Company::None)
     }
 
+    /// How addresses become lines of the core's caches.
+    fn lines<P: Machines>(seat: Self::Seat<P>) -> Lines;
+
     /// Fetches from one line.
     ///
     /// # Safety
-    /// In a callback of `vcpu`, which this kind of sharing found.
-    unsafe fn fetch<P: Policy>(vcpu: &Vcpu<P>, data: FetchData);
+    /// In a callback of the vCPU of this seat, which this kind of sharing found.
+    unsafe fn fetch<P: Machines>(seat: Self::Seat<P>, data: FetchData);
 
     /// Fetches that hit by construction.
     ///
     /// # Safety
     /// As for `fetch`.
-    unsafe fn count<P: Policy>(vcpu: &Vcpu<P>, fetches: u64);
+    unsafe fn count<P: Machines>(seat: Self::Seat<P>, fetches: u64);
 
     /// A data access, unless it does not count, and the fetches after it.
     ///
     /// # Safety
     /// As for `fetch`.
-    unsafe fn access<P: Policy>(vcpu: &Vcpu<P>, line: Option<LineAddr>, data: AccessData);
+    unsafe fn access<P: Machines>(seat: Self::Seat<P>, line: Option<LineAddr>, data: AccessData);
 }
+
 /// There is no other vCPU. Translated code that was given this goes on working when a second one comes:
 /// [`expect_several`](crate::vcpu::expect_several) has its callbacks look further, and there is
 /// [`Shared`].
@@ -280,10 +308,23 @@ pub struct Private;
 pub struct Shared;
 
 impl Sharing for Alone {
+    type Seat<P: Machines> = &'static SimulatedCore<P>;
+
     #[inline(always)]
     unsafe fn vcpu<P: Machines>(_: u32) -> Option<&'static Vcpu<P>> {
         // SAFETY: the caller's promise.
         unsafe { only_vcpu() }
+    }
+
+    #[inline(always)]
+    fn seat_of<P: Machines>(vcpu: &'static Vcpu<P>) -> Self::Seat<P> {
+        vcpu.core()
+    }
+
+    #[inline(always)]
+    unsafe fn seat<P: Machines>(_: u32) -> Option<Self::Seat<P>> {
+        // SAFETY: the caller's promise.
+        unsafe { only_core() }
     }
 
     unsafe fn find_vcpu<P: Machines>(index: u32) -> (&'static Vcpu<P>, Company) {
@@ -291,25 +332,32 @@ impl Sharing for Alone {
     }
 
     #[inline(always)]
-    unsafe fn fetch<P: Policy>(vcpu: &Vcpu<P>, data: FetchData) {
-        // SAFETY: in a callback of the only vCPU.
-        unsafe { vcpu.fetch_private(data, Writers::One) };
+    fn lines<P: Machines>(seat: Self::Seat<P>) -> Lines {
+        seat.lines()
     }
 
     #[inline(always)]
-    unsafe fn count<P: Policy>(vcpu: &Vcpu<P>, fetches: u64) {
+    unsafe fn fetch<P: Machines>(seat: Self::Seat<P>, data: FetchData) {
         // SAFETY: in a callback of the only vCPU.
-        unsafe { vcpu.count_private(fetches) };
+        unsafe { seat.fetch(data, Writers::One) };
     }
 
     #[inline(always)]
-    unsafe fn access<P: Policy>(vcpu: &Vcpu<P>, line: Option<LineAddr>, data: AccessData) {
+    unsafe fn count<P: Machines>(seat: Self::Seat<P>, fetches: u64) {
         // SAFETY: in a callback of the only vCPU.
-        unsafe { vcpu.access_private(line, data, Writers::One) };
+        unsafe { seat.count(fetches) };
+    }
+
+    #[inline(always)]
+    unsafe fn access<P: Machines>(seat: Self::Seat<P>, line: Option<LineAddr>, data: AccessData) {
+        // SAFETY: in a callback of the only vCPU.
+        unsafe { seat.access(line, data, Writers::One) };
     }
 }
 
 impl Sharing for Private {
+    type Seat<P: Machines> = &'static SimulatedCore<P>;
+
     #[inline(always)]
     unsafe fn vcpu<P: Machines>(index: u32) -> Option<&'static Vcpu<P>> {
         // SAFETY: the caller's promise.
@@ -317,25 +365,37 @@ impl Sharing for Private {
     }
 
     #[inline(always)]
-    unsafe fn fetch<P: Policy>(vcpu: &Vcpu<P>, data: FetchData) {
-        // SAFETY: in a callback of the one vCPU of its core.
-        unsafe { vcpu.fetch_private(data, Writers::Many) };
+    fn seat_of<P: Machines>(vcpu: &'static Vcpu<P>) -> Self::Seat<P> {
+        vcpu.core()
     }
 
     #[inline(always)]
-    unsafe fn count<P: Policy>(vcpu: &Vcpu<P>, fetches: u64) {
-        // SAFETY: in a callback of the one vCPU of its core.
-        unsafe { vcpu.count_private(fetches) };
+    fn lines<P: Machines>(seat: Self::Seat<P>) -> Lines {
+        seat.lines()
     }
 
     #[inline(always)]
-    unsafe fn access<P: Policy>(vcpu: &Vcpu<P>, line: Option<LineAddr>, data: AccessData) {
+    unsafe fn fetch<P: Machines>(seat: Self::Seat<P>, data: FetchData) {
         // SAFETY: in a callback of the one vCPU of its core.
-        unsafe { vcpu.access_private(line, data, Writers::Many) };
+        unsafe { seat.fetch(data, Writers::Many) };
+    }
+
+    #[inline(always)]
+    unsafe fn count<P: Machines>(seat: Self::Seat<P>, fetches: u64) {
+        // SAFETY: in a callback of the one vCPU of its core.
+        unsafe { seat.count(fetches) };
+    }
+
+    #[inline(always)]
+    unsafe fn access<P: Machines>(seat: Self::Seat<P>, line: Option<LineAddr>, data: AccessData) {
+        // SAFETY: in a callback of the one vCPU of its core.
+        unsafe { seat.access(line, data, Writers::Many) };
     }
 }
 
 impl Sharing for Shared {
+    type Seat<P: Machines> = &'static Vcpu<P>;
+
     #[inline(always)]
     unsafe fn vcpu<P: Machines>(index: u32) -> Option<&'static Vcpu<P>> {
         // SAFETY: the caller's promise.
@@ -343,18 +403,28 @@ impl Sharing for Shared {
     }
 
     #[inline(always)]
-    unsafe fn fetch<P: Policy>(vcpu: &Vcpu<P>, data: FetchData) {
-        vcpu.fetch_shared(data);
+    fn seat_of<P: Machines>(vcpu: &'static Vcpu<P>) -> Self::Seat<P> {
+        vcpu
     }
 
     #[inline(always)]
-    unsafe fn count<P: Policy>(vcpu: &Vcpu<P>, fetches: u64) {
-        vcpu.count_shared(fetches);
+    fn lines<P: Machines>(seat: Self::Seat<P>) -> Lines {
+        seat.core().lines()
     }
 
     #[inline(always)]
-    unsafe fn access<P: Policy>(vcpu: &Vcpu<P>, line: Option<LineAddr>, data: AccessData) {
-        vcpu.access_shared(line, data);
+    unsafe fn fetch<P: Machines>(seat: Self::Seat<P>, data: FetchData) {
+        seat.record_fetches(data);
+    }
+
+    #[inline(always)]
+    unsafe fn count<P: Machines>(seat: Self::Seat<P>, fetches: u64) {
+        seat.count(fetches);
+    }
+
+    #[inline(always)]
+    unsafe fn access<P: Machines>(seat: Self::Seat<P>, line: Option<LineAddr>, data: AccessData) {
+        seat.record_access(line, data);
     }
 }
 
@@ -377,8 +447,8 @@ unsafe extern "C" fn fetch<P: Machines, S: Sharing>(vcpu_index: u32, userdata: *
     // SAFETY: translation registered this with a packed `FetchData`, for this policy and kind of
     // sharing.
     unsafe {
-        match S::vcpu::<P>(vcpu_index) {
-            Some(vcpu) => S::fetch(vcpu, FetchData::unpack(userdata)),
+        match S::seat::<P>(vcpu_index) {
+            Some(seat) => S::fetch(seat, FetchData::unpack(userdata)),
             None => fetch_looking_further::<P, S>(vcpu_index, userdata),
         }
     }
@@ -387,8 +457,8 @@ unsafe extern "C" fn fetch<P: Machines, S: Sharing>(vcpu_index: u32, userdata: *
 unsafe extern "C" fn count<P: Machines, S: Sharing>(vcpu_index: u32, userdata: *mut c_void) {
     // SAFETY: translation registered this for this policy and kind of sharing.
     unsafe {
-        match S::vcpu::<P>(vcpu_index) {
-            Some(vcpu) => S::count(vcpu, unpack_count(userdata)),
+        match S::seat::<P>(vcpu_index) {
+            Some(seat) => S::count(seat, unpack_count(userdata)),
             None => count_looking_further::<P, S>(vcpu_index, userdata),
         }
     }
@@ -403,14 +473,12 @@ unsafe extern "C" fn access<P: Machines, S: Sharing, A: Addressing, L: LineSize>
     // SAFETY: translation registered this with a packed `AccessData`, for this policy, kind of sharing
     // and addressing; `info` and `vaddr` are this access's.
     unsafe {
-        match S::vcpu::<P>(vcpu_index) {
-            Some(vcpu) => match A::address_at_hand(vcpu, info, vaddr) {
-                Some(address) => {
-                    let line = L::data_line(vcpu.lines(), address);
-                    S::access(vcpu, Some(line), AccessData::unpack(userdata));
-                }
-                None => access_looking_up::<P, S, A, L>(vcpu, info, vaddr, userdata),
-            },
+        match A::at_hand::<P, S>(vcpu_index, info, vaddr) {
+            Some((seat, Some(address))) => {
+                let line = L::data_line(S::lines(seat), address);
+                S::access(seat, Some(line), AccessData::unpack(userdata));
+            }
+            Some((_, None)) => access_looking_up::<P, S, A, L>(vcpu_index, info, vaddr, userdata),
             None => access_looking_further::<P, S, A, L>(vcpu_index, info, vaddr, userdata),
         }
     }
@@ -445,7 +513,7 @@ unsafe extern "C" fn fetch_looking_further<P: Machines, S: Sharing>(
     unsafe {
         let data = FetchData::unpack(userdata);
         match S::find_vcpu::<P>(vcpu_index) {
-            (vcpu, Company::None) => S::fetch(vcpu, data),
+            (vcpu, Company::None) => S::fetch(S::seat_of(vcpu), data),
             (vcpu, Company::Others) => Shared::fetch(vcpu, data),
         }
     }
@@ -461,7 +529,7 @@ unsafe extern "C" fn count_looking_further<P: Machines, S: Sharing>(
     // SAFETY: the caller's promise.
     unsafe {
         match S::find_vcpu::<P>(vcpu_index) {
-            (vcpu, Company::None) => S::count(vcpu, unpack_count(userdata)),
+            (vcpu, Company::None) => S::count(S::seat_of(vcpu), unpack_count(userdata)),
             (vcpu, Company::Others) => Shared::count(vcpu, unpack_count(userdata)),
         }
     }
@@ -481,28 +549,31 @@ unsafe extern "C" fn access_looking_further<P: Machines, S: Sharing, A: Addressi
         let data = AccessData::unpack(userdata);
         let (vcpu, company) = S::find_vcpu::<P>(vcpu_index);
         let address = A::look_up(vcpu, info, vaddr);
-        let line = address.map(|address| L::data_line(vcpu.lines(), address));
+        let line = address.map(|address| L::data_line(vcpu.core().lines(), address));
         match company {
-            Company::None => S::access(vcpu, line, data),
+            Company::None => S::access(S::seat_of(vcpu), line, data),
             Company::Others => Shared::access(vcpu, line, data),
         }
     }
 }
 
 /// # Safety
-/// As for [`access`], for which `vcpu` was found.
+/// As for [`access`].
 #[inline(never)]
 unsafe extern "C" fn access_looking_up<P: Machines, S: Sharing, A: Addressing, L: LineSize>(
-    vcpu: &Vcpu<P>,
+    vcpu_index: u32,
     info: qemu_plugin_meminfo_t,
     vaddr: u64,
     userdata: *mut c_void,
 ) {
     // SAFETY: the caller's promise.
     unsafe {
+        let Some(vcpu) = S::vcpu::<P>(vcpu_index) else {
+            return access_looking_further::<P, S, A, L>(vcpu_index, info, vaddr, userdata);
+        };
         let address = A::look_up(vcpu, info, vaddr);
-        let line = address.map(|address| L::data_line(vcpu.lines(), address));
-        S::access(vcpu, line, AccessData::unpack(userdata));
+        let line = address.map(|address| L::data_line(vcpu.core().lines(), address));
+        S::access(S::seat_of(vcpu), line, AccessData::unpack(userdata));
     }
 }
 

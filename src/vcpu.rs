@@ -42,6 +42,9 @@ static VCPUS: [AtomicPtr<()>; SLOTS] = [const { AtomicPtr::new(ptr::null_mut()) 
 /// there may be two.
 static ALONE: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 
+/// The core of [`ALONE`], a `*const SimulatedCore<P>`, or null when that is null.
+static ALONE_CORE: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
+
 /// Whether there may be several vCPUs.
 static SEVERAL: AtomicBool = AtomicBool::new(false);
 
@@ -50,6 +53,7 @@ static SEVERAL: AtomicBool = AtomicBool::new(false);
 pub fn expect_several() {
     SEVERAL.store(true, Ordering::Release);
     ALONE.store(ptr::null_mut(), Ordering::Release);
+    ALONE_CORE.store(ptr::null_mut(), Ordering::Release);
 }
 
 /// Whether there may be several vCPUs.
@@ -60,6 +64,7 @@ pub fn several_expected() -> bool {
 /// A simulated core.
 #[derive(Debug)]
 pub struct SimulatedCore<P: Policy> {
+    lines: Lines,
     stats: CoreStats,
     model: Mutex<Core<P>>,
 }
@@ -70,7 +75,6 @@ pub struct Vcpu<P: Policy> {
     core: &'static SimulatedCore<P>,
     pages: UnsafeCell<PageCache>,
     buffer: AccessBuffer,
-    lines: Lines,
 }
 
 // SAFETY: `pages` is reached through `Vcpu::pages` only, whose callers are the callbacks of this
@@ -80,7 +84,6 @@ unsafe impl<P: Policy> Sync for Vcpu<P> {}
 /// All cores and vCPUs of the run.
 #[derive(Debug)]
 pub struct Machine<P: Policy> {
-    lines: Lines,
     icache: CacheGeometry,
     dcache: CacheGeometry,
     cores: Box<[SimulatedCore<P>]>,
@@ -125,6 +128,16 @@ pub unsafe fn only_vcpu<P: Machines>() -> Option<&'static Vcpu<P>> {
     unsafe { ALONE.load(Ordering::Acquire).cast::<Vcpu<P>>().as_ref() }
 }
 
+/// The core of [`only_vcpu`].
+///
+/// # Safety
+/// `P` is the policy of the run.
+#[inline(always)]
+pub unsafe fn only_core<P: Machines>() -> Option<&'static SimulatedCore<P>> {
+    // SAFETY: null or what `vcpu_and_company` stored, a core of the run's one machine.
+    unsafe { ALONE_CORE.load(Ordering::Acquire).cast::<SimulatedCore<P>>().as_ref() }
+}
+
 /// The vCPU of `index`, made at its first callback; whether it is the only one.
 ///
 /// # Panics
@@ -136,6 +149,7 @@ pub fn vcpu_and_company<P: Machines>(index: u32) -> (&'static Vcpu<P>, Company) 
     }
     // The one thread that runs guest code is here, so nobody can start another meanwhile.
     ALONE.store(ptr::from_ref(vcpu).cast_mut().cast(), Ordering::Release);
+    ALONE_CORE.store(ptr::from_ref(vcpu.core).cast_mut().cast(), Ordering::Release);
     (vcpu, Company::None)
 }
 
@@ -202,11 +216,11 @@ impl<P: Machines> Machine<P> {
 impl<P: Policy> Machine<P> {
     fn new(config: &Config) -> &'static Self {
         let cores = (0..config.cores.get()).map(|number| SimulatedCore {
+            lines: Lines::new(config),
             stats: CoreStats::default(),
             model: Mutex::new(Core::new(config, number)),
         });
         Box::leak(Box::new(Self {
-            lines: Lines::new(config),
             icache: config.icache,
             dcache: config.dcache,
             cores: cores.collect(),
@@ -225,7 +239,6 @@ impl<P: Policy> Machine<P> {
                 core: &self.cores[core],
                 pages: UnsafeCell::default(),
                 buffer: AccessBuffer::new(BUFFER_CAPACITY, &self.dcache, &self.icache),
-                lines: self.lines,
             }))
         });
         registry.by_index.insert(index, vcpu);
@@ -250,12 +263,59 @@ impl<P: Policy> Machine<P> {
 }
 
 impl<P: Policy> SimulatedCore<P> {
+    /// How addresses become lines of its caches.
+    #[inline(always)]
+    pub fn lines(&self) -> Lines {
+        self.lines
+    }
+
+    /// Counts `n` fetches that hit by construction.
+    ///
+    /// # Safety
+    /// As for [`SimulatedCore::access`].
+    #[inline(always)]
+    pub unsafe fn count(&self, n: u64) {
+        self.stats.fetches.add(FetchSource::Segment, n);
+    }
+
+    /// A data access to `line`, unless it does not count, and the fetches after it.
+    ///
+    /// # Safety
+    /// The caller is a callback of the one vCPU that uses this core.
+    #[inline(always)]
+    pub unsafe fn access(&self, line: Option<LineAddr>, data: AccessData, writers: Writers) {
+        self.stats.fetches.add(FetchSource::Access, data.fetches.into());
+        let Some(line) = line else { return };
+        let now = self.stats.data.accesses.add(1);
+        // SAFETY: the one vCPU that uses this core is here, and nobody else takes the lock to write.
+        let model = unsafe { &mut *self.model.data_ptr() };
+        if !model.dcache().hits_as_predicted(line, now) {
+            // SAFETY: as before.
+            unsafe { self.access_unpredicted(line.number(), data.subject, writers, now) };
+        }
+    }
+
+    /// Fetches from one line.
+    ///
+    /// # Safety
+    /// As for [`SimulatedCore::access`].
+    #[inline(always)]
+    pub unsafe fn fetch(&self, data: FetchData, writers: Writers) {
+        let now = self.stats.fetches.add(FetchSource::Run, data.fetches.into());
+        // SAFETY: as in `access`.
+        let model = unsafe { &mut *self.model.data_ptr() };
+        if !model.icache().hits_as_predicted(data.subject.line, now) {
+            // SAFETY: as before.
+            unsafe { self.fetch_unpredicted(data.subject, writers, now) };
+        }
+    }
+
     // The rest of accesses that are no hits in the predicted way, and of those in caches of unusual
     // geometry. Apart, so that callbacks need no stack frame for the others; `extern "C"`, so that the
     // compiler knows that they do not unwind, and jumps there.
 
     /// # Safety
-    /// As for [`Vcpu::access_private`].
+    /// As for [`SimulatedCore::access`].
     #[inline(never)]
     unsafe extern "C" fn access_unpredicted(
         &self,
@@ -274,7 +334,7 @@ impl<P: Policy> SimulatedCore<P> {
     }
 
     /// # Safety
-    /// As for [`Vcpu::access_private`].
+    /// As for [`SimulatedCore::access`].
     #[inline(never)]
     unsafe extern "C" fn access_unusual(
         &self,
@@ -298,7 +358,7 @@ impl<P: Policy> SimulatedCore<P> {
     }
 
     /// # Safety
-    /// As for [`Vcpu::access_private`].
+    /// As for [`SimulatedCore::access`].
     #[inline(never)]
     unsafe extern "C" fn fetch_unpredicted(&self, run: &'static Run, writers: Writers, now: u64) {
         // SAFETY: the caller's promise.
@@ -311,7 +371,7 @@ impl<P: Policy> SimulatedCore<P> {
     }
 
     /// # Safety
-    /// As for [`Vcpu::access_private`].
+    /// As for [`SimulatedCore::access`].
     #[inline(never)]
     unsafe extern "C" fn fetch_unusual(&self, run: &'static Run, writers: Writers, now: u64) {
         // SAFETY: the caller's promise.
@@ -330,53 +390,22 @@ impl<P: Policy> SimulatedCore<P> {
 }
 
 impl<P: Policy> Vcpu<P> {
-    /// Counts `n` fetches that hit by construction.
-    ///
-    /// # Safety
-    /// As for [`Vcpu::access_private`].
+    /// The core it runs on.
     #[inline(always)]
-    pub unsafe fn count_private(&self, n: u64) {
-        self.core.stats.fetches.add(FetchSource::Segment, n);
+    pub fn core(&self) -> &'static SimulatedCore<P> {
+        self.core
     }
 
     /// Counts `n` fetches that hit by construction, on a core that other vCPUs may use as well.
     #[inline(always)]
-    pub fn count_shared(&self, n: u64) {
+    pub fn count(&self, n: u64) {
         self.buffer.count(FetchSource::Segment, n);
     }
 
-    /// How addresses become lines of the core's caches.
+    /// A data access to `line`, unless it does not count, and the fetches after it, on a core that other
+    /// vCPUs may use as well.
     #[inline(always)]
-    pub fn lines(&self) -> Lines {
-        self.lines
-    }
-
-    /// A data access to `line`, unless it does not count, and the fetches after it.
-    ///
-    /// # Safety
-    /// The caller is a callback of this vCPU, and no other vCPU uses its core.
-    #[inline(always)]
-    pub unsafe fn access_private(
-        &self,
-        line: Option<LineAddr>,
-        data: AccessData,
-        writers: Writers,
-    ) {
-        let core = self.core;
-        core.stats.fetches.add(FetchSource::Access, data.fetches.into());
-        let Some(line) = line else { return };
-        let now = core.stats.data.accesses.add(1);
-        // SAFETY: the one vCPU that uses this core is here, and nobody else takes the lock to write.
-        let model = unsafe { &mut *core.model.data_ptr() };
-        if !model.dcache().hits_as_predicted(line, now) {
-            // SAFETY: as before.
-            unsafe { core.access_unpredicted(line.number(), data.subject, writers, now) };
-        }
-    }
-
-    /// The same on a core that other vCPUs may use as well.
-    #[inline(always)]
-    pub fn access_shared(&self, line: Option<LineAddr>, data: AccessData) {
+    pub fn record_access(&self, line: Option<LineAddr>, data: AccessData) {
         self.buffer.count(FetchSource::Access, data.fetches.into());
         let Some(line) = line else { return };
         if self.buffer.record_access(line, token_of(data.subject)) == Room::Full {
@@ -384,25 +413,9 @@ impl<P: Policy> Vcpu<P> {
         }
     }
 
-    /// Fetches from one line.
-    ///
-    /// # Safety
-    /// As for [`Vcpu::access_private`].
+    /// Fetches from one line, on a core that other vCPUs may use as well.
     #[inline(always)]
-    pub unsafe fn fetch_private(&self, data: FetchData, writers: Writers) {
-        let core = self.core;
-        let now = core.stats.fetches.add(FetchSource::Run, data.fetches.into());
-        // SAFETY: as in `access_private`.
-        let model = unsafe { &mut *core.model.data_ptr() };
-        if !model.icache().hits_as_predicted(data.subject.line, now) {
-            // SAFETY: as before.
-            unsafe { core.fetch_unpredicted(data.subject, writers, now) };
-        }
-    }
-
-    /// The same on a core that other vCPUs may use as well.
-    #[inline(always)]
-    pub fn fetch_shared(&self, data: FetchData) {
+    pub fn record_fetches(&self, data: FetchData) {
         let &Run { line, instruction } = data.subject;
         let token = token_of(instruction);
         if self.buffer.record_fetches(line, data.fetches.into(), token) == Room::Full {
