@@ -4,11 +4,14 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help plugin demo test test-matrix check miri bench bench-model
+.PHONY: help plugin demo test test-matrix soak check miri tsan bench bench-model
 
 # The QEMUs that the end-to-end tests run on; scripts/qemu.sh --list has all.
 QEMUS ?= 7.2 10.0
 MATRIX ?= 7.2 10.0 10.2 11.1
+# How long to soak, and which runs; without a seed always others.
+SOAK_SECONDS ?= 300
+SOAK_SEED ?=
 
 help: ## This list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -27,6 +30,10 @@ test-matrix: ## The end-to-end tests on QEMU 7.2, 10.0, 10.2 and 11.1 (MATRIX=".
 	scripts/install-packages.sh matrix
 	LIBCACHE_QEMUS="$(MATRIX)" cargo test --release --locked
 
+soak: ## Random guests, options and ends on all QEMUs (SOAK_SECONDS=300 SOAK_SEED=...)
+	scripts/install-packages.sh matrix
+	python3 scripts/soak.py --seconds $(SOAK_SECONDS) $(if $(SOAK_SEED),--seed $(SOAK_SEED))
+
 check: ## Format, lints and documentation, warnings denied
 	@command -v cc >/dev/null || scripts/install-packages.sh demo
 	@{ cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1 || rustup component add rustfmt clippy
@@ -43,6 +50,14 @@ miri: ## The tests of the model and of the decoders under Miri (minutes)
 	fi
 	MIRIFLAGS="-Zmiri-ignore-leaks" cargo +nightly miri test --locked -p cachesim
 	MIRIFLAGS="-Zmiri-tree-borrows" cargo +nightly miri test --locked -p isa
+
+# The standard library is built as well: what it does with memory has to be seen.
+tsan: ## What threads share in the model under ThreadSanitizer (minutes)
+	@rustup component list --toolchain nightly --installed 2>/dev/null | grep -x rust-src >/dev/null || \
+		rustup toolchain install nightly --profile minimal --component rust-src || { \
+			echo 'make tsan: needs rustup and a nightly toolchain with rust-src' >&2; exit 1; }
+	host=$$(rustc +nightly -vV | sed -n 's/^host: //p'); \
+	RUSTFLAGS=-Zsanitizer=thread cargo +nightly test -Zbuild-std --target "$$host" --locked -p cachesim --test threads
 
 bench: ## Whole guests beside plain QEMU, an empty plugin and the C plugin (half an hour; BENCH="--quick")
 	scripts/install-packages.sh bench

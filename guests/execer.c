@@ -2,6 +2,7 @@
 //
 // Usage: execer fail [N]                N failing calls (default 100), then goes on;
 //                                       fails if they leave descriptors or children
+//        execer loop                    prints `ready`; failing calls for ever
 //        execer ok PATH [ARGS...]       replaces itself by PATH
 //        execer closed PATH [ARGS...]   the same, its standard error closed before
 //        execer search NAME [ARGS...]   replaces itself by the first NAME in $PATH
@@ -85,6 +86,13 @@ int main(int argc, char **argv)
     static unsigned long words[1024];
     const char *mode = argc > 1 ? argv[1] : "";
     work(words);
+    if (!strcmp(mode, "loop")) {
+        char *arguments[] = {"/nonexistent/program", NULL};
+        puts("ready");
+        fflush(stdout);
+        for (;;)
+            execve(arguments[0], arguments, environ);
+    }
     if (!strcmp(mode, "fail")) {
         int descriptors = open_descriptors();
         unsigned long n = argc > 2 ? strtoul(argv[2], NULL, 0) : 100;
@@ -118,7 +126,7 @@ int main(int argc, char **argv)
         perror("execer: execve");
         return 1;
     }
-    fprintf(stderr, "usage: execer fail [N] |"
+    fprintf(stderr, "usage: execer fail [N] | loop |"
                     " execer ok|closed|search|fork|vfork|spawn PATH [ARGS...]\n");
     return 2;
 }

@@ -6,19 +6,35 @@
 //! it. The guest does not see it: it is no child of the guest's, and what is open for it is closed at
 //! execve or has numbers out of the way.
 
-use std::cell::Cell;
 use std::fs::File;
 use std::io;
 use std::mem;
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
+
+use parking_lot::{Mutex, RawMutex};
 
 use crate::output::duplicate_high;
 
-thread_local! {
-    /// Our end of the socket to the process that has this thread's text, or a negative number. Not an
-    /// `OwnedFd`: a thread that ends in the call must leave it open.
-    static WAITING: Cell<RawFd> = const { Cell::new(-1) };
+/// A thread in a call of execve.
+struct Caller {
+    thread: libc::pid_t,
+    /// Our end of the socket to the process that has its text.
+    socket: OwnedFd,
+}
+
+static CALLERS: Mutex<Vec<Caller>> = Mutex::new(Vec::new());
+
+/// The lock of this file, for forks.
+pub fn lock() -> &'static RawMutex {
+    // SAFETY: what is done to the lock is the caller's business.
+    unsafe { CALLERS.raw() }
+}
+
+/// In a child of the guest's: the calls are its parent's, and the sockets are closed only when it has no
+/// copy of them.
+pub fn forget_in_child() {
+    CALLERS.lock().clear();
 }
 
 /// Has `text` written to `destination` if the execve that this thread is about to call succeeds. If it
@@ -45,20 +61,33 @@ pub fn offer(text: &str, destination: &File) -> io::Result<()> {
     while unsafe { libc::waitpid(child, &raw mut status, libc::__WALL) } < 0
         && io::Error::last_os_error().kind() == io::ErrorKind::Interrupted
     {}
-    WAITING.set(ours.into_raw_fd());
+    CALLERS.lock().push(Caller { thread: this_thread(), socket: ours });
     Ok(())
 }
 
-/// The execve has returned: what was offered is forgotten.
+/// The execve of this thread has returned: what was offered is forgotten.
 pub fn cancel() {
-    let socket = WAITING.replace(-1);
-    if socket < 0 {
-        return;
+    let this_thread = this_thread();
+    CALLERS.lock().extract_if(.., |caller| caller.thread == this_thread).for_each(Caller::cancel);
+}
+
+/// The report is about to be written, whatever becomes of threads in execve: what was offered is
+/// forgotten.
+pub fn cancel_all() {
+    CALLERS.lock().drain(..).for_each(Caller::cancel);
+}
+
+impl Caller {
+    fn cancel(self) {
+        let byte = [0_u8];
+        // SAFETY: one byte of ours. If nobody is there to read it, nobody will write either.
+        unsafe { libc::send(self.socket.as_raw_fd(), byte.as_ptr().cast(), 1, libc::MSG_NOSIGNAL) };
     }
-    // SAFETY: `offer` left it here, for this.
-    let socket = unsafe { OwnedFd::from_raw_fd(socket) };
-    // SAFETY: one byte of ours. If nobody is there to read it, nobody will write either.
-    unsafe { libc::send(socket.as_raw_fd(), [0_u8].as_ptr().cast(), 1, libc::MSG_NOSIGNAL) };
+}
+
+fn this_thread() -> libc::pid_t {
+    // SAFETY: asks for a number.
+    unsafe { libc::gettid() }
 }
 
 /// Two connected sockets, closed by execve, with high numbers.

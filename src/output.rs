@@ -7,9 +7,11 @@
 use std::ffi::{OsString, c_int};
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::mem;
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::ptr;
 use std::sync::OnceLock;
 
 use anyhow::{Context, bail};
@@ -213,12 +215,35 @@ pub fn complain(message: &str) {
 /// Writes to the standard error that QEMU was started with; there is nobody to tell where that fails.
 fn to_stderr(text: &str) {
     let kept = STDERR.get().and_then(Option::as_ref);
-    let written = match kept {
+    let written = without_sigpipe(|| match kept {
         Some(kept) => kept.write(text),
         None => io::stderr().write_all(text.as_bytes()),
-    };
+    });
     // Nothing more can be done: there is no standard error any more.
     let _ = written;
+}
+
+/// Writes without the signal that a pipe without a reader sends: it would be taken for the guest's.
+fn without_sigpipe(write: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    // SAFETY: all zeros is a value of this type; the mask is put back as it was.
+    unsafe {
+        let mut sigpipe: libc::sigset_t = mem::zeroed();
+        let mut before: libc::sigset_t = mem::zeroed();
+        let mut pending: [libc::sigset_t; 2] = mem::zeroed();
+        libc::sigemptyset(&raw mut sigpipe);
+        libc::sigaddset(&raw mut sigpipe, libc::SIGPIPE);
+        libc::sigpending(&raw mut pending[0]);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const sigpipe, &raw mut before);
+        let written = write();
+        libc::sigpending(&raw mut pending[1]);
+        if pending.each_ref().map(|set| libc::sigismember(set, libc::SIGPIPE)) == [0, 1] {
+            // It is ours.
+            let mut taken = 0;
+            libc::sigwait(&raw const sigpipe, &raw mut taken);
+        }
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, ptr::null_mut());
+        written
+    }
 }
 
 /// The standard error of the start, if there was one.

@@ -24,7 +24,7 @@ use crate::output::{self, Outlet};
 use crate::syscalls;
 use crate::vcpu::{Machine, Machines, Simulator, expect_several, several_expected};
 #[cfg(target_os = "linux")]
-use crate::{fatal, forks, signals};
+use crate::{fatal, forks, handover, signals};
 
 /// The run. Set once, by install, and never freed: QEMU may call back until the process is gone.
 static SESSION: OnceLock<Session> = OnceLock::new();
@@ -135,28 +135,34 @@ impl Session {
 
     /// What has been counted so far, with the texts of the rows that are printed.
     fn snapshot(&self) -> Snapshot {
-        let counts = self.simulator.counts();
         let translator = self.translator.lock();
-        let pending = |instruction: &'static Instruction, port: usize| {
-            counts.pending.get(&std::ptr::from_ref(instruction)).map_or(0, |misses| misses[port])
-        };
-        let rows = |misses: &dyn Fn(&'static Instruction) -> u64| -> Vec<MissRow> {
-            let ranked = translator.instructions().iter().map(|instruction| {
+        let instructions = translator.instructions();
+        // Before the cores' counters: vCPUs may run on, and no list shall have more misses than the core.
+        let misses: Vec<_> = instructions
+            .iter()
+            .map(|instruction| {
+                let Instruction { data_misses, fetch_misses, .. } = instruction;
+                (instruction, [data_misses.get(), fetch_misses.get()])
+            })
+            .filter(|_| self.config.limit > 0)
+            .collect();
+        let counts = self.simulator.counts();
+        let rows = |port: usize| -> Vec<MissRow> {
+            let ranked = misses.iter().map(|&(instruction, misses)| {
+                let pending = counts.pending.get(&std::ptr::from_ref(instruction));
+                let misses = misses[port] + pending.map_or(0, |pending| pending[port]);
                 let Instruction { vaddr, identity: Identity { code, .. }, .. } = *instruction;
-                (instruction, Rank { misses: misses(instruction), vaddr, code })
+                (instruction, Rank { misses, vaddr, code })
             });
             let row = |(instruction, rank): (&'static Instruction, Rank)| MissRow {
                 vaddr: rank.vaddr,
-                symbol: translator.instructions().symbol(instruction.symbol).cloned(),
+                symbol: instructions.symbol(instruction.symbol).cloned(),
                 misses: rank.misses,
                 disassembly: translator.text(instruction),
             };
             top_by(ranked, self.config.limit, |&(_, rank)| rank).into_iter().map(row).collect()
         };
-        let lists = (self.config.limit > 0).then(|| MissLists {
-            data: rows(&|instruction| instruction.data_misses.get() + pending(instruction, 0)),
-            fetch: rows(&|instruction| instruction.fetch_misses.get() + pending(instruction, 1)),
-        });
+        let lists = (self.config.limit > 0).then(|| MissLists { data: rows(0), fetch: rows(1) });
         Snapshot { cores: counts.cores, lists }
     }
 
@@ -165,8 +171,21 @@ impl Session {
     fn report(&self) {
         let mut reported = self.reported.lock();
         if !*reported {
+            #[cfg(target_os = "linux")]
+            handover::cancel_all();
             self.outlet.write(&self.qemu, &table::render(&self.snapshot()));
             *reported = true;
+        }
+    }
+
+    /// Has the report written if the execve that this thread is about to call succeeds, and it has not been
+    /// written. It may not be until that is arranged, lest there be two.
+    #[cfg(target_os = "linux")]
+    fn report_if_program_is_replaced(&self) {
+        let reported = self.reported.lock();
+        if !*reported {
+            let report = table::render(&self.snapshot());
+            self.outlet.write_if_program_is_replaced(&self.qemu, &report);
         }
     }
 
@@ -199,6 +218,7 @@ fn complain_of_signals(error: &anyhow::Error) {
 /// In a child that the guest's program has forked.
 #[cfg(target_os = "linux")]
 fn in_child() {
+    handover::forget_in_child();
     if let Err(error) = signals::go_on_in_child() {
         complain_of_signals(&error);
     }
@@ -214,6 +234,7 @@ fn every_lock(act: &dyn Fn(&'static RawMutex)) {
         act(session.translator.raw());
     }
     session.simulator.every_lock(act);
+    act(handover::lock());
 }
 
 /// Whether every instruction that can change address translation is known, and accesses tell the
@@ -274,9 +295,8 @@ impl Events for Session {
                 expect_several();
             }
             #[cfg(target_os = "linux")]
-            if session.replaces_program(number) && !*session.reported.lock() {
-                let report = table::render(&session.snapshot());
-                session.outlet.write_if_program_is_replaced(&session.qemu, &report);
+            if session.replaces_program(number) {
+                session.report_if_program_is_replaced();
             }
         });
     }

@@ -1,5 +1,5 @@
-//! The report: its layout, what is in it, and where it goes: exactly once, whatever the logging and
-//! however the guest ends.
+//! The report: its layout, what is in it, and where it goes: exactly once, whatever the logging. How it
+//! arrives whatever ends the guest is in `endings.rs`.
 
 mod common;
 
@@ -330,116 +330,6 @@ fn a_machine_that_never_ran_reports_zeros() {
         let report = finished.parse(&finished.stderr);
         assert_eq!(report.cores.len(), 3, "{}", finished.describe());
         assert_eq!(report.sum().fetch.accesses, 0, "{}", finished.describe());
-    }
-}
-
-#[test]
-fn a_machine_that_is_stopped_from_outside_reports_once() {
-    for qemu in qemus(Mode::System) {
-        for signal in ["TERM", "INT", "HUP"] {
-            let directory = tempfile::tempdir().expect("a directory for the guest");
-            let finished = qemu
-                .bare(&assembled("forever", 0x8000_0000, directory.path()), 2)
-                .plugin("limit=3")
-                .signal_after("ready", signal)
-                .succeed();
-            // QEMU says which signal it was.
-            let report = &finished.stderr[finished.stderr.find("core #").expect("a report")..];
-            let report = finished.parse(report);
-            assert!(report.sum().fetch.accesses > 0, "{}", finished.describe());
-        }
-    }
-}
-
-#[test]
-fn a_guest_keeps_its_exit_status() {
-    for qemu in qemus(Mode::User) {
-        for way in ["_exit", "exit", "thread"] {
-            let finished = qemu
-                .user(Arch::Riscv64, &guest(Arch::Riscv64, "hotexit"))
-                .guest_args(["20", "42", way])
-                .plugin("limit=2")
-                .finish()
-                .expect_status(42);
-            finished.parse(&finished.stderr);
-        }
-    }
-}
-
-#[test]
-fn a_guest_that_dies_by_a_signal_is_reported_where_qemu_says_so() {
-    for qemu in qemus(Mode::User) {
-        for (how, signal) in [("abort", 6), ("segv", 11), ("illegal", 4)] {
-            let finished = qemu
-                .user(Arch::Riscv64, &guest(Arch::Riscv64, "aborter"))
-                .guest_args([how])
-                .plugin_to_file("")
-                .finish()
-                .expect_signal(signal);
-            assert_eq!(finished.stdout, format!("aborter: {how}\n"));
-            assert_eq!(report_count(&finished.stderr), 0);
-            // QEMU 7.2 ends without a word to its plugins.
-            if qemu.release() >= (10, 0) {
-                finished.plugin_report();
-            }
-        }
-    }
-}
-
-#[test]
-fn a_guest_that_handles_a_signal_is_reported() {
-    for qemu in qemus(Mode::User) {
-        for (mode, line, status) in [
-            ("handle", "handled", 7),
-            ("ignore", "spin: ok ignore", 0),
-            ("blocked", "spin: ok blocked", 0),
-        ] {
-            let finished = qemu
-                .user(Arch::Riscv64, &guest(Arch::Riscv64, "spin"))
-                .guest_args([mode])
-                .plugin("limit=2")
-                .signal_after("ready", "TERM")
-                .finish()
-                .expect_status(status);
-            assert_eq!(finished.stdout, format!("ready\n{line}\n"));
-            finished.parse(&finished.stderr);
-        }
-    }
-}
-
-#[test]
-fn a_failing_execve_does_not_end_the_run() {
-    for qemu in qemus(Mode::User) {
-        let finished = qemu
-            .user(Arch::Riscv64, &guest(Arch::Riscv64, "execer"))
-            .guest_args(["fail", "20"])
-            .plugin("limit=2")
-            .succeed();
-        assert_eq!(finished.stdout, "execer: ok 20 failed\n");
-        finished.parse(&finished.stderr);
-    }
-}
-
-#[test]
-fn every_forked_process_reports_once() {
-    const CHILDREN: usize = 3;
-    for qemu in qemus(Mode::User) {
-        for shape in ["row", "nested"] {
-            let finished = qemu
-                .user(Arch::Riscv64, &guest(Arch::Riscv64, "forker"))
-                .guest_args([shape, &CHILDREN.to_string()])
-                .plugin("limit=2,out=%p.txt")
-                .succeed();
-            assert_eq!(finished.stdout, format!("forker: ok {shape} {CHILDREN}\n"));
-            assert_eq!(finished.files().len(), 1 + CHILDREN, "{:?}", finished.files());
-            let reports: Vec<_> = finished
-                .files()
-                .iter()
-                .map(|name| finished.parse(&finished.file(name).expect("it is listed")))
-                .collect();
-            // A child begins with what its parent had counted, so no report is empty.
-            assert!(reports.iter().all(|report| report.sum().fetch.accesses > 10_000));
-        }
     }
 }
 

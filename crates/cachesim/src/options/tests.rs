@@ -544,7 +544,7 @@ fn any_host() -> impl Strategy<Value = Host> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: if cfg!(miri) { 6 } else { 3000 },
+        cases: cases(),
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
@@ -566,33 +566,134 @@ proptest! {
         args in prop::collection::vec(any_argument(), 0..4),
         host in any_host(),
     ) {
-        match parse(&args, &host) {
-            Ok(Request::Help) => {
-                prop_assert!(args.iter().any(|arg| arg.starts_with("help") || arg.starts_with("list")));
-            }
-            Ok(Request::Run(config)) => {
-                prop_assert!(config.cores.get() <= MAX_CORES);
-                prop_assert!(model_bytes(&config) <= MAX_MODEL_BYTES);
-                for arg in &args {
-                    let (name, typed) = arg.split_once('=').unwrap();
-                    let is_last = args.iter().rev().find(|a| a.starts_with(&format!("{name}="))) == Some(arg);
-                    if let Some(number) = number_in(&config, name) && is_last {
-                        prop_assert_eq!(Some(number), naive_number(typed), "{}", arg);
-                    }
-                }
-            }
-            Err(error) => {
-                let text = error.to_string();
-                prop_assert!(text.chars().count() < 500);
-                prop_assert!(!text.chars().any(char::is_control));
-                let (option, problem) = text.split_once(": ").unwrap();
-                prop_assert!(!problem.trim().is_empty());
-                let named = option.ends_with("(default)")
-                    || args.iter().any(|arg| text.starts_with(&shown(arg)));
-                prop_assert!(named, "{text}");
-            }
+        check_answer(&args, host)?;
+    }
+
+    #[test]
+    fn a_slip_in_good_options_is_accepted_as_it_is_or_explained_in_one_line(
+        args in arguments_with_slips(),
+        host in any_host(),
+    ) {
+        check_answer(&args, host)?;
+    }
+}
+
+/// Cases of each property, as many as proptest's own variable says if it is set.
+fn cases() -> u32 {
+    if cfg!(miri) {
+        6
+    } else if std::env::var_os("PROPTEST_CASES").is_some() {
+        ProptestConfig::default().cases
+    } else {
+        3000
+    }
+}
+
+/// Checks what is true of the answer to any arguments at all.
+fn check_answer(args: &[String], host: Host) -> Result<(), TestCaseError> {
+    match parse(args, &host) {
+        Ok(Request::Help) => {
+            prop_assert!(args.iter().any(|arg| arg.starts_with("help") || arg.starts_with("list")));
+        }
+        Ok(Request::Run(config)) => check_accepted(args, &config)?,
+        Err(error) => {
+            let text = error.to_string();
+            prop_assert!(text.chars().count() < 500, "{text}");
+            prop_assert!(!text.chars().any(breaks_line), "{text:?}");
+            let (option, problem) = text.split_once(": ").unwrap();
+            prop_assert!(!problem.trim().is_empty());
+            let is_named = option.ends_with("(default)")
+                || args.iter().any(|arg| text.starts_with(&shown(arg)));
+            prop_assert!(is_named, "{text}");
         }
     }
+    Ok(())
+}
+
+/// Checks that `config` can be simulated and is what was typed.
+fn check_accepted(args: &[String], config: &Config) -> Result<(), TestCaseError> {
+    prop_assert!(config.cores.get() <= MAX_CORES);
+    prop_assert!(model_bytes(config) <= MAX_MODEL_BYTES);
+    for cache in [&config.icache, &config.dcache] {
+        let (bytes, line, ways) = (cache.size_bytes(), cache.line_bytes(), cache.ways());
+        prop_assert!(line.is_power_of_two() && ways > 0 && bytes > 0, "{cache:?}");
+        prop_assert!(bytes.is_multiple_of(line * u64::from(ways)), "{cache:?}");
+        prop_assert_eq!(cache.lines(), bytes / line);
+        prop_assert!(cache.lines() <= MAX_LINES, "{cache:?}");
+    }
+    for arg in args {
+        let (name, typed) = arg.split_once('=').unwrap();
+        let prefix = format!("{name}=");
+        let is_last = args.iter().rev().find(|arg| arg.starts_with(&prefix)) == Some(arg);
+        if let Some(number) = number_in(config, name)
+            && is_last
+        {
+            prop_assert_eq!(Some(number), naive_number(typed), "{}", arg);
+        }
+    }
+    Ok(())
+}
+
+/// Whether a character would end a line, or make a terminal do anything but show it.
+fn breaks_line(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// What fingers do to a word. Places are taken modulo the number of characters.
+#[derive(Clone, Debug)]
+enum Slip {
+    Drop(usize),
+    Double(usize),
+    Swap(usize),
+    Insert(usize, char),
+    Replace(usize, char),
+    Cut(usize),
+}
+
+fn any_slip() -> impl Strategy<Value = Slip> {
+    let character = prop_oneof![
+        4 => prop::sample::select("0123456789-+.xKMGiBb=,%/ \t\n".chars().collect::<Vec<_>>()),
+        1 => any::<char>(),
+    ];
+    let place = 0..64_usize;
+    prop_oneof![
+        place.clone().prop_map(Slip::Drop),
+        place.clone().prop_map(Slip::Double),
+        place.clone().prop_map(Slip::Swap),
+        (place.clone(), character.clone()).prop_map(|(place, new)| Slip::Insert(place, new)),
+        (place.clone(), character).prop_map(|(place, new)| Slip::Replace(place, new)),
+        place.prop_map(Slip::Cut),
+    ]
+}
+
+fn slipped(text: &str, slip: &Slip) -> String {
+    let mut chars: Vec<char> = text.chars().collect();
+    let length = chars.len();
+    if length == 0 {
+        return String::new();
+    }
+    match *slip {
+        Slip::Drop(place) => _ = chars.remove(place % length),
+        Slip::Double(place) => chars.insert(place % length, chars[place % length]),
+        Slip::Swap(place) => chars.swap(place % length, (place + 1) % length),
+        Slip::Insert(place, new) => chars.insert(place % (length + 1), new),
+        Slip::Replace(place, new) => chars[place % length] = new,
+        Slip::Cut(place) => chars.truncate(place % length),
+    }
+    chars.into_iter().collect()
+}
+
+/// Options that are good, but for a few slips in one or two of them.
+fn arguments_with_slips() -> impl Strategy<Value = Vec<String>> {
+    let slips = prop::collection::vec((any::<prop::sample::Index>(), any_slip()), 1..4);
+    let good = any_config().prop_flat_map(|config| arguments_for(&config));
+    (good, slips).prop_map(|(mut args, slips)| {
+        for (at, slip) in slips {
+            let arg = at.get_mut(&mut args);
+            *arg = slipped(arg, &slip);
+        }
+        args
+    })
 }
 
 fn model_bytes(config: &Config) -> u64 {

@@ -1,0 +1,769 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Random guests with random options that end in random ways, for a while. `make soak` runs this.
+
+Checked of every run:
+  - QEMU's exit status is the guest's own, or it died of exactly the signal that was sent.
+  - There is one well-formed report for each process, where it was asked for, and no line of anything else.
+  - Where a run ends by itself and its accesses do not depend on timing, QEMU's own C plugin is often loaded
+    beside ours and must have counted the same. Where that one crashes, the run is repeated without it.
+  - A wrong option is refused with status 1 and one line of ours, before the guest runs.
+  - Nothing hangs.
+
+Case number I of seed S is always the same run, up to the moment at which a signal arrives. Every failure shows
+how to repeat it: the case alone, and QEMU's command line. A signal that arrives before QEMU catches it kills an
+emulator in which there is no plugin yet; then a report is allowed, not demanded. Linux only: it adopts orphans,
+so that each process a guest leaves behind is waited for, and its report counted.
+"""
+
+import argparse
+import ctypes
+import itertools
+import json
+import multiprocessing
+import os
+import queue
+import random
+import re
+import resource
+import secrets
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+USER_VERSIONS = ("7.2", "10.2")
+SYSTEM_VERSIONS = ("10.0", "11.1")
+ARCHITECTURES = ("riscv64", "x86_64", "aarch64")
+USER_GUESTS = ("matrix", "list", "faults", "smc", "threads", "hotexit", "spin", "forker", "execer", "aborter",
+               "atomics")
+BARE_GUESTS = ("matrix", "jit", "semihost", "vm")
+
+# No run takes that long, however busy the machine: it hangs.
+TIMEOUT_SECONDS = 90
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+WAIT_FOR_ALL = 0x40000000  # __WALL, linux/wait.h: also children that end without SIGCHLD
+SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+
+HEADING = "core #, data accesses, data misses, dmiss rate, insn accesses, insn misses, imiss rate"
+DATA_HEADING = "address, data misses, instruction"
+FETCH_HEADING = "address, fetch misses, instruction"
+ROW = re.compile(r"0x([0-9a-f]+)(?: \(.*?\))?, (\d+), .+")
+# What QEMU itself says of a signal.
+QEMU_LINES = re.compile(r"qemu: uncaught target signal \d+ \(.*\) - (core dumped|exiting)|"
+                        r"qemu-system-\w+: terminating on signal \d+.*")
+
+
+class Wrong(Exception):
+    """What a run did that it must not do."""
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+# --- Reports ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Counts:
+    """A line of the core table."""
+
+    accesses: int
+    misses: int
+    fetches: int
+    fetch_misses: int
+
+
+@dataclass(frozen=True)
+class Report:
+    cores: list  # of Counts
+    sum: Counts
+
+
+def rate(misses, accesses):
+    return f"{misses / accesses * 100 if accesses else 0:.4f}%"
+
+
+def core_line(line):
+    """The label and Counts of a line, which must be laid out as the reference lays it out."""
+    words = line.split()
+    if len(words) != 7:
+        raise Wrong(f"bad core line {line!r}")
+    label, *numbers = words
+    try:
+        counts = Counts(*(int(numbers[place]) for place in (0, 1, 3, 4)))
+    except ValueError as error:
+        raise Wrong(f"bad core line {line!r}") from error
+    laid_out = (f"{label:<8}{counts.accesses:<14} {counts.misses:<12} {rate(counts.misses, counts.accesses):>10}  "
+                f"{counts.fetches:<14} {counts.fetch_misses:<12} {rate(counts.fetch_misses, counts.fetches):>10}")
+    if line != laid_out:
+        raise Wrong(f"core line {line!r}, not {laid_out!r}")
+    if counts.misses > counts.accesses or counts.fetch_misses > counts.fetches:
+        raise Wrong(f"more misses than accesses: {line!r}")
+    return label, counts
+
+
+def core_table(text):
+    """The Report in the lines up to the first empty one, and the other lines."""
+    if not text.endswith("\n"):
+        raise Wrong("the report breaks off in a line")
+    lines = text[:-1].split("\n")
+    if lines[0] != HEADING:
+        raise Wrong("the report does not begin with its heading")
+    end = lines.index("") if "" in lines else len(lines)
+    rows = [core_line(line) for line in lines[1:end]]
+    cores = [counts for label, counts in rows if label != "sum"]
+    labels = [str(index) for index in range(len(cores))] + (["sum"] if len(cores) > 1 else [])
+    if not cores or [label for label, _ in rows] != labels:
+        raise Wrong(f"core labels {[label for label, _ in rows]}")
+    total = Counts(*(sum(getattr(core, name) for core in cores) for name in Counts.__dataclass_fields__))
+    if rows[-1][1] != total:
+        raise Wrong("the sum is not that of the cores")
+    if end == len(lines):
+        raise Wrong("no empty line after the core table")
+    return Report(cores, total), lines[end + 1:]
+
+
+def check_list(rows, limit, misses, what):
+    """Most misses first, of equals the lower address first, no row without a miss. `misses` is what they add up to
+    where all are listed; None where that is not known."""
+    parsed = [ROW.fullmatch(row) for row in rows]
+    for row, match in zip(rows, parsed):
+        if not match:
+            raise Wrong(f"bad row {row!r} of {what}")
+    order = [(-int(match[2]), int(match[1], 16)) for match in parsed]
+    if order != sorted(order) or any(key[0] == 0 for key in order):
+        raise Wrong(f"{what} are out of order or have a row without a miss")
+    listed = -sum(key[0] for key in order)
+    if len(rows) > limit:
+        raise Wrong(f"{what}: {len(rows)} rows with limit={limit}")
+    if misses is not None and (listed > misses or len(rows) < limit and listed != misses):
+        raise Wrong(f"{what}: {len(rows)} rows of at most {limit} have {listed} of {misses} misses")
+
+
+def parse(text, case):
+    """Our report in `text`, which holds nothing else."""
+    report, lines = core_table(text)
+    if len(report.cores) != case.cores:
+        raise Wrong(f"{len(report.cores)} cores, not {case.cores}")
+    if bool(lines) != (case.limit > 0):
+        raise Wrong(f"{'lists' if lines else 'no lists'} with limit={case.limit}")
+    if lines:
+        if lines[0] != DATA_HEADING or FETCH_HEADING not in lines:
+            raise Wrong("the lists have not their headings")
+        split = lines.index(FETCH_HEADING)
+        if lines[split - 1] != "":
+            raise Wrong("no empty line between the lists")
+        # The lists are read after the table: vCPUs that go on meanwhile miss more.
+        misses = (report.sum.misses, report.sum.fetch_misses) if case.is_still else (None, None)
+        check_list(lines[1:split - 1], case.limit, misses[0], "data misses")
+        check_list(lines[split + 1:], case.limit, misses[1], "fetch misses")
+    return report
+
+
+def split_reports(text):
+    """The reports in `text`, one after the other."""
+    start = text.find(HEADING)
+    if start != 0:
+        raise Wrong(f"before the report: {text[:start if start > 0 else 300]!r}")
+    return [HEADING + part for part in text.split(HEADING)[1:]]
+
+
+# --- What is run -----------------------------------------------------------------------------------------
+
+
+@dataclass
+class Artifacts:
+    """Files made by the project's own scripts."""
+
+    plugin: Path
+    qemu: dict
+    reference: dict
+    guests: dict  # (architecture, name) -> path
+
+
+@dataclass
+class Case:
+    """One run before it is started."""
+
+    kind: str
+    version: str
+    arch: str
+    name: str
+    arguments: list
+    status: int = None  # at a natural end; negative for a signal, None if it has none
+    out: str = None  # the first word the guest prints at a natural end
+    processes: int = 1  # that report, at a natural end
+    deterministic: bool = False  # its accesses depend on no timing
+    equal_misses: bool = False  # nor do its misses
+    harts: int = None  # of a machine
+    cores: int = 1
+    limit: int = 32
+    options: list = field(default_factory=list)  # of both plugins
+    destination: str = "stderr"
+    is_bad: bool = False
+    with_reference: bool = False
+    reference_first: bool = True
+    signal: int = None
+    to_group: bool = False
+    quits: bool = False
+    delay: float = 0.0  # s, of the signal or of "quit"
+
+    @property
+    def is_system(self):
+        return self.harts is not None
+
+    @property
+    def is_still(self):
+        """Whether no vCPU runs any more when the report is made."""
+        if self.is_system:
+            return self.name != "bare/semihost" or self.harts == 1
+        return self.signal is None and self.name not in ("hotexit", "spin") and "threads" not in self.arguments
+
+
+def pick_guest(rng):
+    """A guest of a program or a machine, without options and end."""
+    if rng.random() < 0.3:
+        name = rng.choice(BARE_GUESTS)
+        harts = rng.randint(1, 4)
+        # Above one hart the reference frees what other harts still use.
+        return Case("system", rng.choice(SYSTEM_VERSIONS), "riscv64", f"bare/{name}", [], status=0, out=f"{name}: ok",
+                    harts=harts, cores=harts, deterministic=harts == 1, equal_misses=harts == 1)
+    name, threads = rng.choice(USER_GUESTS), rng.randint(1, 6)
+    case = Case("user", rng.choice(USER_VERSIONS), rng.choice(ARCHITECTURES), name, [], status=0, out=f"{name}: ok")
+    # No other thread may run when these end.
+    case.deterministic = name in ("matrix", "list", "faults", "smc", "threads", "forker", "execer", "atomics")
+    case.equal_misses = case.deterministic and name != "threads"
+    if name == "matrix":
+        case.arguments = [rng.randint(4, 140)]
+    elif name == "list":
+        case.arguments = [rng.randint(10, 9000), rng.randint(1, 12)]
+    elif name == "faults":
+        case.arguments = [rng.randint(1, 20000)]
+    elif name == "smc":
+        case.arguments = [rng.randint(1, 8000)]
+    elif name == "threads":
+        case.arguments = [rng.randint(1, 60), rng.randint(1, 8)]
+    elif name == "hotexit":
+        case.status = rng.randint(0, 125)
+        case.arguments = [rng.randint(0, 120), case.status, rng.choice(("_exit", "exit", "thread"))]
+    elif name == "spin":
+        mode = rng.choice(("default", "handle", "ignore", "blocked", "unblock"))
+        case.arguments, case.out = [mode, threads], "ready"
+        if mode in ("default", "handle"):
+            case.status = None
+    elif name == "forker":
+        shape, children = rng.choice(("row", "nested", "threads")), rng.randint(1, 6)
+        case.arguments, case.processes = [shape, children], 1 + children
+        if shape == "threads":
+            case.deterministic = case.equal_misses = False
+    elif name == "execer":
+        if rng.random() < 0.5:
+            case.arguments = ["fail", rng.randint(1, 100)]
+        else:
+            case.status, case.out = rng.randint(0, 125), "replaced"
+            case.arguments = ["ok", "/bin/sh", "-c", f"echo replaced; exit {case.status}"]
+            # The reference reports no program that is replaced.
+            case.deterministic = case.equal_misses = False
+    elif name == "aborter":
+        how, case.status = rng.choice((("abort", -signal.SIGABRT), ("segv", -signal.SIGSEGV),
+                                       ("illegal", -signal.SIGILL)))
+        case.arguments, case.out = [how], f"aborter: {how}"
+    elif name == "atomics":
+        parallel = rng.random() < 0.4
+        case.arguments = [rng.randint(1, 12)] + ["parallel"] * parallel
+        if parallel:
+            case.equal_misses = False
+    return case
+
+
+def pick_cache(rng, case, which):
+    """Options of one cache."""
+    line = 1 << rng.choice((0, 2, 4, 5, 6, 6, 6, 7, 8, 12))
+    ways = rng.choice((1, 2, 3, 4, 5, 7, 8, 8, 12, 16))
+    sets = rng.choice((1, 2, 8, 32, 64, 256, rng.randint(3, 300)))
+    # The reference has a wrong index where the number of sets is not a power of two.
+    if sets & (sets - 1):
+        case.equal_misses = False
+    case.options += [f"{which}cachesize={line * ways * sets}", f"{which}blksize={line}", f"{which}assoc={ways}"]
+
+
+def pick_options(rng, case):
+    for which in "di":
+        if rng.random() < 0.6:
+            pick_cache(rng, case, which)
+    policy = rng.choice(("", "lru", "fifo", "rand"))
+    if policy:
+        case.options.append(f"evict={policy}")
+    if policy == "rand":
+        case.equal_misses = False
+    if rng.random() < 0.6:
+        case.cores = rng.randint(1, 4)
+        case.options.append(f"cores={case.cores}")
+    if rng.random() < 0.7:
+        case.limit = rng.randint(0, 50)
+        case.options.append(f"limit={case.limit}")
+    rng.shuffle(case.options)
+    # One file each where several processes may report at the same time.
+    if case.processes > 1:
+        case.destination = "%p" if case.signal else rng.choice(("%p", "stderr", "auto"))
+    else:
+        case.destination = rng.choice(("%p", "stderr", "auto", "file", "log"))
+
+
+def pick_bad_option(rng):
+    """One wrong option."""
+    number = rng.choice(("icachesize", "iblksize", "iassoc", "dcachesize", "dblksize", "dassoc", "cores"))
+    odd = rng.randint(1, 10**rng.randint(1, 9)) * 2 + 1
+    return rng.choice((
+        f"{number}=0", f"{number}=-{odd}", f"{number}={odd}x", f"{number}={odd}.5", f"{number}=",
+        f"{number}={odd}{'0' * 20}", f"limit=-{odd}", "limit=many",
+        f"dblksize={odd * 2 + 4}", f"iblksize={odd}", f"icachesize={16384 + odd}",
+        f"dcachesize={16384 + odd}", f"evict={rng.choice(('lur', 'LRU', 'plru', 'random', ''))}",
+        f"{''.join(rng.sample('abcdefghij', 5))}={odd}", "seed=abc", "out=", "out=on", "out=no/such/directory",
+        "out=%d", "help=me", f"cores={5000 + odd}"))
+
+
+def pick_end(rng, case):
+    """How it ends: by itself, by a signal, by the monitor's "quit"."""
+    kinds = ["natural"] * 4 if case.status is not None else []
+    kinds += ["signal"] * 3 + ["kill"] + ["quit"] * (2 * case.is_system)
+    kind = rng.choice(kinds)
+    # From the start of QEMU to the ends of most guests.
+    case.delay = rng.choice((rng.uniform(0, 0.08), rng.uniform(0, 0.2), rng.uniform(0, 0.8)))
+    if kind == "signal":
+        case.signal = rng.choice(SIGNALS)
+        case.to_group = rng.random() < 0.4
+    elif kind == "kill":
+        case.signal, case.to_group = signal.SIGKILL, case.processes > 1
+    case.quits = kind == "quit"
+    end = "natural" if kind == "natural" else "quit" if case.quits else signal.Signals(case.signal).name
+    case.kind = f"{case.kind}, {end}"
+
+
+def pick(rng):
+    case = pick_guest(rng)
+    if rng.random() < 0.1:
+        case.kind, case.is_bad = f"{case.kind}, wrong option", True
+        case.options, case.destination = [pick_bad_option(rng)], "auto"
+        return case
+    pick_end(rng, case)
+    pick_options(rng, case)
+    case.with_reference = case.deterministic and case.kind.endswith("natural") and rng.random() < 0.6
+    case.reference_first = rng.random() < 0.5
+    # The reference has the log for itself.
+    if case.with_reference and case.destination in ("log", "auto"):
+        case.destination = "file" if case.processes == 1 else "%p"
+    return case
+
+
+# --- Running ---------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Done:
+    """A run that has ended: what each process that was ours to wait for ended with."""
+
+    pid: int
+    status: int
+    others: dict
+    stdout: str
+    stderr: str
+    files: dict  # of reports and the log
+    sent: str  # what was sent and when; empty if the run was over by then, or nothing was to be sent
+    was_caught: bool  # QEMU caught the signal when it was sent
+    was_replaced: bool  # another program had taken its place
+    was_ready: bool  # the guest had said so
+
+
+def command_line(case, artifacts):
+    binary = f"qemu-system-{case.arch}" if case.is_system else f"qemu-{case.arch}"
+    command = [artifacts.qemu[case.version] / "bin" / binary]
+    ours = [artifacts.plugin, *case.options]
+    ours += {"file": ["out=report"], "%p": ["out=report.%p"], "stderr": ["out=stderr"], "log": [], "auto": []}[
+        case.destination]
+    plugins = [["-plugin", ",".join(map(str, ours))]]
+    if case.with_reference:
+        reference = ",".join(map(str, [artifacts.reference[case.version], *case.options]))
+        plugins.insert(0 if case.reference_first else 1, ["-plugin", reference])
+    if case.with_reference or case.destination == "log":
+        plugins.append(["-d", "plugin", "-D", "qemu.log"])
+    command += [word for plugin in plugins for word in plugin]
+    program = artifacts.guests[case.arch, case.name]
+    if not case.is_system:
+        return [str(word) for word in [*command, program, *case.arguments]]
+    command += ["-M", "virt", "-bios", "none", "-smp", case.harts, "-display", "none", "-kernel", program]
+    serial, monitor = ("file:serial", "stdio") if case.quits else ("stdio", "none")
+    command += ["-serial", serial, "-monitor", monitor]
+    command += ["-semihosting"] * (case.name == "bare/semihost")
+    return [str(word) for word in command]
+
+
+def catches(pid, number):
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+    found = re.search(r"^SigCgt:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    return bool(found and int(found[1], 16) >> (number - 1) & 1)
+
+
+def is_qemu(pid):
+    try:
+        return os.path.basename(os.readlink(f"/proc/{pid}/exe")).startswith("qemu-")
+    except OSError:
+        return False
+
+
+def threads_of(pid):
+    """What the threads of a process that hangs do."""
+    lines = []
+    for task in sorted(Path(f"/proc/{pid}/task").glob("*")):
+        try:
+            state = re.search(r"^State:\s*(.*)$", (task / "status").read_text(), re.MULTILINE)[1]
+            name, place = (task / "comm").read_text().strip(), (task / "wchan").read_text()
+            lines.append(f"  {task.name} {name}: {state}, in {place}")
+        except OSError:
+            continue
+    return "\n".join(lines)
+
+
+def text_of(path):
+    try:
+        return path.read_bytes().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def run(case, command, scratch):
+    """Runs a command in the empty directory `scratch` until it and all that it leaves behind have ended."""
+    environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(scratch), "LC_ALL": "C"}
+    console = scratch / "stdout"
+    with open(console, "ab") as stdout, open(scratch / "stderr", "ab") as stderr:
+        child = subprocess.Popen(command, stdin=subprocess.PIPE if case.quits else subprocess.DEVNULL, stdout=stdout,
+                                 stderr=stderr, cwd=scratch, env=environment, start_new_session=True)
+    start = time.monotonic()
+    status, others, sent = None, {}, ""
+    was_caught = was_replaced = was_ready = False
+    is_due = case.signal is not None or case.quits
+    was_qemu = all_ended = False
+    try:
+        while True:
+            try:
+                pid, ended = os.waitpid(-1, os.WNOHANG | WAIT_FOR_ALL)
+            except ChildProcessError:
+                all_ended = True
+                break
+            elapsed = time.monotonic() - start
+            if pid == child.pid:
+                status = child.returncode = os.waitstatus_to_exitcode(ended)
+            elif pid:
+                others[pid] = os.waitstatus_to_exitcode(ended)
+            elif elapsed > TIMEOUT_SECONDS:
+                raise Wrong(f"no end after {TIMEOUT_SECONDS} s\n{threads_of(child.pid)}")
+            elif is_due and status is None and elapsed >= case.delay:
+                is_due = False
+                if case.quits:
+                    try:
+                        os.write(child.stdin.fileno(), b"quit\n")
+                        sent = f"quit after {elapsed:.4f} s"
+                    except BrokenPipeError:
+                        # It has just ended.
+                        pass
+                    continue
+                sent = f"{signal.Signals(case.signal).name} after {elapsed:.4f} s"
+                sent += " to the whole group" if case.to_group else ""
+                was_ready = text_of(console).startswith("ready\n")
+                was_replaced = was_qemu and not is_qemu(child.pid)
+                # What the guest prints it prints long after that.
+                was_caught = is_qemu(child.pid) and (catches(child.pid, case.signal) or bool(text_of(console)))
+                (os.killpg if case.to_group else os.kill)(child.pid, case.signal)
+            else:
+                was_qemu = was_qemu or is_due and is_qemu(child.pid)
+                time.sleep(0.001 if elapsed < 2 else 0.02)
+    finally:
+        if not all_ended:
+            os.killpg(child.pid, signal.SIGKILL)
+        while not all_ended:
+            try:
+                os.waitpid(-1, WAIT_FOR_ALL)
+            except ChildProcessError:
+                all_ended = True
+        child.returncode = child.returncode or 0
+        if child.stdin:
+            child.stdin.close()
+    serial = text_of(scratch / "serial") if case.quits else text_of(console)
+    files = {path.name: text_of(path) for path in scratch.glob("*")
+             if path.name not in ("stdout", "stderr", "serial")}
+    return Done(child.pid, status, others, serial, text_of(scratch / "stderr"), files, sent, was_caught, was_replaced,
+                was_ready)
+
+
+# --- Checking --------------------------------------------------------------------------------------------
+
+
+def check_refused(done, case):
+    lines = done.stderr.splitlines()
+    ours = [line for line in lines if line.startswith("cache: ")]
+    theirs = [line for line in lines if not line.startswith(("cache: ", "qemu-", "Please use "))]
+    if done.status != 1:
+        raise Wrong(f"status {done.status} for a wrong option, not 1")
+    if len(ours) != 1 or theirs:
+        raise Wrong(f"{len(ours)} lines of ours for a wrong option, and {theirs}")
+    if done.stdout or done.files:
+        raise Wrong("the guest ran")
+    # It may be a default that does not fit, so the size of a cache.
+    name = case.options[0].partition("=")[0]
+    if not ours[0].startswith((f"cache: {name}", "cache: dcachesize", "cache: icachesize")):
+        raise Wrong(f"{name} is not named: {ours[0]}")
+
+
+def statuses(case, done):
+    """What QEMU may end with."""
+    allowed = {case.status} - {None}
+    if case.quits:
+        return {0}
+    if not done.sent or case.signal is None:
+        return allowed
+    if case.is_system and case.signal != signal.SIGKILL:
+        # A machine is switched off; before QEMU can do that, it is killed.
+        return {0} if done.was_caught else {0, -case.signal}
+    if case.name == "spin" and case.signal in (signal.SIGTERM, signal.SIGINT):
+        mode = case.arguments[0]
+        if mode == "handle":
+            return {7} if done.was_ready else {7, -case.signal}
+        if mode in ("ignore", "blocked") and done.was_ready:
+            return {0}
+    return allowed | {-case.signal}
+
+
+def check_end(case, done):
+    if done.status not in statuses(case, done):
+        raise Wrong(f"ended with {done.status}, not with one of {sorted(statuses(case, done))}")
+    if done.status == case.status and case.out and not case.quits and not (case.is_system and done.sent) \
+            and case.out not in done.stdout:
+        raise Wrong(f"the guest did not print {case.out!r}")
+    if HEADING in done.stdout:
+        raise Wrong("a report among the guest's output")
+
+
+def own_text(stderr):
+    """What is left of stderr without QEMU's lines."""
+    return "".join(line for line in stderr.splitlines(keepends=True) if not QEMU_LINES.fullmatch(line.rstrip("\n")))
+
+
+def check_reports(case, done):
+    """Checks the reports. Returns how many must be there, how many may be, and ours if there is one."""
+    stderr = own_text(done.stderr)
+    if case.destination in ("stderr", "auto"):
+        texts = split_reports(stderr) if stderr else []
+    elif stderr:
+        raise Wrong(f"on stderr: {stderr[:500]!r}")
+    elif case.destination == "log":
+        texts = split_reports(done.files["qemu.log"]) if done.files.get("qemu.log") else []
+    else:
+        texts = [text for name, text in sorted(done.files.items()) if name.startswith("report")]
+    if case.signal == signal.SIGKILL and done.status == -signal.SIGKILL:
+        # It may have come when the end had begun, in the middle of a report.
+        if len(texts) > case.processes:
+            raise Wrong(f"{len(texts)} reports")
+        return 0, len(texts), len(texts), None
+    reports = [parse(text, case) for text in texts]
+    natural = not done.sent or case.status is not None and done.status == case.status and case.signal is None
+    must = may = case.processes if natural else 1
+    if case.destination == "file":
+        must = may = 1
+    if done.sent and not natural:
+        if case.processes > 1:
+            # Children that live, or died while QEMU forked them, are as many as there was time for.
+            may = case.processes
+            for pid, status in done.others.items():
+                if status in (-signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP) and done.was_caught \
+                        and f"report.{pid}" not in done.files:
+                    raise Wrong(f"child {pid} died of signal {-status} and did not report")
+        if done.status < 0 and not done.was_caught and not done.was_replaced:
+            must = 0
+        if case.processes > 1 and must and f"report.{done.pid}" not in done.files:
+            raise Wrong(f"process {done.pid} did not report")
+    if not must <= len(reports) <= may:
+        raise Wrong(f"{len(reports)} reports, not {must}" + (f" to {may}" if may > must else ""))
+    if case.destination == "%p" and case.processes == 1 and reports and f"report.{done.pid}" not in done.files:
+        raise Wrong(f"%p is not {done.pid}: {sorted(done.files)}")
+    if not done.sent and any(report.sum.fetches == 0 for report in reports):
+        raise Wrong("a report without a fetch")
+    mine = f"report.{done.pid}"
+    ours = parse(done.files[mine], case) if mine in done.files else reports[-1] if reports else None
+    return must, may, len(reports), ours
+
+
+def compare(case, done, ours):
+    """Compares with the reference, which reports to the log; children report before their parent."""
+    log = done.files.get("qemu.log")
+    if not log:
+        raise Wrong("the reference gave no report")
+    theirs = core_table(split_reports(log)[-1])[0]
+    names = ("accesses", "fetches") if not case.equal_misses else ("accesses", "misses", "fetches", "fetch_misses")
+    for index, (mine, other) in enumerate(zip(ours.cores, theirs.cores, strict=True)):
+        for name in names:
+            if getattr(mine, name) != getattr(other, name):
+                raise Wrong(f"core {index}: {getattr(mine, name)} {name}, the reference has {getattr(other, name)}")
+
+
+def attempt(case, artifacts):
+    """Runs and checks a case. Returns what it counted, and the run if it failed, described."""
+    counted = Counter(runs=1)
+    command = command_line(case, artifacts)
+    with tempfile.TemporaryDirectory(prefix="libcache-soak-") as scratch:
+        done = None
+        try:
+            done = run(case, command, Path(scratch))
+            if case.with_reference and done.status != case.status and done.status < 0:
+                counted["reference died"] += 1
+                case.with_reference = False
+                more, failure = attempt(case, artifacts)
+                more.update(counted - Counter(runs=1))
+                return more, failure
+            if case.is_bad:
+                check_refused(done, case)
+                counted["refused"] += 1
+                return counted, None
+            check_end(case, done)
+            must, may, arrived, ours = check_reports(case, done)
+            counted["hit"] += bool(done.sent)
+            counted.update({"due": must, "allowed": may - must, "arrived": arrived})
+            if case.with_reference:
+                compare(case, done, ours)
+                counted["compared"] += 1
+        except Wrong as wrong:
+            counted["failed"] += 1
+            shown = [f"{case.kind}: {wrong}", shlex.join(command)]
+            if done:
+                shown += [f"sent: {done.sent or 'nothing'}; QEMU was {done.pid}, ended with {done.status}, its orphans "
+                          f"with {done.others}", f"stdout: {done.stdout[-500:]!r}", f"stderr: {done.stderr[-3000:]!r}"]
+                shown += [f"{name}: {text[:400]!r}" for name, text in sorted(done.files.items())]
+            return counted, "\n  ".join(shown)
+    return counted, None
+
+
+# --- All of it -------------------------------------------------------------------------------------------
+
+
+def tool(*command):
+    command = [str(word) for word in command]
+    done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0:
+        sys.exit(f"soak.py: failed with status {done.returncode}: {' '.join(command)}")
+    return done.stdout.strip()
+
+
+def prepare(scratch):
+    plugin = os.environ.get("LIBCACHE_PLUGIN")
+    if not plugin:
+        say("building libcache")
+        tool("cargo", "build", "--release", "--locked", "--quiet")
+        target = json.loads(tool("cargo", "metadata", "--format-version=1", "--no-deps", "--locked"))
+        plugin = Path(target["target_directory"]) / "release/libcache.so"
+    # A copy: what runs stays the same whatever is built meanwhile.
+    ours = scratch / "libcache.so"
+    shutil.copy(plugin, ours)
+    versions = sorted({*USER_VERSIONS, *SYSTEM_VERSIONS}, key=float)
+    say(f"preparing QEMU {', '.join(versions)} and the guests")
+    qemu = {version: Path(tool("scripts/qemu.sh", version)) for version in versions}
+    reference = {version: Path(tool("scripts/reference.sh", version)) for version in versions}
+    wanted = [(arch, name) for arch in ARCHITECTURES for name in USER_GUESTS]
+    wanted += [("riscv64", f"bare/{name}") for name in BARE_GUESTS]
+    guests = {}
+    for arch, name in wanted:
+        guests[arch, name] = scratch / f"{arch}-{name.replace('/', '-')}"
+        shutil.copy(tool("guests/build.sh", arch, name), guests[arch, name])
+    return Artifacts(ours, qemu, reference, guests)
+
+
+def work(numbers, seed, deadline, artifacts, results):
+    """One worker: the cases of these numbers, until it is time."""
+    ctypes.CDLL(None).prctl(SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for number in numbers:
+        if time.monotonic() >= deadline:
+            break
+        case = pick(random.Random(f"{seed} {number}"))
+        results.put((number, case.kind, *attempt(case, artifacts)))
+    results.put(None)
+
+
+COLUMNS = ("runs", "hit", "compared", "reference died", "refused", "due", "allowed", "arrived", "failed")
+
+
+def table(totals):
+    width = max(map(len, totals), default=0) + 2
+    lines = ["".ljust(width) + "".join(name.rjust(len(name) + 2) for name in COLUMNS)]
+    everything = sum(totals.values(), Counter())
+    for name, counted in [*sorted(totals.items()), ("sum", everything)]:
+        lines.append(name.ljust(width) + "".join(str(counted[column]).rjust(len(column) + 2) for column in COLUMNS))
+    return "\n".join([*lines, "", "hit: ended from outside, not by themselves before; due: reports that must arrive;",
+                      "allowed: more that may, of processes that a signal met before the plugin was there, that",
+                      "were being forked, or that SIGKILL met when they had begun to end"])
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Random guests, options and ends.")
+    parser.add_argument("--seconds", type=float, default=300, help="how long to go on (default: 300)")
+    parser.add_argument("--seed", help="default: a random one, which is printed")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs at once (default: the processors)")
+    parser.add_argument("--case", type=int, help="run this case of the seed, once")
+    arguments = parser.parse_args()
+    seed = arguments.seed or secrets.token_hex(4)
+    # A shell may have us ignore these, and what is ignored stays ignored in QEMU.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+    with tempfile.TemporaryDirectory(prefix="libcache-soak-") as scratch:
+        artifacts = prepare(Path(scratch))
+        say(f"SOAK_SEED={seed}, {arguments.seconds:g} s")
+        deadline = time.monotonic() + arguments.seconds
+        shares = [itertools.count(index, arguments.jobs) for index in range(arguments.jobs)]
+        if arguments.case is not None:
+            shares = [[arguments.case]]
+        results = multiprocessing.Queue()
+        workers = [multiprocessing.Process(target=work, args=(share, seed, deadline, artifacts, results))
+                   for share in shares]
+        totals, running = {}, len(workers)
+        try:
+            for worker in workers:
+                worker.start()
+            while running:
+                try:
+                    result = results.get(timeout=5)
+                except queue.Empty:
+                    if all(worker.exitcode is not None for worker in workers) and results.empty():
+                        sys.exit("soak.py: a worker died")
+                    continue
+                if result is None:
+                    running -= 1
+                    continue
+                number, kind, counted, failure = result
+                totals.setdefault(kind, Counter()).update(counted)
+                if failure:
+                    say(f"FAILED (repeat: scripts/soak.py --seed {seed} --case {number})\n  {failure}")
+        finally:
+            for worker in workers:
+                worker.join(TIMEOUT_SECONDS)
+    print(f"SOAK_SEED={seed}")
+    print(table(totals))
+    failed = sum(counted["failed"] for counted in totals.values())
+    if not totals or failed:
+        sys.exit(f"soak.py: {failed} of {sum(c['runs'] for c in totals.values())} runs failed")
+
+
+if __name__ == "__main__":
+    main()
