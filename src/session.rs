@@ -1,6 +1,7 @@
 //! One run: options become a machine and callbacks at the start, counters become a report at the end.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
 use std::sync::OnceLock;
 
 use anyhow::anyhow;
@@ -22,7 +23,7 @@ use crate::disassembly::Disassembler;
 use crate::instrument::Translator;
 use crate::output::{self, Outlet};
 use crate::syscalls;
-use crate::vcpu::{Machine, Machines, Simulator, expect_several, several_expected};
+use crate::vcpu::{Machine, Machines, Misses, Simulator, expect_several, several_expected};
 #[cfg(target_os = "linux")]
 use crate::{fatal, forks, handover, signals};
 
@@ -138,21 +139,25 @@ impl Session {
         let translator = self.translator.lock();
         let instructions = translator.instructions();
         // Before the cores' counters: vCPUs may run on, and no list shall have more misses than the core.
-        let misses: Vec<_> = instructions
+        let mut misses: Misses = instructions
             .iter()
+            .filter(|_| self.config.limit > 0)
             .map(|instruction| {
                 let Instruction { data_misses, fetch_misses, .. } = instruction;
                 (instruction, [data_misses.get(), fetch_misses.get()])
             })
-            .filter(|_| self.config.limit > 0)
+            .filter(|&(_, misses)| misses != [0, 0])
+            .map(|(instruction, misses)| (ptr::from_ref(instruction), (instruction, misses)))
             .collect();
         let counts = self.simulator.counts();
+        for (key, (instruction, [data, fetch])) in counts.pending {
+            let (_, misses) = misses.entry(key).or_insert((instruction, [0, 0]));
+            *misses = [misses[0] + data, misses[1] + fetch];
+        }
         let rows = |port: usize| -> Vec<MissRow> {
-            let ranked = misses.iter().map(|&(instruction, misses)| {
-                let pending = counts.pending.get(&std::ptr::from_ref(instruction));
-                let misses = misses[port] + pending.map_or(0, |pending| pending[port]);
+            let ranked = misses.values().map(|&(instruction, misses)| {
                 let Instruction { vaddr, identity: Identity { code, .. }, .. } = *instruction;
-                (instruction, Rank { misses, vaddr, code })
+                (instruction, Rank { misses: misses[port], vaddr, code })
             });
             let row = |(instruction, rank): (&'static Instruction, Rank)| MissRow {
                 vaddr: rank.vaddr,

@@ -13,7 +13,7 @@ use std::ffi::c_int;
 use std::mem::{self, MaybeUninit};
 use std::ptr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
 use std::thread;
 
 use anyhow::{Context, anyhow};
@@ -37,6 +37,10 @@ const FATAL: [c_int; 12] = [
 /// How long an interrupted thread waits for the process to die, at most.
 const WAIT_MILLISECONDS: c_int = 300;
 
+/// After that long another signal ends the process whether the report is written or not: whoever should
+/// read it may never do so.
+const PATIENCE_SECONDS: i64 = 2;
+
 /// What the thread waits for. Not a descriptor: a guest's program may close all it finds.
 static WAKE: Semaphore = Semaphore(UnsafeCell::new(MaybeUninit::zeroed()));
 
@@ -47,6 +51,9 @@ unsafe impl Sync for Semaphore {}
 
 /// The signal that was caught; 0 before, and negative where there is no thread to tell.
 static CAUGHT: AtomicI32 = AtomicI32::new(-1);
+
+/// When that was.
+static CAUGHT_AT_SECONDS: AtomicI64 = AtomicI64::new(i64::MAX);
 
 /// What is done before the process dies.
 static BEFORE: OnceLock<fn()> = OnceLock::new();
@@ -120,15 +127,32 @@ extern "C" fn caught(signal: c_int) {
     unsafe {
         let errno = libc::__errno_location();
         let before = *errno;
-        match CAUGHT.compare_exchange(0, signal, Ordering::Relaxed, Ordering::Relaxed) {
-            Ok(_) => _ = libc::sem_post(WAKE.0.get().cast()),
+        let told = match CAUGHT.compare_exchange(0, signal, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => {
+                CAUGHT_AT_SECONDS.store(uptime_seconds(), Ordering::Relaxed);
+                libc::sem_post(WAKE.0.get().cast()) == 0
+            }
+            Err(nobody) if nobody < 0 => false,
+            Err(_) => {
+                let since = CAUGHT_AT_SECONDS.load(Ordering::Relaxed);
+                uptime_seconds().saturating_sub(since) < PATIENCE_SECONDS
+            }
+        };
+        if told {
+            libc::poll(ptr::null_mut(), 0, WAIT_MILLISECONDS);
+        } else {
             // It is blocked here, and comes when this returns.
-            Err(nobody) if nobody < 0 => die_of(signal),
-            Err(_) => {}
+            die_of(signal);
         }
-        libc::poll(ptr::null_mut(), 0, WAIT_MILLISECONDS);
         *errno = before;
     }
+}
+
+fn uptime_seconds() -> i64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: a call that a handler may make.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
+    now.tv_sec
 }
 
 /// The thread.

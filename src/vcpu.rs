@@ -511,10 +511,13 @@ fn instruction_of(token: u64) -> &'static Instruction {
 pub struct Counts {
     /// Per core.
     pub cores: Vec<CoreSnapshot>,
-    /// Misses of accesses that are recorded but not yet simulated for good, by instruction (its
-    /// address): data misses and fetch misses to be added to the instruction's own.
-    pub pending: HashMap<*const Instruction, [u64; 2]>,
+    /// Misses of accesses that are recorded but not yet simulated for good, to be added to the
+    /// instructions' own.
+    pub pending: Misses,
 }
+
+/// Data misses and fetch misses of instructions, by their address.
+pub type Misses = HashMap<*const Instruction, (&'static Instruction, [u64; 2])>;
 
 /// A machine whatever its policy, for everything that is not an access.
 pub trait Simulator: Sync {
@@ -535,7 +538,7 @@ pub trait Simulator: Sync {
 impl<P: Policy> Simulator for Machine<P> {
     fn counts(&self) -> Counts {
         let registry = self.registry.lock();
-        let mut pending = HashMap::new();
+        let mut pending = Misses::new();
         let cores = self.cores.iter().map(|core| {
             // Whoever wants to drain waits here, so what is recorded now stays where it is.
             let guard = core.model.lock();
@@ -557,8 +560,9 @@ impl<P: Policy> Simulator for Machine<P> {
                 for vcpu in recorded {
                     let (accesses, fetches) = vcpu.buffer.peek(|port, line, token| {
                         if times.simulate_next(&mut model, port, line) == Outcome::Miss {
-                            let misses: &mut [u64; 2] =
-                                pending.entry(ptr::from_ref(instruction_of(token))).or_default();
+                            let instruction = instruction_of(token);
+                            let key = ptr::from_ref(instruction);
+                            let (_, misses) = pending.entry(key).or_insert((instruction, [0, 0]));
                             misses[port as usize] += 1;
                             match port {
                                 Port::Data => counts.data.misses += 1,
