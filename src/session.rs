@@ -23,7 +23,9 @@ use crate::disassembly::Disassembler;
 use crate::instrument::Translator;
 use crate::output::{self, Outlet};
 use crate::syscalls;
-use crate::vcpu::{Machine, Machines, Misses, Simulator, expect_several, several_expected};
+use crate::vcpu::{
+    Counts, Machine, Machines, PendingMisses, Simulator, expect_several, several_expected,
+};
 #[cfg(target_os = "linux")]
 use crate::{fatal, forks, handover, signals};
 
@@ -137,38 +139,50 @@ impl Session {
     /// What has been counted so far, with the texts of the rows that are printed.
     fn snapshot(&self) -> Snapshot {
         let translator = self.translator.lock();
-        let instructions = translator.instructions();
-        // Before the cores' counters: vCPUs may run on, and no list shall have more misses than the core.
-        let mut misses: Misses = instructions
-            .iter()
-            .filter(|_| self.config.limit > 0)
-            .map(|instruction| {
-                let Instruction { data_misses, fetch_misses, .. } = instruction;
-                (instruction, [data_misses.get(), fetch_misses.get()])
-            })
-            .filter(|&(_, misses)| misses != [0, 0])
-            .map(|(instruction, misses)| (ptr::from_ref(instruction), (instruction, misses)))
-            .collect();
-        let counts = self.simulator.counts();
-        for (key, (instruction, [data, fetch])) in counts.pending {
-            let (_, misses) = misses.entry(key).or_insert((instruction, [0, 0]));
-            *misses = [misses[0] + data, misses[1] + fetch];
+        if self.config.limit == 0 {
+            return Snapshot { cores: self.simulator.counts().cores, lists: None };
         }
+        let now = |instruction: &'static Instruction| {
+            let Instruction { data_misses, fetch_misses, .. } = instruction;
+            (instruction, [data_misses.get(), fetch_misses.get()])
+        };
+        let counts = self.simulator.counts();
+        let counted = || translator.instructions().iter().map(now);
+        let lists = self.lists(&translator, &counts.pending, counted);
+        if self.simulator.counts() == counts {
+            return Snapshot { cores: counts.cores, lists: Some(lists) };
+        }
+        // vCPUs run on. No list shall have more misses than the core: so the lists' come first, all of
+        // them at once.
+        let misses: Vec<_> = translator.instructions().iter().map(now).collect();
+        let Counts { cores, pending } = self.simulator.counts();
+        let lists = self.lists(&translator, &pending, || misses.iter().copied());
+        Snapshot { cores, lists: Some(lists) }
+    }
+
+    /// The rows with the most misses. `counted` gives all instructions with theirs, without those pending.
+    fn lists<C: Iterator<Item = (&'static Instruction, [u64; 2])>>(
+        &self,
+        translator: &Translator,
+        pending: &PendingMisses,
+        counted: impl Fn() -> C,
+    ) -> MissLists {
         let rows = |port: usize| -> Vec<MissRow> {
-            let ranked = misses.values().map(|&(instruction, misses)| {
+            let ranked = counted().map(|(instruction, counted)| {
+                let pending = pending.get(&ptr::from_ref(instruction));
+                let misses = counted[port] + pending.map_or(0, |pending| pending[port]);
                 let Instruction { vaddr, identity: Identity { code, .. }, .. } = *instruction;
-                (instruction, Rank { misses: misses[port], vaddr, code })
+                (instruction, Rank { misses, vaddr, code })
             });
             let row = |(instruction, rank): (&'static Instruction, Rank)| MissRow {
                 vaddr: rank.vaddr,
-                symbol: instructions.symbol(instruction.symbol).cloned(),
+                symbol: translator.instructions().symbol(instruction.symbol).cloned(),
                 misses: rank.misses,
                 disassembly: translator.text(instruction),
             };
             top_by(ranked, self.config.limit, |&(_, rank)| rank).into_iter().map(row).collect()
         };
-        let lists = (self.config.limit > 0).then(|| MissLists { data: rows(0), fetch: rows(1) });
-        Snapshot { cores: counts.cores, lists }
+        MissLists { data: rows(0), fetch: rows(1) }
     }
 
     /// Writes the report, once. Whoever comes second waits until it is written: the process may end

@@ -507,17 +507,17 @@ fn instruction_of(token: u64) -> &'static Instruction {
 }
 
 /// What a run has counted so far.
-#[derive(Debug)]
+#[derive(PartialEq, Eq, Debug)]
 pub struct Counts {
     /// Per core.
     pub cores: Vec<CoreSnapshot>,
     /// Misses of accesses that are recorded but not yet simulated for good, to be added to the
     /// instructions' own.
-    pub pending: Misses,
+    pub pending: PendingMisses,
 }
 
 /// Data misses and fetch misses of instructions, by their address.
-pub type Misses = HashMap<*const Instruction, (&'static Instruction, [u64; 2])>;
+pub type PendingMisses = HashMap<*const Instruction, [u64; 2]>;
 
 /// A machine whatever its policy, for everything that is not an access.
 pub trait Simulator: Sync {
@@ -538,7 +538,7 @@ pub trait Simulator: Sync {
 impl<P: Policy> Simulator for Machine<P> {
     fn counts(&self) -> Counts {
         let registry = self.registry.lock();
-        let mut pending = Misses::new();
+        let mut pending = PendingMisses::new();
         let cores = self.cores.iter().map(|core| {
             // Whoever wants to drain waits here, so what is recorded now stays where it is.
             let guard = core.model.lock();
@@ -560,9 +560,8 @@ impl<P: Policy> Simulator for Machine<P> {
                 for vcpu in recorded {
                     let (accesses, fetches) = vcpu.buffer.peek(|port, line, token| {
                         if times.simulate_next(&mut model, port, line) == Outcome::Miss {
-                            let instruction = instruction_of(token);
-                            let key = ptr::from_ref(instruction);
-                            let (_, misses) = pending.entry(key).or_insert((instruction, [0, 0]));
+                            let key = ptr::from_ref(instruction_of(token));
+                            let misses = pending.entry(key).or_default();
                             misses[port as usize] += 1;
                             match port {
                                 Port::Data => counts.data.misses += 1,
