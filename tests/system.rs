@@ -72,6 +72,24 @@ fn a_boot_of_linux_on_aarch64_counts_as_in_the_reference() {
     sweep.finish();
 }
 
+/// Four vCPUs, each on a thread of its own and with a core of its own: ten boots where all QEMUs are
+/// tested, one of each elsewhere.
+#[test]
+fn boots_with_four_vcpus_report_four_busy_cores() {
+    let qemus = qemus(Mode::System);
+    let boots = if qemus.len() > 2 { 10 } else { qemus.len() };
+    for qemu in qemus.iter().cycle().take(boots) {
+        let run = qemu.boot(Arch::Riscv64, 4).timeout(BOOT_TIMEOUT);
+        let finished = run.plugin_to_file("limit=4").succeed();
+        assert!(finished.stdout.contains("GUEST-DONE"), "{}", finished.describe());
+        let report = finished.plugin_report();
+        assert_eq!(report.cores.len(), 5, "{}", finished.describe());
+        for core in 0..4 {
+            assert!(report.core(core).fetch.accesses > 1_000_000, "{}", report.table);
+        }
+    }
+}
+
 /// Geometries, each with a policy.
 const OPTIONS: &[&str] = &[
     "",
