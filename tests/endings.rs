@@ -396,7 +396,7 @@ fn four_running_harts_do_not_lose_the_report_of_a_semihosting_exit() {
 fn a_machine_that_the_monitor_quits_reports_once() {
     let mut tally = Tally::default();
     for qemu in qemus(Mode::System) {
-        tally.rounds(&format!("QEMU {}", qemu.version()), 5, || {
+        tally.rounds(&format!("QEMU {}", qemu.version()), 20, || {
             let ended = Launch::forever(&qemu, "limit=2", 4).when_ready(|_, stdin, _| {
                 // With -nographic, Ctrl-A C is the way from the serial line to the monitor.
                 stdin.write_all(b"\x01cquit\n").expect("QEMU reads its standard input");
@@ -416,7 +416,7 @@ fn a_machine_that_a_signal_stops_reports_once() {
     for qemu in qemus(Mode::System) {
         for signal in [SIGTERM, SIGINT, SIGHUP] {
             let what = format!("QEMU {}, signal {signal}", qemu.version());
-            tally.rounds(&what, 5, || {
+            tally.rounds(&what, if signal == SIGTERM { 20 } else { 5 }, || {
                 let ended = Launch::forever(&qemu, "limit=2", 4).signalled(signal);
                 ended.ends(End::Status(0), "ready\n")?;
                 // QEMU says which signal it was.
