@@ -9,10 +9,10 @@ use cachesim::core::Lines;
 use cachesim::instructions::{Identity, Instruction};
 use cachesim::options::{self, Config, GuestMode, Host, PolicyKind, Request};
 use cachesim::policy::{Fifo, Lru, Random};
-use cachesim::report::{MissLists, MissRow, Rank, Snapshot, table, top_by};
 use isa::Isa;
 use parking_lot::{Mutex, RawMutex};
 use qemu_plugin_sys::qemu_plugin_tb;
+use report::{MissLists, MissRow, Rank, Snapshot, table, top_by};
 
 use crate::api::{Emulation, Events, Qemu};
 use crate::callbacks::{

@@ -23,9 +23,9 @@ use cachesim::instructions::{Instruction, Run};
 use cachesim::options::Config;
 use cachesim::pages::PageCache;
 use cachesim::policy::{Fifo, Lru, Policy, Random};
-use cachesim::report::{CacheCounts, CoreSnapshot};
 use cachesim::stats::{CoreStats, Counter, FetchSource};
 use parking_lot::{Mutex, RawMutex};
+use report::{CacheCounts, CoreSnapshot};
 
 use crate::userdata::{AccessData, FetchData};
 

@@ -1,4 +1,4 @@
-//! The cache model of libcache and its reports: pure computation. This crate does not know QEMU, does
+//! The cache model of libcache and its options: pure computation. This crate does not know QEMU, does
 //! no input or output, reads no clock, draws no unseeded randomness and has no unsafe code.
 #![forbid(unsafe_code)]
 
@@ -6,11 +6,11 @@ pub mod address;
 pub mod buffer;
 pub mod cache;
 pub mod core;
+pub mod escape;
 pub mod geometry;
 pub mod instructions;
 pub mod options;
 pub mod pages;
 pub mod policy;
 mod recent;
-pub mod report;
 pub mod stats;

@@ -1,6 +1,6 @@
 //! The counts of a run at one moment, as plain data.
 //!
-//! The rows of the lists are chosen ([`top_by`](super::top_by)) before a snapshot is made, because
+//! The rows of the lists are chosen ([`top_by`](crate::top_by)) before a snapshot is made, because
 //! each of them needs a disassembly: of all the instructions executed, only those printed are
 //! disassembled.
 
@@ -20,7 +20,7 @@ pub struct Snapshot {
 /// The instructions that missed most. Each list has its rows in the order of [`Rank`], the highest
 /// first, and none without a miss.
 ///
-/// [`Rank`]: super::Rank
+/// [`Rank`]: crate::Rank
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MissLists {
     /// By misses of the data cache.

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Write};
 
 /// `text` with every character escaped that could end the line, steer a terminal or reorder what
 /// is read. All else, other scripts and backslashes included, stays as it is.
-pub(crate) fn escape(text: &str) -> impl Display {
+pub fn escape(text: &str) -> impl Display {
     Escaped(text)
 }
 

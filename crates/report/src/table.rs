@@ -5,7 +5,8 @@
 //! left out too, and what could break or forge a line in the guest's texts is escaped. A tab stays:
 //! some of QEMU's disassemblers align operands with it.
 
-use super::{CoreSnapshot, MissRow, Snapshot, escape};
+use crate::{CoreSnapshot, MissRow, Snapshot};
+use cachesim::escape::escape;
 use std::fmt::{self, Display};
 
 /// The whole report, every line ended.
@@ -86,7 +87,7 @@ fn write_guest_text(out: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{CacheCounts, MissLists};
+    use crate::{CacheCounts, MissLists};
     use proptest::prelude::*;
 
     fn core(data: (u64, u64), fetch: (u64, u64)) -> CoreSnapshot {

@@ -7,7 +7,7 @@
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
-use crate::instructions::Code;
+use cachesim::instructions::Code;
 
 /// What decides the place of an instruction in a list: more misses rank higher, and of equals the
 /// lower address does. Of code that was rewritten at one address, the lower bytes do, so that a report

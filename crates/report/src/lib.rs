@@ -1,0 +1,20 @@
+//! What a run has counted, as plain data, and the formats it is written in.
+//!
+//! A renderer is a function from a [`Snapshot`] or a [`Profile`] to text; it never prints. The texts in
+//! them come from the guest, so a renderer escapes them as its format demands.
+#![forbid(unsafe_code)]
+
+mod profile;
+#[cfg(test)]
+mod sample;
+mod snapshot;
+pub mod table;
+mod top;
+
+pub use profile::{
+    CoreProfile, Detail, Executed, Frame, Function, FunctionRow, InstructionCounts, LineRow,
+    Location, Profile, ProfiledInstruction, RunDescription, SetMisses, SourceLine, by_function,
+    by_line,
+};
+pub use snapshot::{CacheCounts, CoreSnapshot, MissLists, MissRow, Snapshot};
+pub use top::{Rank, top_by};

@@ -1,0 +1,331 @@
+//! What every instruction of a run has counted and where it is in the source, as plain data.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::iter::Sum;
+use std::ops::Add;
+use std::sync::Arc;
+
+use cachesim::instructions::Code;
+use cachesim::options::{Config, GuestMode};
+
+use crate::CoreSnapshot;
+
+/// All that the formats tell of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Profile {
+    /// What ran, where, with which settings.
+    pub run: RunDescription,
+    /// The cores, in the order of their numbers, from 0.
+    pub cores: Vec<CoreProfile>,
+    /// How much is known of each instruction.
+    pub detail: Detail,
+    /// Instructions in the order of their virtual addresses, then of their bytes: with
+    /// [`Detail::Full`] all that were executed, else those that missed.
+    pub instructions: Vec<ProfiledInstruction>,
+}
+
+/// How much a run counted for each instruction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// Misses: [`InstructionCounts::executed`] is `None` everywhere.
+    Misses,
+    /// Executions, loads, stores and misses (`profile=on`): it is `Some` everywhere.
+    Full,
+}
+
+/// What ran, where, with which settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunDescription {
+    /// The version of libcache.
+    pub version: &'static str,
+    /// The guest's architecture as QEMU calls it: `riscv64`, `x86_64`.
+    pub target: String,
+    /// A program or a machine.
+    pub mode: GuestMode,
+    /// The guest's vCPUs at the start; 1 for a program.
+    pub vcpus: u32,
+    /// The version of the plugin API that QEMU has.
+    pub plugin_api: i32,
+    /// QEMU's version, where it is known.
+    pub qemu_version: Option<String>,
+    /// QEMU's command line, from its name on. Any text.
+    pub command: Vec<String>,
+    /// QEMU's process id.
+    pub process_id: u32,
+    /// The settings.
+    pub config: Config,
+}
+
+/// One core.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CoreProfile {
+    /// Its totals.
+    pub counts: CoreSnapshot,
+    /// The misses of each set, where they were counted.
+    pub sets: Option<SetMisses>,
+}
+
+/// The misses of each set of a core's caches, by set index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetMisses {
+    /// Of the data cache.
+    pub data: Vec<u64>,
+    /// Of the instruction cache.
+    pub fetch: Vec<u64>,
+}
+
+/// One instruction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProfiledInstruction {
+    /// Its virtual address.
+    pub vaddr: u64,
+    /// Its bytes.
+    pub code: Code,
+    /// As text. Any text: the guest wrote the bytes behind it.
+    pub disassembly: String,
+    /// Where it comes from.
+    pub location: Arc<Location>,
+    /// What it did.
+    pub counts: InstructionCounts,
+}
+
+/// Where an instruction comes from. Any texts: they are the guest's.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Location {
+    /// The ELF file, where it is known.
+    pub object: Option<Arc<str>>,
+    /// The functions and lines, the innermost first: all but the last are inlined into the next one.
+    /// Empty where nothing is known.
+    pub frames: Vec<Frame>,
+}
+
+/// A function, and a line in it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Frame {
+    /// The function's name, demangled.
+    pub function: Option<Arc<str>>,
+    /// The source file's path as the compiler wrote it, made absolute where it said how.
+    pub file: Option<Arc<str>>,
+    /// The line in the file, from 1; `None` where it is not known.
+    pub line: Option<u32>,
+}
+
+/// What one instruction did, or several together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct InstructionCounts {
+    /// Fetches that missed the instruction cache.
+    pub fetch_misses: u64,
+    /// Loads and stores that missed the data cache.
+    pub data_misses: u64,
+    /// The rest, with [`Detail::Full`].
+    pub executed: Option<Executed>,
+}
+
+/// What is counted of an instruction with [`Detail::Full`] only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Executed {
+    /// Executions, which are fetches.
+    pub executions: u64,
+    /// Data accesses that load.
+    pub reads: u64,
+    /// Data accesses that store.
+    pub writes: u64,
+    /// Those of [`InstructionCounts::data_misses`] that are of stores; the others are of loads.
+    pub write_misses: u64,
+}
+
+impl InstructionCounts {
+    /// Loads that missed, where they were counted apart.
+    pub fn read_misses(&self) -> Option<u64> {
+        Some(self.data_misses.saturating_sub(self.executed?.write_misses))
+    }
+
+    /// Fetch misses and data misses together.
+    pub fn misses(&self) -> u64 {
+        self.fetch_misses.saturating_add(self.data_misses)
+    }
+}
+
+impl Add for InstructionCounts {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            fetch_misses: self.fetch_misses.saturating_add(other.fetch_misses),
+            data_misses: self.data_misses.saturating_add(other.data_misses),
+            executed: match (self.executed, other.executed) {
+                (Some(one), Some(other)) => Some(one + other),
+                (one, other) => one.or(other),
+            },
+        }
+    }
+}
+
+impl Add for Executed {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            executions: self.executions.saturating_add(other.executions),
+            reads: self.reads.saturating_add(other.reads),
+            writes: self.writes.saturating_add(other.writes),
+            write_misses: self.write_misses.saturating_add(other.write_misses),
+        }
+    }
+}
+
+impl Sum for InstructionCounts {
+    fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
+        counts.fold(Self::default(), Add::add)
+    }
+}
+
+/// A function as reports name it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Function {
+    /// Its name, if known.
+    pub name: Option<Arc<str>>,
+    /// The function whose machine code it is part of, if it is inlined there.
+    pub inlined_into: Option<Arc<str>>,
+    /// The ELF file, if known.
+    pub object: Option<Arc<str>>,
+}
+
+/// A line of the source as reports name it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SourceLine {
+    /// The source file, if known.
+    pub file: Option<Arc<str>>,
+    /// The line, from 1, if known.
+    pub line: Option<u32>,
+    /// The function it is in; where a line is in several (inlined, generic), each is a row.
+    pub function: Function,
+}
+
+impl Location {
+    /// The innermost function.
+    pub fn function(&self) -> Function {
+        let name = |frame: &Frame| frame.function.clone();
+        let inlined_into = match &self.frames[..] {
+            [_, .., outermost] => name(outermost),
+            _ => None,
+        };
+        Function {
+            name: self.frames.first().and_then(name),
+            inlined_into,
+            object: self.object.clone(),
+        }
+    }
+
+    /// The innermost line.
+    pub fn source_line(&self) -> SourceLine {
+        let innermost = self.frames.first();
+        SourceLine {
+            file: innermost.and_then(|frame| frame.file.clone()),
+            line: innermost.and_then(|frame| frame.line),
+            function: self.function(),
+        }
+    }
+}
+
+/// The sum of one function's instructions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionRow {
+    /// The function.
+    pub function: Function,
+    /// The file of its first instruction that has one.
+    pub file: Option<Arc<str>>,
+    /// What its own instructions did, without the functions it calls and those inlined into it.
+    pub counts: InstructionCounts,
+}
+
+/// The sum of one line's instructions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LineRow {
+    /// The line.
+    pub line: SourceLine,
+    /// What its instructions did.
+    pub counts: InstructionCounts,
+}
+
+/// The counts by function, in the order of functions.
+pub fn by_function(profile: &Profile) -> Vec<FunctionRow> {
+    let mut files = HashMap::new();
+    for ProfiledInstruction { location, .. } in &profile.instructions {
+        if let Some(file) = location.frames.first().and_then(|frame| frame.file.as_ref()) {
+            files.entry(location.function()).or_insert_with(|| Arc::clone(file));
+        }
+    }
+    let sums = sum_by(profile, Location::function);
+    sums.into_iter()
+        .map(|(function, counts)| FunctionRow { file: files.remove(&function), function, counts })
+        .collect()
+}
+
+/// The counts by line, in the order of lines.
+pub fn by_line(profile: &Profile) -> Vec<LineRow> {
+    let sums = sum_by(profile, Location::source_line);
+    sums.into_iter().map(|(line, counts)| LineRow { line, counts }).collect()
+}
+
+fn sum_by<K: Hash + Ord>(
+    profile: &Profile,
+    key: impl Fn(&Location) -> K,
+) -> Vec<(K, InstructionCounts)> {
+    let mut sums: HashMap<K, InstructionCounts> = HashMap::new();
+    for ProfiledInstruction { location, counts, .. } in &profile.instructions {
+        let sum = sums.entry(key(location)).or_default();
+        *sum = *sum + *counts;
+    }
+    let mut sums: Vec<_> = sums.into_iter().collect();
+    sums.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+    sums
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    fn total(profile: &Profile) -> InstructionCounts {
+        profile.instructions.iter().map(|instruction| instruction.counts).sum()
+    }
+
+    #[test]
+    fn functions_and_lines_add_up_to_the_cores() {
+        let profile = sample::profile();
+        let cores: CoreSnapshot = profile.cores.iter().map(|core| &core.counts).sum();
+        let functions = by_function(&profile).into_iter().map(|row| row.counts).sum();
+        let lines = by_line(&profile).into_iter().map(|row| row.counts).sum();
+        for sum in [total(&profile), functions, lines] {
+            let executed = sum.executed.unwrap();
+            assert_eq!(executed.executions, cores.fetch.accesses);
+            assert_eq!(executed.reads + executed.writes, cores.data.accesses);
+            assert_eq!(sum.data_misses, cores.data.misses);
+            assert_eq!(sum.fetch_misses, cores.fetch.misses);
+        }
+    }
+
+    #[test]
+    fn an_inlined_function_is_a_row_apart_from_the_one_it_is_in() {
+        let rows = by_function(&sample::profile());
+        let row = |name: &str| {
+            rows.iter().find(|row| row.function.name.as_deref() == Some(name)).unwrap()
+        };
+        let inlined = row("dot<T>");
+        assert_eq!(inlined.function.inlined_into.as_deref(), Some("column_order"));
+        assert_eq!(inlined.file.as_deref(), Some("/src/dot.h"));
+        assert_eq!(inlined.counts.data_misses, 500);
+        assert_eq!(row("column_order").function.inlined_into, None);
+        assert_eq!(row("column_order").counts.data_misses, 100);
+    }
+
+    #[test]
+    fn load_misses_are_known_with_all_counts_only() {
+        let counts = InstructionCounts { data_misses: 5, ..InstructionCounts::default() };
+        assert_eq!(counts.read_misses(), None);
+        let executed = Some(Executed { write_misses: 2, ..Executed::default() });
+        assert_eq!(InstructionCounts { executed, ..counts }.read_misses(), Some(3));
+    }
+}

@@ -1,0 +1,160 @@
+//! A small profile that has one of everything, for the tests of the formats.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use cachesim::instructions::Code;
+use cachesim::options::{Config, GuestMode, Host, Request, parse};
+
+use crate::{
+    CacheCounts, CoreProfile, CoreSnapshot, Detail, Executed, Frame, InstructionCounts, Location,
+    Profile, ProfiledInstruction, RunDescription, SetMisses,
+};
+
+/// The settings that `options` make in user mode.
+fn config(options: &[&str]) -> Config {
+    let options: Vec<_> = options.iter().map(ToString::to_string).collect();
+    match parse(&options, &Host { mode: GuestMode::User, vcpus: 1 }) {
+        Ok(Request::Run(config)) => config,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn frame(function: &str, file: &str, line: u32) -> Frame {
+    let text = |text: &str| (!text.is_empty()).then(|| Arc::from(text));
+    Frame {
+        function: text(function),
+        file: text(file),
+        line: NonZeroU32::new(line).map(NonZeroU32::get),
+    }
+}
+
+fn counts(
+    executions: u64,
+    fetch_misses: u64,
+    [reads, read_misses]: [u64; 2],
+    [writes, write_misses]: [u64; 2],
+) -> InstructionCounts {
+    InstructionCounts {
+        fetch_misses,
+        data_misses: read_misses + write_misses,
+        executed: Some(Executed { executions, reads, writes, write_misses }),
+    }
+}
+
+/// Two cores; a program with an inlined function, a library without lines, code of no file, and names that
+/// try to break out of every format. The totals of the cores are the sums of the instructions.
+pub(crate) fn profile() -> Profile {
+    let main = Some(Arc::from("/work/matrix"));
+    let library = Some(Arc::from("/usr/lib/libm, \"odd\".so.6"));
+    let at = |object: &Option<Arc<str>>, frames: Vec<Frame>| {
+        Arc::new(Location { object: object.clone(), frames })
+    };
+    let row_order = at(&main, vec![frame("row_order", "/src/matrix.c", 12)]);
+    let inlined = at(
+        &main,
+        vec![frame("dot<T>", "/src/dot.h", 7), frame("column_order", "/src/matrix.c", 30)],
+    );
+    let column_order = at(&main, vec![frame("column_order", "/src/matrix.c", 31)]);
+    let unnumbered = at(&library, vec![frame("sqrt", "", 0)]);
+    let hostile = at(
+        &Some(Arc::from("/tmp/a\nfn=evil")),
+        vec![frame("</script><b>&\"'\n=1,2\u{1b}[31m", "/src/<i>&\n.c", 1)],
+    );
+    let instruction =
+        |vaddr, code: &[u8], text: &str, location: &Arc<Location>, counts| ProfiledInstruction {
+            vaddr,
+            code: Code::new(code),
+            disassembly: text.to_owned(),
+            location: Arc::clone(location),
+            counts,
+        };
+    Profile {
+        run: run(),
+        cores: cores(),
+        detail: Detail::Full,
+        instructions: vec![
+            instruction(
+                0x1_0782,
+                &[0x1c, 0x63],
+                "c.fld fa5, 0(a4)",
+                &row_order,
+                counts(1000, 1, [1000, 125], [0, 0]),
+            ),
+            instruction(
+                0x1_0784,
+                &[0x93, 0x06, 0x86, 0x00],
+                "addi a3, a2, 8",
+                &row_order,
+                counts(1000, 0, [0, 0], [0, 0]),
+            ),
+            instruction(
+                0x1_07d0,
+                &[0x18, 0x63],
+                "c.fld fa4, 0(a4)",
+                &inlined,
+                counts(500, 2, [500, 500], [0, 0]),
+            ),
+            instruction(
+                0x1_07de,
+                &[0x1c, 0xa1],
+                "c.fsd fa5, 0(a0)",
+                &column_order,
+                counts(100, 3, [0, 0], [100, 100]),
+            ),
+            instruction(
+                0x4000_1000,
+                &[0x53, 0x75, 0x05, 0x5a],
+                "fsqrt.d fa0, fa0",
+                &unnumbered,
+                counts(2_400, 1, [0, 0], [0, 0]),
+            ),
+            instruction(
+                0x4000_2000,
+                &[0x01, 0x00],
+                "</td>\"nop\"\n, =cmd",
+                &hostile,
+                counts(20, 1, [50, 5], [0, 0]),
+            ),
+            instruction(
+                0xffff_ffff_8000_0000,
+                &[0x01, 0x00],
+                "c.nop",
+                &Arc::default(),
+                counts(1, 1, [0, 0], [0, 0]),
+            ),
+        ],
+    }
+}
+
+fn cores() -> Vec<CoreProfile> {
+    vec![
+        CoreProfile {
+            counts: CoreSnapshot {
+                data: CacheCounts { accesses: 1650, misses: 730 },
+                fetch: CacheCounts { accesses: 5_021, misses: 9 },
+            },
+            sets: Some(SetMisses { data: vec![500, 200, 30, 0], fetch: vec![0, 4, 5, 0] }),
+        },
+        CoreProfile {
+            counts: CoreSnapshot::default(),
+            sets: Some(SetMisses { data: vec![0; 4], fetch: vec![0; 4] }),
+        },
+    ]
+}
+
+fn run() -> RunDescription {
+    RunDescription {
+        version: "0.1.0",
+        target: "riscv64".to_owned(),
+        mode: GuestMode::User,
+        vcpus: 1,
+        plugin_api: 1,
+        qemu_version: Some("7.2.22".to_owned()),
+        command: ["qemu-riscv64", "-plugin", "libcache.so", "matrix", "two words"]
+            .map(str::to_owned)
+            .into(),
+        process_id: 4711,
+        config: config(&["cores=2", "dcachesize=1K", "icachesize=2K", "dassoc=4"]),
+    }
+}
