@@ -4,6 +4,7 @@
 //! them come from the guest, so a renderer escapes them as its format demands.
 #![forbid(unsafe_code)]
 
+mod full;
 mod profile;
 #[cfg(test)]
 mod sample;
@@ -11,6 +12,7 @@ mod snapshot;
 pub mod table;
 mod top;
 
+pub use full::{Events, FullProfile};
 pub use profile::{
     CoreProfile, Detail, Executed, Frame, Function, FunctionRow, InstructionCounts, LineRow,
     Location, Profile, ProfiledInstruction, RunDescription, SetMisses, SourceLine, by_function,

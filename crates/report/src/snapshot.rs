@@ -61,14 +61,21 @@ pub struct CacheCounts {
 }
 
 impl CacheCounts {
-    /// Misses ÷ accesses in percent; 0 if there were no accesses.
-    #[allow(
-        clippy::cast_precision_loss,
-        reason = "counts above 2⁵³ lose digits that no report shows"
-    )]
-    pub fn miss_percent(self) -> f64 {
-        if self.accesses == 0 { 0.0 } else { self.misses as f64 / self.accesses as f64 * 100.0 }
+    /// Misses ÷ accesses; 0 if there were no accesses.
+    pub fn miss_rate(self) -> f64 {
+        ratio(self.misses, self.accesses)
     }
+
+    /// The miss rate in percent.
+    pub fn miss_percent(self) -> f64 {
+        self.miss_rate() * 100.0
+    }
+}
+
+/// `part` ÷ `whole`; 0 if both are.
+#[allow(clippy::cast_precision_loss, reason = "counts above 2⁵³ lose digits that no report shows")]
+pub(crate) fn ratio(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
 /// Saturates: a report never panics, and no run counts to 2⁶⁴.
