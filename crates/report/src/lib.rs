@@ -4,7 +4,10 @@
 //! them come from the guest, so a renderer escapes them as its format demands.
 #![forbid(unsafe_code)]
 
+pub mod csv;
 mod full;
+mod hex;
+pub mod json;
 mod profile;
 #[cfg(test)]
 mod sample;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use cachesim::instructions::Code;
 use cachesim::options::{Config, GuestMode, Host, Request, parse};
+use proptest::prelude::*;
 
 use crate::{
     CacheCounts, CoreProfile, CoreSnapshot, Detail, Executed, Frame, InstructionCounts, Location,
@@ -29,7 +30,8 @@ fn frame(function: &str, file: &str, line: u32) -> Frame {
     }
 }
 
-fn counts(
+/// Executions, fetch misses, and loads and stores with their misses.
+pub(crate) fn counts(
     executions: u64,
     fetch_misses: u64,
     [reads, read_misses]: [u64; 2],
@@ -125,6 +127,68 @@ pub(crate) fn profile() -> Profile {
             ),
         ],
     }
+}
+
+/// The same run without `profile=on`.
+pub(crate) fn misses() -> Profile {
+    let mut profile = profile();
+    profile.detail = Detail::Misses;
+    profile.instructions.retain(|instruction| instruction.counts.misses() > 0);
+    for instruction in &mut profile.instructions {
+        instruction.counts.executed = None;
+    }
+    profile
+}
+
+/// [`profile`] with any texts in the place of those that come from outside.
+pub(crate) fn any_texts() -> impl Strategy<Value = Profile> {
+    let evil = prop::sample::select(vec![
+        "\n",
+        "\r\n",
+        "\r",
+        "\0",
+        " ",
+        "\"",
+        ",",
+        "fn=",
+        "fl=",
+        "(1)",
+        "(",
+        ")",
+        "desc: ",
+        "cmd: ",
+        "events: ",
+        "summary: ",
+        "0x1 1 1",
+        "\u{2028}",
+        "\u{85}",
+        "\u{a0}",
+        "=",
+        "-",
+        "ä",
+        "#",
+    ]);
+    let evil = prop::collection::vec(evil, 0..6).prop_map(|parts| parts.concat());
+    let text = prop_oneof![any::<String>(), evil];
+    let texts = prop::collection::vec(prop::option::of(text), 40);
+    texts.prop_map(|texts| {
+        let mut profile = profile();
+        let mut texts = texts.into_iter().cycle();
+        let mut next = || texts.next().flatten();
+        let command = std::iter::repeat_with(&mut next).take(4).flatten();
+        profile.run.command = command.collect();
+        for instruction in &mut profile.instructions {
+            instruction.disassembly = next().unwrap_or_default();
+            let mut location = (*instruction.location).clone();
+            location.object = next().map(Arc::from);
+            for frame in &mut location.frames {
+                frame.function = next().map(Arc::from);
+                frame.file = next().map(Arc::from);
+            }
+            instruction.location = Arc::new(location);
+        }
+        profile
+    })
 }
 
 fn cores() -> Vec<CoreProfile> {

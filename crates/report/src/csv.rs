@@ -1,0 +1,151 @@
+//! One row an instruction, as comma-separated values.
+//!
+//! Source: RFC 4180. Lines end in CRLF; a field is quoted where it has to be; the text is UTF-8.
+//!
+//! Texts of the guest are written as they are, also those that a spreadsheet would take for a
+//! formula (that begin with `=`, `+`, `-` or `@`): the file is data for programs, and any mark that
+//! keeps a spreadsheet from calculating would be part of the name for all others.
+
+use ::csv::{Terminator, Writer, WriterBuilder};
+
+use crate::{Events, FullProfile, Profile, ProfiledInstruction, hex};
+
+/// The columns that every file begins with.
+const PLACE: [&str; 8] =
+    ["address", "bytes", "disassembly", "function", "inlined_into", "file", "line", "object"];
+
+/// The columns that follow where executions, loads and stores were counted.
+const EXECUTED: [&str; 5] = ["executions", "reads", "read_misses", "writes", "write_misses"];
+
+/// The columns that every file ends with.
+const MISSES: [&str; 2] = ["data_misses", "fetch_misses"];
+
+/// The whole file. Without [`Detail::Full`](crate::Detail::Full) it has no columns for executions,
+/// loads and stores, and only the instructions that missed.
+#[allow(clippy::missing_panics_doc, reason = "it does not")]
+pub fn render(profile: &Profile) -> String {
+    let mut writer = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
+    write(&mut writer, profile).expect("memory takes rows of as many fields as the first has");
+    let bytes = writer.into_inner().expect("memory needs no flushing");
+    String::from_utf8(bytes).expect("fields are UTF-8, and so are commas and quotes")
+}
+
+fn write(out: &mut Writer<Vec<u8>>, profile: &Profile) -> ::csv::Result<()> {
+    let Some(full) = FullProfile::new(profile) else {
+        out.write_record(PLACE.iter().chain(&MISSES))?;
+        return profile.instructions.iter().try_for_each(|instruction| {
+            out.write_record(place(instruction).iter().chain(&misses(instruction)))
+        });
+    };
+    out.write_record(PLACE.iter().chain(&EXECUTED).chain(&MISSES))?;
+    full.instructions().try_for_each(|(instruction, events)| {
+        let fields = place(instruction);
+        out.write_record(fields.iter().chain(&executed(events)).chain(&misses(instruction)))
+    })
+}
+
+fn place(instruction: &ProfiledInstruction) -> [String; PLACE.len()] {
+    let line = instruction.location.source_line();
+    let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+    [
+        hex::address(instruction.vaddr),
+        hex::bytes(&instruction.code),
+        instruction.disassembly.clone(),
+        text(line.function.name.as_deref()),
+        text(line.function.inlined_into.as_deref()),
+        text(line.file.as_deref()),
+        line.line.map(|line| line.to_string()).unwrap_or_default(),
+        text(line.function.object.as_deref()),
+    ]
+}
+
+fn executed(events: Events) -> [String; EXECUTED.len()] {
+    let Events { executions, fetch_misses: _, reads, read_misses, writes, write_misses } = events;
+    [executions, reads, read_misses, writes, write_misses].map(|count| count.to_string())
+}
+
+fn misses(instruction: &ProfiledInstruction) -> [String; MISSES.len()] {
+    let counts = instruction.counts;
+    [counts.data_misses, counts.fetch_misses].map(|count| count.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+    use ::csv::{ReaderBuilder, StringRecord};
+    use proptest::prelude::*;
+    use std::sync::Arc;
+
+    /// Line ends made visible.
+    fn framed(text: &str) -> String {
+        text.replace('\r', "␍").replace('\u{1b}', "␛")
+    }
+
+    fn read(text: &str) -> (StringRecord, Vec<StringRecord>) {
+        let mut reader = ReaderBuilder::new().from_reader(text.as_bytes());
+        let header = reader.headers().unwrap().clone();
+        (header, reader.records().collect::<Result<_, _>>().unwrap())
+    }
+
+    /// The sum of a column.
+    fn sum(text: &str, column: &str) -> u64 {
+        let (header, rows) = read(text);
+        let index = header.iter().position(|name| name == column).unwrap();
+        rows.iter().map(|row| row[index].parse::<u64>().unwrap()).sum()
+    }
+
+    #[test]
+    fn the_sample() {
+        insta::assert_snapshot!(framed(&render(&sample::profile())));
+    }
+
+    #[test]
+    fn the_sample_with_misses_only() {
+        insta::assert_snapshot!(framed(&render(&sample::misses())));
+    }
+
+    #[test]
+    fn columns_add_up_to_the_cores() {
+        let text = render(&sample::profile());
+        assert_eq!(sum(&text, "executions"), 5021);
+        assert_eq!(sum(&text, "reads") + sum(&text, "writes"), 1650);
+        assert_eq!(sum(&text, "read_misses") + sum(&text, "write_misses"), 730);
+        for text in [text, render(&sample::misses())] {
+            assert_eq!(sum(&text, "data_misses"), 730);
+            assert_eq!(sum(&text, "fetch_misses"), 9);
+        }
+    }
+
+    #[test]
+    fn a_profile_without_instructions_is_a_header() {
+        let profile = Profile { instructions: Vec::new(), ..sample::profile() };
+        assert_eq!(render(&profile).matches("\r\n").count(), 1);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
+
+        #[test]
+        fn any_text_is_read_back(profile in sample::any_texts()) {
+            let (_, rows) = read(&render(&profile));
+            prop_assert_eq!(rows.len(), profile.instructions.len());
+            for (row, instruction) in rows.iter().zip(&profile.instructions) {
+                let line = instruction.location.source_line();
+                let text = |text: &Option<Arc<str>>| text.as_deref().unwrap_or("").to_owned();
+                let expected = [
+                    instruction.disassembly.clone(),
+                    text(&line.function.name),
+                    text(&line.function.inlined_into),
+                    text(&line.file),
+                    line.line.map(|line| line.to_string()).unwrap_or_default(),
+                    text(&line.function.object),
+                ];
+                prop_assert!(row.iter().skip(2).take(6).eq(expected.iter()), "{row:?}");
+            }
+        }
+    }
+}
