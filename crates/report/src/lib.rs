@@ -4,6 +4,8 @@
 //! them come from the guest, so a renderer escapes them as its format demands.
 #![forbid(unsafe_code)]
 
+pub mod cachegrind;
+pub mod callgrind;
 pub mod csv;
 mod full;
 mod hex;
@@ -14,6 +16,7 @@ mod sample;
 mod snapshot;
 pub mod table;
 mod top;
+mod valgrind;
 
 pub use full::{Events, FullProfile};
 pub use profile::{

@@ -1,0 +1,156 @@
+//! What the formats of Valgrind's tools have in common: how they name places, and their headers.
+//!
+//! Both give an instruction to the function whose machine code it is part of, and to the file and
+//! line that it was compiled from, which may be those of another function that is inlined there.
+//! That is how Valgrind counts too.
+//!
+//! Both are lines of text without quoting or escapes. A name is made one line that is not empty;
+//! else any text is one.
+
+use std::fmt;
+
+use cachesim::escape::escape;
+use cachesim::geometry::CacheGeometry;
+use cachesim::options::{GuestMode, PolicyKind};
+
+use crate::{Location, RunDescription};
+
+/// Where the formats look for an instruction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place<'a> {
+    /// The function whose machine code it is part of.
+    pub function: PhysicalFunction<'a>,
+    /// The source file it comes from.
+    pub file: Option<&'a str>,
+    /// The line in it, 0 where it is not known.
+    pub line: u32,
+}
+
+/// A function that has machine code of its own. Static functions may share a name, so the file is
+/// part of what it is known by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct PhysicalFunction<'a> {
+    pub object: Option<&'a str>,
+    pub file: Option<&'a str>,
+    pub name: Option<&'a str>,
+}
+
+impl<'a> Place<'a> {
+    pub fn of(location: &'a Location) -> Self {
+        let innermost = location.frames.first();
+        let outermost = location.frames.last();
+        Self {
+            function: PhysicalFunction {
+                object: location.object.as_deref(),
+                file: outermost.and_then(|frame| frame.file.as_deref()),
+                name: outermost.and_then(|frame| frame.function.as_deref()),
+            },
+            file: innermost.and_then(|frame| frame.file.as_deref()),
+            line: innermost.and_then(|frame| frame.line).unwrap_or(0),
+        }
+    }
+}
+
+/// A name as it is written, `???` if there is none. An empty one, or one of blanks, would be read as
+/// a reference to a name that came before.
+pub(crate) fn name(name: Option<&str>) -> String {
+    match name {
+        Some(name) if !name.trim().is_empty() => escape(name).to_string(),
+        _ => "???".to_owned(),
+    }
+}
+
+/// The `desc:` lines. The first two are worded as Valgrind words them.
+pub(crate) fn write_description(out: &mut fmt::Formatter<'_>, run: &RunDescription) -> fmt::Result {
+    let config = &run.config;
+    write_cache(out, "I1", &config.icache)?;
+    write_cache(out, "D1", &config.dcache)?;
+    let policy = match config.policy {
+        PolicyKind::Lru => "LRU",
+        PolicyKind::Fifo => "FIFO",
+        PolicyKind::Random => "random",
+    };
+    writeln!(out, "desc: Replacement policy: {policy}")?;
+    writeln!(out, "desc: Cores: {}", config.cores)?;
+    let mode = match run.mode {
+        GuestMode::User => "user",
+        GuestMode::System => "system",
+    };
+    writeln!(out, "desc: Guest: {}, {mode} mode", escape(&run.target))
+}
+
+fn write_cache(out: &mut fmt::Formatter<'_>, name: &str, geometry: &CacheGeometry) -> fmt::Result {
+    let (size, line) = (geometry.size_bytes(), geometry.line_bytes());
+    write!(out, "desc: {name} cache: {size} B, {line} B, ")?;
+    match geometry.ways() {
+        1 => writeln!(out, "direct-mapped"),
+        ways => writeln!(out, "{ways}-way associative"),
+    }
+}
+
+/// The value of `cmd:`: QEMU's command line as a shell would take it. `cg_annotate` of Valgrind 3.19
+/// takes a line with `desc:` anywhere in it for a description, so there is none.
+pub(crate) fn command_line(run: &RunDescription) -> String {
+    let words: Vec<_> = run.command.iter().map(|word| quoted(word)).collect();
+    escape(&words.join(" ")).to_string().replace("desc:", r"desc\u{3a}")
+}
+
+/// A word of a shell's command line.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-+=./,:@%".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+/// Numbers with a blank between them.
+pub(crate) fn spaced(numbers: &[u64]) -> String {
+    numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    fn command(words: &[&str]) -> String {
+        let command = words.iter().map(ToString::to_string).collect();
+        command_line(&RunDescription { command, ..sample::profile().run })
+    }
+
+    #[test]
+    fn a_command_line_can_be_given_to_a_shell() {
+        assert_eq!(
+            command(&["qemu-x", "-plugin", "a.so,x=1", "two words", "don't", "", "$HOME"]),
+            r"qemu-x -plugin a.so,x=1 'two words' 'don'\''t' '' '$HOME'"
+        );
+    }
+
+    #[test]
+    fn a_command_line_is_not_a_description() {
+        assert_eq!(command(&["-append", "a\ndesc: x"]), r"-append 'a\ndesc\u{3a} x'");
+    }
+
+    #[test]
+    fn a_cache_of_one_way_is_direct_mapped() {
+        struct Line(CacheGeometry);
+        impl fmt::Display for Line {
+            fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write_cache(out, "D1", &self.0)
+            }
+        }
+        let line = |ways| Line(CacheGeometry::new(1024, 64, ways).unwrap()).to_string();
+        assert_eq!(line(1), "desc: D1 cache: 1024 B, 64 B, direct-mapped\n");
+        assert_eq!(line(2), "desc: D1 cache: 1024 B, 64 B, 2-way associative\n");
+    }
+
+    #[test]
+    fn a_name_is_never_blank() {
+        for blank in [None, Some(""), Some(" \u{a0}\t")] {
+            assert_eq!(name(blank), "???");
+        }
+        assert_eq!(name(Some("operator()\n")), r"operator()\n");
+    }
+}
