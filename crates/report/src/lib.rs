@@ -11,6 +11,7 @@ mod full;
 mod hex;
 pub mod json;
 mod profile;
+mod rows;
 #[cfg(test)]
 mod sample;
 mod snapshot;

@@ -5,6 +5,7 @@
 //! left out too, and what could break or forge a line in the guest's texts is escaped. A tab stays:
 //! some of QEMU's disassemblers align operands with it.
 
+pub use crate::rows::{By, render_by};
 use crate::{CoreSnapshot, MissRow, Snapshot};
 use cachesim::escape::escape;
 use std::fmt::{self, Display};
