@@ -53,14 +53,27 @@ fn symbol(name: &CStr) -> Option<*mut c_void> {
 /// The executable this plugin was loaded into, as it lies in memory.
 mod host_image {
     /// Whether the executable's read-only parts hold `text`.
-    #[cfg(target_os = "linux")]
     pub(super) fn contains(text: &[u8]) -> bool {
+        find_map(|bytes| memchr::memmem::find(bytes, text)).is_some()
+    }
+
+    /// The first word after `text` in the executable's read-only parts.
+    pub(super) fn word_after(text: &[u8]) -> Option<String> {
+        find_map(|bytes| {
+            let word = &bytes[memchr::memmem::find(bytes, text)? + text.len()..];
+            let end = word.iter().position(|byte| !byte.is_ascii_graphic())?;
+            Some(String::from_utf8_lossy(&word[..end]).into_owned())
+        })
+    }
+
+    /// What `search` finds first in one of the executable's read-only parts.
+    #[cfg(target_os = "linux")]
+    fn find_map<T>(search: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
         use std::ffi::c_int;
         use std::ffi::c_void;
 
-        struct Search<'text> {
-            text: &'text [u8],
-            found: bool,
+        struct Search<'a> {
+            visit: &'a mut dyn FnMut(&[u8]),
         }
 
         unsafe extern "C" fn visit(
@@ -86,22 +99,28 @@ mod host_image {
                             len,
                         )
                     };
-                    search.found |= memchr::memmem::find(bytes, search.text).is_some();
+                    (search.visit)(bytes);
                 }
             }
             // The first object is the executable; there is no need for the others.
             1
         }
 
-        let mut search = Search { text, found: false };
+        let mut found = None;
+        let mut first = |bytes: &[u8]| {
+            if found.is_none() {
+                found = search(bytes);
+            }
+        };
+        let mut search = Search { visit: &mut first };
         // SAFETY: `visit` matches the callback's type and `search` outlives the call.
         unsafe { libc::dl_iterate_phdr(Some(visit), (&raw mut search).cast()) };
-        search.found
+        found
     }
 
     #[cfg(not(target_os = "linux"))]
-    pub(super) fn contains(_text: &[u8]) -> bool {
-        false
+    fn find_map<T>(_: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
+        None
     }
 }
 
@@ -225,6 +244,15 @@ impl Qemu {
             target: target.to_string_lossy().into_owned(),
             emulation,
         }
+    }
+
+    /// QEMU's version, as its executable says it: `7.2.22`.
+    pub fn version(&self) -> Option<String> {
+        let program = match self.emulation {
+            Emulation::User => format!("qemu-{} version ", self.target),
+            Emulation::System { .. } => "QEMU emulator version ".to_owned(),
+        };
+        host_image::word_after(program.as_bytes())
     }
 
     /// Whether a thread's start is told, by [`Events::made`] or [`Events::syscall`], before it runs:

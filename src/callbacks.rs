@@ -34,12 +34,14 @@ pub type MemCallback = unsafe extern "C" fn(u32, qemu_plugin_meminfo_t, u64, *mu
 /// The callbacks that translated code is given.
 #[derive(Clone, Copy, Debug)]
 pub struct CallbackSet {
-    /// Fetches from one line. Takes a [`FetchData`].
+    /// Fetches from one line. Takes a [`FetchData`]; in full, a
+    /// [`ProfiledRun`](cachesim::profile::ProfiledRun).
     pub fetch: InsnCallback,
-    /// Fetches that hit by construction. Takes a count.
+    /// Fetches that hit by construction. Takes a count; in full, a
+    /// [`Segment`](cachesim::profile::Segment).
     pub count: InsnCallback,
-    /// A memory access, and the fetches that follow it. Takes an
-    /// [`AccessData`].
+    /// A memory access, and the fetches that follow it. Takes an [`AccessData`]; in full, a
+    /// [`ProfiledAccess`](cachesim::profile::ProfiledAccess), as the next two do.
     pub access: MemCallback,
     /// One of two memory accesses, a load and a store. The fetches follow the store.
     pub access_of_two: MemCallback,
@@ -63,6 +65,16 @@ pub trait Addressing: 'static {
         info: qemu_plugin_meminfo_t,
         vaddr: u64,
     ) -> Option<(S::Seat<P>, Option<u64>)>;
+
+    /// The address, if that takes no call.
+    ///
+    /// # Safety
+    /// In the memory callback of `vcpu` for `info` and `vaddr`.
+    unsafe fn remembered<P: Policy>(
+        vcpu: &Vcpu<P>,
+        info: qemu_plugin_meminfo_t,
+        vaddr: u64,
+    ) -> Option<u64>;
 
     /// The address where [`Addressing::at_hand`] has none, or `None` where the access does not count: it
     /// went to a device.
@@ -92,6 +104,15 @@ impl Addressing for Virtual {
     }
 
     #[inline(always)]
+    unsafe fn remembered<P: Policy>(
+        _: &Vcpu<P>,
+        _: qemu_plugin_meminfo_t,
+        vaddr: u64,
+    ) -> Option<u64> {
+        Some(vaddr)
+    }
+
+    #[inline(always)]
     unsafe fn look_up<P: Policy>(_: &Vcpu<P>, _: qemu_plugin_meminfo_t, vaddr: u64) -> Option<u64> {
         Some(vaddr)
     }
@@ -110,6 +131,11 @@ impl Addressing for Physical {
     ) -> Option<(S::Seat<P>, Option<u64>)> {
         // SAFETY: the caller's promise.
         Some((unsafe { S::seat(index)? }, None))
+    }
+
+    #[inline(always)]
+    unsafe fn remembered<P: Policy>(_: &Vcpu<P>, _: qemu_plugin_meminfo_t, _: u64) -> Option<u64> {
+        None
     }
 
     #[inline(always)]
@@ -149,12 +175,21 @@ impl Addressing for CachedPhysical {
         info: qemu_plugin_meminfo_t,
         vaddr: u64,
     ) -> Option<(S::Seat<P>, Option<u64>)> {
-        // SAFETY: the caller's promise; the reference to the pages lives within this callback.
+        // SAFETY: the caller's promise.
         unsafe {
             let vcpu = S::vcpu::<P>(index)?;
-            let address = vcpu.pages().get(&SHARED_GENERATION, vaddr, regime(info));
-            Some((S::seat_of(vcpu), address))
+            Some((S::seat_of(vcpu), Self::remembered(vcpu, info, vaddr)))
         }
+    }
+
+    #[inline(always)]
+    unsafe fn remembered<P: Policy>(
+        vcpu: &Vcpu<P>,
+        info: qemu_plugin_meminfo_t,
+        vaddr: u64,
+    ) -> Option<u64> {
+        // SAFETY: the caller's promise; the reference lives within this callback.
+        unsafe { vcpu.pages() }.get(&SHARED_GENERATION, vaddr, regime(info))
     }
 
     #[inline(always)]
@@ -414,7 +449,7 @@ impl Sharing for Shared {
 
     #[inline(always)]
     unsafe fn fetch<P: Machines>(seat: Self::Seat<P>, data: FetchData) {
-        seat.record_fetches(data);
+        seat.record_fetches(data.subject, data.fetches.into());
     }
 
     #[inline(always)]
@@ -577,11 +612,11 @@ unsafe extern "C" fn access_looking_up<P: Machines, S: Sharing, A: Addressing, L
     }
 }
 
-unsafe extern "C" fn translation_changes<P: Machines>(vcpu_index: u32, _: *mut c_void) {
+pub(crate) unsafe extern "C" fn translation_changes<P: Machines>(vcpu_index: u32, _: *mut c_void) {
     // SAFETY: registered for this policy; in a callback of this vCPU.
     unsafe { vcpu::<P>(vcpu_index).pages() }.raise_generation();
 }
 
-unsafe extern "C" fn all_translations_change(_: u32, _: *mut c_void) {
+pub(crate) unsafe extern "C" fn all_translations_change(_: u32, _: *mut c_void) {
     SHARED_GENERATION.raise();
 }

@@ -18,6 +18,8 @@ use cachesim::core::Lines;
 use cachesim::instructions::{
     Code, Description, Identity, Instruction, InstructionTable, MAX_CODE_BYTES, Run, SymbolId,
 };
+use cachesim::options::Detail;
+use cachesim::profile::{Completing, ProfileTable, Segment};
 use isa::{Completion, Isa, TranslationEffect};
 use qemu_plugin::TranslationBlock;
 use qemu_plugin_sys::qemu_plugin_cb_flags::QEMU_PLUGIN_CB_NO_REGS;
@@ -30,6 +32,7 @@ use qemu_plugin_sys::{
 use crate::api::{Emulation, Qemu};
 use crate::callbacks::{CallbackSet, InsnCallback, MemCallback};
 use crate::disassembly::{Disassembler, x86_decoding};
+use crate::profiling;
 use crate::userdata::{UserData, pack_count};
 
 /// One instruction of the block at hand.
@@ -61,8 +64,17 @@ pub struct Translator {
     texts: HashMap<*const Instruction, Box<str>>,
     /// The blocks' symbols come from a few strings of QEMU's; the last one seen and its id here.
     last_symbol: (usize, SymbolId),
+    records: Records,
     read: Vec<Read>,
     block: Vec<Translated>,
+}
+
+/// What callbacks are told by.
+enum Records {
+    /// Instructions and runs, with a number.
+    Numbered,
+    /// Records that count in full.
+    InFull(Box<ProfileTable>),
 }
 
 // SAFETY: the pointers in `read` and `block` are used while `translate` runs and forgotten at its
@@ -71,7 +83,13 @@ unsafe impl Send for Translator {}
 
 impl Translator {
     /// Nothing translated yet.
-    pub fn new(qemu: &Qemu, isa: Isa, disassembler: Disassembler, lines: Lines) -> Self {
+    pub fn new(
+        qemu: &Qemu,
+        isa: Isa,
+        disassembler: Disassembler,
+        lines: Lines,
+        detail: Detail,
+    ) -> Self {
         Self {
             last_has_stray_accesses: qemu.api <= 1 && qemu.emulation != Emulation::User,
             isa,
@@ -80,8 +98,20 @@ impl Translator {
             instructions: InstructionTable::default(),
             texts: HashMap::new(),
             last_symbol: (0, SymbolId::NONE),
+            records: match detail {
+                Detail::Misses => Records::Numbered,
+                Detail::Full => Records::InFull(Box::default()),
+            },
             read: Vec::new(),
             block: Vec::new(),
+        }
+    }
+
+    /// The records that count in full, if it is done.
+    pub fn profile(&self) -> Option<&ProfileTable> {
+        match &self.records {
+            Records::Numbered => None,
+            Records::InFull(table) => Some(table),
         }
     }
 
@@ -174,16 +204,56 @@ impl Translator {
         for row in self.block.chunk_by(|insn, next| insn.line == next.line) {
             let Some(first) = row.first() else { continue };
             let run = self.instructions.run(first.record, first.line);
-            register_run(run, row, callbacks);
+            register_run(run, row, callbacks, &mut self.records);
         }
         if self.last_has_stray_accesses
             && let Some(last) = self.block.last()
             && last.completion == Completion::Always
         {
             // The others have one in any case.
-            on_memory(last, callbacks.access, 0);
+            on_memory(last, callbacks.access, self.records.access(last, &[]));
         }
     }
+}
+
+impl Records {
+    /// Of a run that begins with `segment`.
+    fn run(&mut self, run: &'static Run, segment: &[Translated]) -> *mut c_void {
+        match self {
+            Self::Numbered => packed(run, segment.len()),
+            Self::InFull(table) => {
+                let segment = segment_in(table, segment);
+                profiling::pack(table.run(run, segment))
+            }
+        }
+    }
+
+    /// Of a segment that nothing else counts.
+    fn segment(&mut self, segment: &[Translated]) -> *mut c_void {
+        match self {
+            Self::Numbered => pack_count(fetches(segment.len())),
+            Self::InFull(table) => profiling::pack(segment_in(table, segment)),
+        }
+    }
+
+    /// Of an instruction that accesses memory, whose access counts the segment `then`.
+    fn access(&mut self, insn: &Translated, then: &[Translated]) -> *mut c_void {
+        match self {
+            Self::Numbered => packed(insn.record, then.len()),
+            Self::InFull(table) => {
+                let then = (!then.is_empty()).then(|| segment_in(table, then));
+                let completing = match insn.completion {
+                    Completion::LoadThenStore => Completing::Store,
+                    _ => Completing::AnyAccess,
+                };
+                profiling::pack(table.access(insn.record, then, completing))
+            }
+        }
+    }
+}
+
+fn segment_in(table: &mut ProfileTable, segment: &[Translated]) -> &'static Segment {
+    table.segment(segment.iter().map(|insn| insn.record))
 }
 
 /// The offset within a stretch of addresses that no guest's page is smaller than.
@@ -205,7 +275,12 @@ fn physical(qemu: &Qemu, page: &mut Option<(u64, Option<u64>)>, vaddr: u64) -> O
 }
 
 /// Registers the callbacks of the instructions of one line.
-fn register_run(run: &'static Run, row: &[Translated], callbacks: &CallbackSet) {
+fn register_run(
+    run: &'static Run,
+    row: &[Translated],
+    callbacks: &CallbackSet,
+    records: &mut Records,
+) {
     let mut segments = row.split_inclusive(|insn| insn.completion != Completion::Always).peekable();
     let mut counted_by = CountedBy::Fetch;
     while let Some(segment) = segments.next() {
@@ -223,15 +298,15 @@ fn register_run(run: &'static Run, row: &[Translated], callbacks: &CallbackSet) 
         }
         match counted_by {
             CountedBy::Fetch => {
-                on_execution(first, callbacks.fetch, packed(run, segment.len()));
+                on_execution(first, callbacks.fetch, records.run(run, segment));
             }
             CountedBy::PreviousAccess => {}
             CountedBy::Itself => {
-                on_execution(first, callbacks.count, pack_count(fetches(segment.len())));
+                on_execution(first, callbacks.count, records.segment(segment));
             }
         }
-        let next = segments.peek().map_or(0, |next| next.len());
-        counted_by = on_access(last, next, callbacks);
+        let next = segments.peek().copied().unwrap_or_default();
+        counted_by = on_access(last, next, callbacks, records);
     }
 }
 
@@ -258,8 +333,13 @@ fn fetches(instructions: usize) -> u16 {
 }
 
 /// Registers the memory callbacks of a segment's last instruction, the only one of the segment that may
-/// access memory. `following` is the length of the segment after it.
-fn on_access(insn: &Translated, following: usize, callbacks: &CallbackSet) -> CountedBy {
+/// access memory. `next` is the segment after it.
+fn on_access(
+    insn: &Translated,
+    next: &[Translated],
+    callbacks: &CallbackSet,
+    records: &mut Records,
+) -> CountedBy {
     let callback = match insn.translation {
         TranslationEffect::None => callbacks.access,
         // What it accessed before the change must not be remembered after it.
@@ -268,23 +348,23 @@ fn on_access(insn: &Translated, following: usize, callbacks: &CallbackSet) -> Co
     match insn.completion {
         Completion::Always => CountedBy::Itself,
         Completion::OneAccess => {
-            on_memory(insn, callback, following);
+            on_memory(insn, callback, records.access(insn, next));
             CountedBy::PreviousAccess
         }
         Completion::LoadThenStore => {
             // One callback that asks, not one for loads and one for stores: with two, QEMU 7.2 calls
             // both for some accesses.
-            on_memory(insn, callbacks.access_of_two, following);
+            on_memory(insn, callbacks.access_of_two, records.access(insn, next));
             CountedBy::PreviousAccess
         }
         Completion::Unknown => {
-            on_memory(insn, callback, 0);
+            on_memory(insn, callback, records.access(insn, &[]));
             CountedBy::Itself
         }
     }
 }
 
-fn on_memory(insn: &Translated, callback: MemCallback, following: usize) {
+fn on_memory(insn: &Translated, callback: MemCallback, userdata: *mut c_void) {
     // SAFETY: the handle is of the block being translated; the callback has QEMU's type and finds in
     // the user data what it expects.
     unsafe {
@@ -293,7 +373,7 @@ fn on_memory(insn: &Translated, callback: MemCallback, following: usize) {
             Some(callback),
             QEMU_PLUGIN_CB_NO_REGS,
             QEMU_PLUGIN_MEM_RW,
-            packed(insn.record, following),
+            userdata,
         );
     }
 }

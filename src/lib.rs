@@ -10,15 +10,18 @@ mod callbacks;
 mod disassembly;
 #[cfg(target_os = "linux")]
 mod fatal;
+mod files;
 #[cfg(target_os = "linux")]
 mod forks;
 #[cfg(target_os = "linux")]
 mod handover;
 mod instrument;
 mod output;
+mod profiling;
 mod session;
 #[cfg(target_os = "linux")]
 mod signals;
+mod snapshot;
 mod syscalls;
 mod userdata;
 mod vcpu;

@@ -15,9 +15,10 @@ use std::ptr;
 use std::sync::OnceLock;
 
 use anyhow::{Context, bail};
-use cachesim::options::{Output, PathTemplate};
+use cachesim::options::{Config, Format, Output, PathTemplate};
 
 use crate::api::{self, Emulation, Qemu};
+use crate::files;
 #[cfg(target_os = "linux")]
 use crate::handover;
 
@@ -94,22 +95,27 @@ pub struct Outlet {
 }
 
 impl Outlet {
-    /// Checks as far as possible that `output` can be written, so that a wrong path is known before
-    /// the run and not after it.
+    /// Checks as far as possible that what `config` asks for can be written, so that a wrong path is
+    /// known before the run and not after it.
     ///
     /// # Errors
-    /// Where the file of `output` has no directory, is one, or may not be written.
-    pub fn new(output: Output, emulation: Emulation) -> anyhow::Result<Self> {
+    /// Where a file has no directory, is one, or may not be written.
+    pub fn new(config: &Config, emulation: Emulation) -> anyhow::Result<Self> {
         // Where the directory has gone, so has what is written relative to it.
         let directory = std::env::current_dir().unwrap_or_default();
         let outlet = Self {
-            output,
+            output: config.output.clone(),
             directory,
             logging_requested: logging_requested(emulation),
             log_file: qemu_option(emulation, "D", "QEMU_LOG_FILENAME"),
         };
-        if let Output::File(template) = &outlet.output {
-            check_writable(&outlet.path(template)).with_context(|| format!("out={template}"))?;
+        let report = match &config.output {
+            Output::File(template) => Some(("out", template)),
+            Output::Auto | Output::Log | Output::Stderr => None,
+        };
+        let files = config.files.iter().map(|(format, template)| (format.name(), template));
+        for (name, template) in report.into_iter().chain(files) {
+            check_writable(&outlet.path(template)).with_context(|| format!("{name}={template}"))?;
         }
         Ok(outlet)
     }
@@ -130,11 +136,22 @@ impl Outlet {
             }
             Output::File(template) => {
                 let path = self.path(template);
-                if let Err(error) = fs::write(&path, report) {
+                if let Err(error) = files::replace(&path, report.as_bytes()) {
                     complain(&format!("out={}: {error}; the report follows", path.display()));
                     to_stderr(report);
                 }
             }
+        }
+    }
+}
+
+/// The files beside the report.
+impl Outlet {
+    /// Writes the file that `format` was asked for; where that cannot be, says so.
+    pub fn write_file(&self, format: Format, template: &PathTemplate, contents: &str) {
+        let path = self.path(template);
+        if let Err(error) = files::replace(&path, contents.as_bytes()) {
+            complain(&format!("{}={}: {error}; it is not written", format.name(), path.display()));
         }
     }
 }

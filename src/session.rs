@@ -1,18 +1,19 @@
 //! One run: options become a machine and callbacks at the start, counters become a report at the end.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr;
 use std::sync::OnceLock;
 
 use anyhow::anyhow;
 use cachesim::core::Lines;
-use cachesim::instructions::{Identity, Instruction};
-use cachesim::options::{self, Config, GuestMode, Host, PolicyKind, Request};
+use cachesim::options::{
+    self, Config, Detail, Format, GuestMode, Host, PolicyKind, Request, Subject,
+};
 use cachesim::policy::{Fifo, Lru, Random};
 use isa::Isa;
 use parking_lot::{Mutex, RawMutex};
 use qemu_plugin_sys::qemu_plugin_tb;
-use report::{MissLists, MissRow, Rank, Snapshot, table, top_by};
+use report::table::{self, By};
+use report::{FullProfile, Profile, RunDescription, Snapshot, cachegrind, callgrind, csv, json};
 
 use crate::api::{Emulation, Events, Qemu};
 use crate::callbacks::{
@@ -22,10 +23,9 @@ use crate::callbacks::{
 use crate::disassembly::Disassembler;
 use crate::instrument::Translator;
 use crate::output::{self, Outlet};
+use crate::snapshot::Sources;
 use crate::syscalls;
-use crate::vcpu::{
-    Counts, Machine, Machines, PendingMisses, Simulator, expect_several, several_expected,
-};
+use crate::vcpu::{Machine, Machines, Simulator, expect_several, several_expected};
 #[cfg(target_os = "linux")]
 use crate::{fatal, forks, handover, signals};
 
@@ -60,10 +60,7 @@ pub fn install(qemu: Qemu, arguments: &[String]) -> i32 {
 }
 
 fn try_install(qemu: Qemu, arguments: &[String]) -> anyhow::Result<()> {
-    let (mode, vcpus) = match qemu.emulation {
-        Emulation::System { smp_vcpus, .. } => (GuestMode::System, smp_vcpus),
-        Emulation::User => (GuestMode::User, 1),
-    };
+    let (mode, vcpus) = guest(qemu.emulation);
     let config = match options::parse(arguments, &Host { mode, vcpus })? {
         Request::Run(config) => config,
         Request::Help => {
@@ -89,16 +86,26 @@ fn try_install(qemu: Qemu, arguments: &[String]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What the guest is, and its vCPUs at the start.
+fn guest(emulation: Emulation) -> (GuestMode, u32) {
+    match emulation {
+        Emulation::System { smp_vcpus, .. } => (GuestMode::System, smp_vcpus),
+        Emulation::User => (GuestMode::User, 1),
+    }
+}
+
 impl Session {
     fn new<P: Machines>(qemu: Qemu, config: Config) -> anyhow::Result<Self> {
-        let outlet = Outlet::new(config.output.clone(), qemu.emulation)?;
+        let outlet = Outlet::new(&config, qemu.emulation)?;
         let isa = Isa::from_target(&qemu.target).with_plugin_api(qemu.api);
         let isa = match qemu.emulation {
             Emulation::User => isa.in_user_mode(),
             Emulation::System { .. } => isa,
         };
         expect_memory_info_of(qemu.api);
-        let (private, shared) = if config.dcache.line_shift() == UsualLines::SHIFT {
+        let (private, shared) = if config.detail == Detail::Full {
+            callbacks_in_full::<P>(&qemu, isa)
+        } else if config.dcache.line_shift() == UsualLines::SHIFT {
             callbacks::<P, UsualLines>(&qemu, isa)
         } else {
             callbacks::<P, AnyLines>(&qemu, isa)
@@ -117,6 +124,7 @@ impl Session {
             isa,
             Disassembler::for_target(&qemu.target),
             Lines::new(&config),
+            config.detail,
         );
         Ok(Self {
             simulator: Machine::<P>::start(&config),
@@ -136,53 +144,56 @@ impl Session {
         self.translator.lock().translate(&self.qemu, tb, callbacks);
     }
 
-    /// What has been counted so far, with the texts of the rows that are printed.
-    fn snapshot(&self) -> Snapshot {
+    /// Takes what has been counted: the report for `write_report`, then what else is asked for, in files.
+    fn tell(&self, write_report: impl FnOnce(&str)) {
         let translator = self.translator.lock();
-        if self.config.limit == 0 {
-            return Snapshot { cores: self.simulator.counts().cores, lists: None };
+        let sources =
+            Sources { config: &self.config, simulator: self.simulator, translator: &translator };
+        let instructions = || table::render(&sources.snapshot());
+        if !self.config.needs_locations() {
+            return write_report(&instructions());
         }
-        let now = |instruction: &'static Instruction| {
-            let Instruction { data_misses, fetch_misses, .. } = instruction;
-            (instruction, [data_misses.get(), fetch_misses.get()])
+        let profile = catch_unwind(AssertUnwindSafe(|| sources.profile(self.description())));
+        let Ok(profile) = profile else {
+            output::complain("internal error in the profile: only the table follows");
+            return write_report(&instructions());
         };
-        let counts = self.simulator.counts();
-        let counted = || translator.instructions().iter().map(now);
-        let lists = self.lists(&translator, &counts.pending, counted);
-        if self.simulator.counts() == counts {
-            return Snapshot { cores: counts.cores, lists: Some(lists) };
+        write_report(&match self.config.by {
+            Subject::Instruction => instructions(),
+            Subject::Function => self.table_by(&profile, By::Function),
+            Subject::Line => self.table_by(&profile, By::Line),
+        });
+        for (format, template) in &self.config.files {
+            // One that fails shall not take the others with it.
+            match catch_unwind(AssertUnwindSafe(|| render(*format, &profile))) {
+                Ok(text) => self.outlet.write_file(*format, template, &text),
+                Err(_) => output::complain(&format!(
+                    "{}={template}: internal error; it is not written",
+                    format.name()
+                )),
+            }
         }
-        // vCPUs run on. No list shall have more misses than the core: so the lists' come first, all of
-        // them at once.
-        let misses: Vec<_> = translator.instructions().iter().map(now).collect();
-        let Counts { cores, pending } = self.simulator.counts();
-        let lists = self.lists(&translator, &pending, || misses.iter().copied());
-        Snapshot { cores, lists: Some(lists) }
     }
 
-    /// The rows with the most misses. `counted` gives all instructions with theirs, without those pending.
-    fn lists<C: Iterator<Item = (&'static Instruction, [u64; 2])>>(
-        &self,
-        translator: &Translator,
-        pending: &PendingMisses,
-        counted: impl Fn() -> C,
-    ) -> MissLists {
-        let rows = |port: usize| -> Vec<MissRow> {
-            let ranked = counted().map(|(instruction, counted)| {
-                let pending = pending.get(&ptr::from_ref(instruction));
-                let misses = counted[port] + pending.map_or(0, |pending| pending[port]);
-                let Instruction { vaddr, identity: Identity { code, .. }, .. } = *instruction;
-                (instruction, Rank { misses, vaddr, code })
-            });
-            let row = |(instruction, rank): (&'static Instruction, Rank)| MissRow {
-                vaddr: rank.vaddr,
-                symbol: translator.instructions().symbol(instruction.symbol).cloned(),
-                misses: rank.misses,
-                disassembly: translator.text(instruction),
-            };
-            top_by(ranked, self.config.limit, |&(_, rank)| rank).into_iter().map(row).collect()
-        };
-        MissLists { data: rows(0), fetch: rows(1) }
+    fn table_by(&self, profile: &Profile, by: By) -> String {
+        let cores = profile.cores.iter().map(|core| core.counts).collect();
+        let table = table::render(&Snapshot { cores, lists: None });
+        table + &table::render_by(profile, by, self.config.limit)
+    }
+
+    fn description(&self) -> RunDescription {
+        let (mode, vcpus) = guest(self.qemu.emulation);
+        RunDescription {
+            version: env!("CARGO_PKG_VERSION"),
+            target: self.qemu.target.clone(),
+            mode,
+            vcpus,
+            plugin_api: self.qemu.api,
+            qemu_version: self.qemu.version(),
+            command: std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect(),
+            process_id: std::process::id(),
+            config: self.config.clone(),
+        }
     }
 
     /// Writes the report, once. Whoever comes second waits until it is written: the process may end
@@ -192,7 +203,7 @@ impl Session {
         if !*reported {
             #[cfg(target_os = "linux")]
             handover::cancel_all();
-            self.outlet.write(&self.qemu, &table::render(&self.snapshot()));
+            self.tell(|report| self.outlet.write(&self.qemu, report));
             *reported = true;
         }
     }
@@ -203,8 +214,7 @@ impl Session {
     fn report_if_program_is_replaced(&self) {
         let reported = self.reported.lock();
         if !*reported {
-            let report = table::render(&self.snapshot());
-            self.outlet.write_if_program_is_replaced(&self.qemu, &report);
+            self.tell(|report| self.outlet.write_if_program_is_replaced(&self.qemu, report));
         }
     }
 
@@ -256,6 +266,18 @@ fn every_lock(act: &dyn Fn(&'static RawMutex)) {
     act(handover::lock());
 }
 
+/// The text of a file.
+fn render(format: Format, profile: &Profile) -> String {
+    let full = || FullProfile::new(profile).expect("formats that need all counts turn them on");
+    match format {
+        Format::Json => json::render(profile),
+        Format::Csv => csv::render(profile),
+        Format::Callgrind => callgrind::render(full()),
+        Format::Cachegrind => cachegrind::render(full()),
+        Format::Html => todo!(),
+    }
+}
+
 /// Whether every instruction that can change address translation is known, and accesses tell the
 /// privilege they are made with.
 fn page_cache_is_exact(isa: Isa) -> bool {
@@ -273,6 +295,31 @@ fn callbacks<P: Machines, L: LineSize>(qemu: &Qemu, isa: Isa) -> (CallbackSet, C
         }
         Emulation::System { max_vcpus, .. } => system_callbacks::<P, Physical, L>(max_vcpus),
     }
+}
+
+/// The same, where all is counted of each instruction.
+fn callbacks_in_full<P: Machines>(qemu: &Qemu, isa: Isa) -> (CallbackSet, CallbackSet) {
+    match qemu.emulation {
+        Emulation::User => (
+            CallbackSet::in_full::<P, Alone, Virtual>(),
+            CallbackSet::in_full::<P, Shared, Virtual>(),
+        ),
+        Emulation::System { max_vcpus, .. } if page_cache_is_exact(isa) => {
+            system_callbacks_in_full::<P, CachedPhysical>(max_vcpus)
+        }
+        Emulation::System { max_vcpus, .. } => system_callbacks_in_full::<P, Physical>(max_vcpus),
+    }
+}
+
+fn system_callbacks_in_full<P: Machines, A: Addressing>(
+    max_vcpus: u32,
+) -> (CallbackSet, CallbackSet) {
+    let private = if max_vcpus == 1 {
+        CallbackSet::in_full::<P, Alone, A>()
+    } else {
+        CallbackSet::in_full::<P, Private, A>()
+    };
+    (private, CallbackSet::in_full::<P, Shared, A>())
 }
 
 fn system_callbacks<P: Machines, A: Addressing, L: LineSize>(

@@ -20,12 +20,13 @@ use cachesim::cache::Outcome;
 use cachesim::core::{Core, Lines};
 use cachesim::geometry::CacheGeometry;
 use cachesim::instructions::{Instruction, Run};
-use cachesim::options::Config;
+use cachesim::options::{Config, Detail};
 use cachesim::pages::PageCache;
 use cachesim::policy::{Fifo, Lru, Policy, Random};
+use cachesim::profile::{Bank, Effect, ProfiledAccess, ProfiledRun};
 use cachesim::stats::{CoreStats, Counter, FetchSource};
 use parking_lot::{Mutex, RawMutex};
-use report::{CacheCounts, CoreSnapshot};
+use report::{CacheCounts, CoreProfile, CoreSnapshot, SetMisses};
 
 use crate::userdata::{AccessData, FetchData};
 
@@ -66,7 +67,47 @@ pub fn several_expected() -> bool {
 pub struct SimulatedCore<P: Policy> {
     lines: Lines,
     stats: CoreStats,
+    sets: Option<SetCounters>,
+    /// What recorded accesses carry: see [`Culprit`].
+    detail: Detail,
     model: Mutex<Core<P>>,
+}
+
+/// Misses by set, where they are wanted. Who writes them is who may use the core.
+#[derive(Debug)]
+struct SetCounters {
+    dcache: CacheGeometry,
+    icache: CacheGeometry,
+    data: Box<[Counter]>,
+    fetch: Box<[Counter]>,
+}
+
+impl SetCounters {
+    fn new(config: &Config) -> Self {
+        let Config { icache, dcache, .. } = *config;
+        let counters = |cache: CacheGeometry| (0..cache.sets()).map(|_| Counter::default());
+        Self { dcache, icache, data: counters(dcache).collect(), fetch: counters(icache).collect() }
+    }
+
+    fn count(&self, port: Port, line: LineAddr) {
+        match port {
+            Port::Data => self.data[self.dcache.set_of(line)].add(1),
+            Port::Fetch => self.fetch[self.icache.set_of(line)].add(1),
+        };
+    }
+
+    /// Adds a miss to what [`SetCounters::get`] returned.
+    fn add_to(&self, misses: &mut SetMisses, port: Port, line: LineAddr) {
+        match port {
+            Port::Data => misses.data[self.dcache.set_of(line)] += 1,
+            Port::Fetch => misses.fetch[self.icache.set_of(line)] += 1,
+        }
+    }
+
+    fn get(&self) -> SetMisses {
+        let counts = |counters: &[Counter]| counters.iter().map(Counter::get).collect();
+        SetMisses { data: counts(&self.data), fetch: counts(&self.fetch) }
+    }
 }
 
 /// What belongs to one vCPU. Its `UnsafeCell` is for the thread that runs the vCPU alone.
@@ -75,6 +116,7 @@ pub struct Vcpu<P: Policy> {
     core: &'static SimulatedCore<P>,
     pages: UnsafeCell<PageCache>,
     buffer: AccessBuffer,
+    bank: Bank,
 }
 
 // SAFETY: `pages` is reached through `Vcpu::pages` only, whose callers are the callbacks of this
@@ -95,6 +137,8 @@ struct Registry<P: Policy> {
     /// Every vCPU that exists or existed, by index. One that is gone keeps its place until another
     /// takes its index: what it recorded last is still to be reported.
     by_index: HashMap<u32, &'static Vcpu<P>>,
+    /// Every vCPU that was ever made: also those in `free`.
+    all: Vec<&'static Vcpu<P>>,
     /// vCPUs that are gone and whose records have been simulated, to be used again, by core.
     free: HashMap<usize, Vec<&'static Vcpu<P>>>,
 }
@@ -218,13 +262,19 @@ impl<P: Policy> Machine<P> {
         let cores = (0..config.cores.get()).map(|number| SimulatedCore {
             lines: Lines::new(config),
             stats: CoreStats::default(),
+            sets: config.needs_set_misses().then(|| SetCounters::new(config)),
+            detail: config.detail,
             model: Mutex::new(Core::new(config, number)),
         });
         Box::leak(Box::new(Self {
             icache: config.icache,
             dcache: config.dcache,
             cores: cores.collect(),
-            registry: Mutex::new(Registry { by_index: HashMap::new(), free: HashMap::new() }),
+            registry: Mutex::new(Registry {
+                by_index: HashMap::new(),
+                all: Vec::new(),
+                free: HashMap::new(),
+            }),
         }))
     }
 
@@ -234,12 +284,16 @@ impl<P: Policy> Machine<P> {
             return known;
         }
         let core = index as usize % self.cores.len();
-        let vcpu = registry.free.get_mut(&core).and_then(Vec::pop).unwrap_or_else(|| {
-            Box::leak(Box::new(Vcpu {
+        let used_before = registry.free.get_mut(&core).and_then(Vec::pop);
+        let vcpu = used_before.unwrap_or_else(|| {
+            let vcpu: &'static Vcpu<P> = Box::leak(Box::new(Vcpu {
                 core: &self.cores[core],
                 pages: UnsafeCell::default(),
                 buffer: AccessBuffer::new(BUFFER_CAPACITY, &self.dcache, &self.icache),
-            }))
+                bank: Bank::default(),
+            }));
+            registry.all.push(vcpu);
+            vcpu
         });
         registry.by_index.insert(index, vcpu);
         if let Some(slot) = VCPUS.get(index as usize) {
@@ -307,6 +361,60 @@ impl<P: Policy> SimulatedCore<P> {
         if !model.icache().hits_as_predicted(data.subject.line, now) {
             // SAFETY: as before.
             unsafe { self.fetch_unpredicted(data.subject, writers, now) };
+        }
+    }
+
+    /// As [`SimulatedCore::access`], where all is counted of each instruction. `line` is that of an
+    /// `effect` that the data cache sees; `fetches` follow it.
+    ///
+    /// # Safety
+    /// As for [`SimulatedCore::access`].
+    pub unsafe fn access_in_full(
+        &self,
+        line: Option<LineAddr>,
+        access: &'static ProfiledAccess,
+        effect: Effect,
+        fetches: u64,
+        writers: Writers,
+    ) {
+        self.stats.fetches.add(FetchSource::Access, fetches);
+        let Some(line) = line else { return };
+        let now = self.stats.data.accesses.add(1);
+        // SAFETY: as in `access`.
+        let model = unsafe { &mut *self.model.data_ptr() };
+        if model.dcache().access(line, now) == Outcome::Miss {
+            self.stats.data.misses.add(1);
+            self.count_miss(Port::Data, line, &Culprit::of_access(access, effect), writers);
+        }
+    }
+
+    /// As [`SimulatedCore::fetch`], where all is counted of each instruction.
+    ///
+    /// # Safety
+    /// As for [`SimulatedCore::access`].
+    pub unsafe fn fetch_in_full(&self, run: &'static ProfiledRun, writers: Writers) {
+        let now = self.stats.fetches.add(FetchSource::Run, run.segment.fetches());
+        // SAFETY: as in `access`.
+        let model = unsafe { &mut *self.model.data_ptr() };
+        let &Run { line, instruction } = run.run;
+        if model.icache().access(line, now) == Outcome::Miss {
+            self.stats.fetch_misses.add(1);
+            self.count_miss(Port::Fetch, line, &Culprit::of(instruction), writers);
+        }
+    }
+
+    /// Counts a miss wherever it is counted beside the totals.
+    fn count_miss(&self, port: Port, line: LineAddr, culprit: &Culprit, writers: Writers) {
+        let Culprit { instruction, write_misses } = culprit;
+        match port {
+            Port::Data => writers.count(&instruction.data_misses),
+            Port::Fetch => writers.count(&instruction.fetch_misses),
+        }
+        if let Some(write_misses) = write_misses {
+            writers.count(write_misses);
+        }
+        if let Some(sets) = &self.sets {
+            sets.count(port, line);
         }
     }
 
@@ -415,12 +523,33 @@ impl<P: Policy> Vcpu<P> {
 
     /// Fetches from one line, on a core that other vCPUs may use as well.
     #[inline(always)]
-    pub fn record_fetches(&self, data: FetchData) {
-        let &Run { line, instruction } = data.subject;
-        let token = token_of(instruction);
-        if self.buffer.record_fetches(line, data.fetches.into(), token) == Room::Full {
+    pub fn record_fetches(&self, run: &'static Run, fetches: u64) {
+        let &Run { line, instruction } = run;
+        if self.buffer.record_fetches(line, fetches, token_of(instruction)) == Room::Full {
             self.drain();
         }
+    }
+
+    /// As [`Vcpu::record_access`], where all is counted of each instruction.
+    pub fn record_access_in_full(
+        &self,
+        line: Option<LineAddr>,
+        access: &'static ProfiledAccess,
+        effect: Effect,
+        fetches: u64,
+    ) {
+        self.buffer.count(FetchSource::Access, fetches);
+        let Some(line) = line else { return };
+        let store = if effect.is_store() { STORE_TOKEN } else { 0 };
+        if self.buffer.record_access(line, token_of(access) | store) == Room::Full {
+            self.drain();
+        }
+    }
+
+    /// This vCPU's part of what instructions count in full.
+    #[inline(always)]
+    pub fn bank(&self) -> &Bank {
+        &self.bank
     }
 
     /// The vCPU's translations.
@@ -442,17 +571,12 @@ impl<P: Policy> Vcpu<P> {
         let mut times = Times::of(stats);
         let (accesses, fetches) = self.buffer.peek(|port, line, token| {
             if times.simulate_next(&mut model, port, line) == Outcome::Miss {
-                let instruction = instruction_of(token);
                 match port {
-                    Port::Data => {
-                        stats.data.misses.add(1);
-                        instruction.data_misses.add_shared(1);
-                    }
-                    Port::Fetch => {
-                        stats.fetch_misses.add(1);
-                        instruction.fetch_misses.add_shared(1);
-                    }
-                }
+                    Port::Data => stats.data.misses.add(1),
+                    Port::Fetch => stats.fetch_misses.add(1),
+                };
+                let culprit = Culprit::of_token(port, token, self.core.detail);
+                self.core.count_miss(port, line, &culprit, Writers::Many);
             }
         });
         stats.data.accesses.add(accesses);
@@ -492,38 +616,90 @@ impl Times {
     }
 }
 
-/// What a buffer keeps of an instruction.
+/// What a buffer keeps of an instruction or an access: its address, whose lowest bits are free.
 #[inline(always)]
-fn token_of(instruction: &'static Instruction) -> u64 {
-    ptr::from_ref(instruction).expose_provenance() as u64
+fn token_of<T>(record: &'static T) -> u64 {
+    const { assert!(align_of::<T>() as u64 > (STORE_TOKEN | 1)) };
+    ptr::from_ref(record).expose_provenance() as u64
 }
 
-/// The instruction that `token_of` made `token` of.
-fn instruction_of(token: u64) -> &'static Instruction {
+/// The bit of an access's token that says store. The lowest one is the buffer's.
+const STORE_TOKEN: u64 = 2;
+
+/// The record that `token_of` made `token` of.
+///
+/// # Safety
+/// It made it of a `T`.
+unsafe fn record_of<T>(token: u64) -> &'static T {
     #[expect(clippy::cast_possible_truncation, reason = "the token was an address of this host")]
     let address = token as usize;
-    // SAFETY: the token came from a `&'static Instruction`.
-    unsafe { &*ptr::with_exposed_provenance::<Instruction>(address) }
+    // SAFETY: the token came from a `&'static T`.
+    unsafe { &*ptr::with_exposed_provenance::<T>(address) }
+}
+
+/// Whose miss it is.
+struct Culprit {
+    instruction: &'static Instruction,
+    /// The counter of a store, where these are counted apart.
+    write_misses: Option<&'static Counter>,
+}
+
+impl Culprit {
+    fn of(instruction: &'static Instruction) -> Self {
+        Self { instruction, write_misses: None }
+    }
+
+    fn of_access(access: &'static ProfiledAccess, effect: Effect) -> Self {
+        Self {
+            instruction: access.instruction,
+            write_misses: effect.is_store().then_some(&access.write_misses),
+        }
+    }
+
+    /// What was recorded in a run of this detail.
+    fn of_token(port: Port, token: u64, detail: Detail) -> Self {
+        match (port, detail) {
+            (Port::Data, Detail::Full) => {
+                // SAFETY: with this detail data accesses are recorded by `record_access_in_full` only.
+                let access = unsafe { record_of(token & !STORE_TOKEN) };
+                let effect = if token & STORE_TOKEN == 0 { Effect::Load } else { Effect::Store };
+                Self::of_access(access, effect)
+            }
+            // SAFETY: all others are recorded with their instruction.
+            _ => Self::of(unsafe { record_of(token) }),
+        }
+    }
 }
 
 /// What a run has counted so far.
 #[derive(PartialEq, Eq, Debug)]
 pub struct Counts {
     /// Per core.
-    pub cores: Vec<CoreSnapshot>,
+    pub cores: Vec<CoreProfile>,
     /// Misses of accesses that are recorded but not yet simulated for good, to be added to the
     /// instructions' own.
-    pub pending: PendingMisses,
+    pub pending: HashMap<*const Instruction, PendingMisses>,
 }
 
-/// Data misses and fetch misses of instructions, by their address.
-pub type PendingMisses = HashMap<*const Instruction, [u64; 2]>;
+/// Misses of one instruction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct PendingMisses {
+    /// Of the data cache.
+    pub data: u64,
+    /// Those of them that are of stores, where these are counted apart.
+    pub write: u64,
+    /// Of the instruction cache.
+    pub fetch: u64,
+}
 
 /// A machine whatever its policy, for everything that is not an access.
 pub trait Simulator: Sync {
     /// What has been counted so far. vCPUs may run on meanwhile; nothing is changed, so that a guest
     /// that goes on after a report loses and doubles nothing.
     fn counts(&self) -> Counts;
+
+    /// Calls `visit` with the part of every vCPU there was in what instructions count in full.
+    fn banks(&self, visit: &mut dyn FnMut(&'static Bank));
 
     /// The translations of vCPU `index` may have changed. The caller is a callback of that vCPU.
     fn translations_changed(&'static self, index: u32);
@@ -538,7 +714,7 @@ pub trait Simulator: Sync {
 impl<P: Policy> Simulator for Machine<P> {
     fn counts(&self) -> Counts {
         let registry = self.registry.lock();
-        let mut pending = PendingMisses::new();
+        let mut pending: HashMap<_, PendingMisses> = HashMap::new();
         let cores = self.cores.iter().map(|core| {
             // Whoever wants to drain waits here, so what is recorded now stays where it is.
             let guard = core.model.lock();
@@ -552,6 +728,7 @@ impl<P: Policy> Simulator for Machine<P> {
                     misses: core.stats.fetch_misses.get(),
                 },
             };
+            let mut sets = core.sets.as_ref().map(SetCounters::get);
             let recorded: Vec<_> =
                 registry.by_index.values().filter(|vcpu| ptr::eq(vcpu.core, core)).collect();
             if recorded.iter().any(|vcpu| !vcpu.buffer.is_empty()) {
@@ -559,24 +736,40 @@ impl<P: Policy> Simulator for Machine<P> {
                 let mut times = Times::of(&core.stats);
                 for vcpu in recorded {
                     let (accesses, fetches) = vcpu.buffer.peek(|port, line, token| {
-                        if times.simulate_next(&mut model, port, line) == Outcome::Miss {
-                            let key = ptr::from_ref(instruction_of(token));
-                            let misses = pending.entry(key).or_default();
-                            misses[port as usize] += 1;
-                            match port {
-                                Port::Data => counts.data.misses += 1,
-                                Port::Fetch => counts.fetch.misses += 1,
+                        if times.simulate_next(&mut model, port, line) != Outcome::Miss {
+                            return;
+                        }
+                        let culprit = Culprit::of_token(port, token, core.detail);
+                        let misses = pending.entry(ptr::from_ref(culprit.instruction)).or_default();
+                        match port {
+                            Port::Data => {
+                                counts.data.misses += 1;
+                                misses.data += 1;
+                                misses.write += u64::from(culprit.write_misses.is_some());
                             }
+                            Port::Fetch => {
+                                counts.fetch.misses += 1;
+                                misses.fetch += 1;
+                            }
+                        }
+                        if let Some((misses, counters)) = sets.as_mut().zip(core.sets.as_ref()) {
+                            counters.add_to(misses, port, line);
                         }
                     });
                     counts.data.accesses += accesses;
                     counts.fetch.accesses += fetches;
                 }
             }
-            counts
+            CoreProfile { counts, sets }
         });
         let cores = cores.collect();
         Counts { cores, pending }
+    }
+
+    fn banks(&self, visit: &mut dyn FnMut(&'static Bank)) {
+        for vcpu in &self.registry.lock().all {
+            visit(&vcpu.bank);
+        }
     }
 
     fn translations_changed(&'static self, index: u32) {

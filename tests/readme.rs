@@ -14,12 +14,12 @@ fn small() -> Run {
     newest(Mode::User).user(Arch::Riscv64, &guest(Arch::Riscv64, "matrix")).guest_args(["4"])
 }
 
-/// The options in the text of `help`: entries begin in column 2, what they mean in column 28.
+/// The options in the text of `help`: entries begin in column 2, what they mean in column 32.
 fn options_of_help(help: &str) -> Vec<Row> {
     let mut entries: Vec<(String, String)> = Vec::new();
     for line in help.lines() {
         let Some(line) = line.strip_prefix("  ") else { continue };
-        let (syntax, meaning) = line.split_at(26);
+        let (syntax, meaning) = line.split_at(30);
         match (syntax.trim(), entries.last_mut()) {
             ("", Some((_, text))) => {
                 text.push(' ');

@@ -6,6 +6,8 @@
 
 use std::fmt::{self, Display};
 
+use crate::address::LineAddr;
+
 /// The longest line, in bytes: far above any real cache, and short enough that no product of a
 /// line and a number of ways overflows.
 pub const MAX_LINE_BYTES: u64 = 1 << 20;
@@ -189,6 +191,16 @@ impl CacheGeometry {
     /// The number of sets, at least 1, not necessarily a power of two.
     pub fn sets(&self) -> u64 {
         self.sets
+    }
+
+    /// The set that `line` belongs to, from 0.
+    ///
+    /// # Panics
+    /// Never: a host that has the cache in memory can count its sets.
+    #[inline]
+    pub fn set_of(&self, line: LineAddr) -> usize {
+        let set = line.number() % self.sets;
+        usize::try_from(set).expect("all sets are in memory")
     }
 
     /// The number of lines, sets × ways, at most [`MAX_LINES`].

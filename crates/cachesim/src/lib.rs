@@ -12,5 +12,6 @@ pub mod instructions;
 pub mod options;
 pub mod pages;
 pub mod policy;
+pub mod profile;
 mod recent;
 pub mod stats;

@@ -5,14 +5,12 @@ mod common {
     pub mod timed_core;
 }
 
-use std::num::NonZeroU32;
-
 use cachesim::address::LineAddr;
 use cachesim::buffer::{AccessBuffer, Port, Room};
 use cachesim::cache::Outcome;
 use cachesim::core::Lines;
 use cachesim::geometry::CacheGeometry;
-use cachesim::options::{Config, Output, PolicyKind};
+use cachesim::options::{Config, PolicyKind};
 use cachesim::policy::{Fifo, Lru, Policy, Random};
 use cachesim::stats::FetchSource;
 use common::geometry::geometry;
@@ -25,15 +23,7 @@ fn config(seed: u64) -> Config {
 }
 
 fn with_caches(dcache: CacheGeometry, icache: CacheGeometry, seed: u64) -> Config {
-    Config {
-        icache,
-        dcache,
-        policy: PolicyKind::Lru,
-        seed,
-        cores: NonZeroU32::MIN,
-        limit: 0,
-        output: Output::Auto,
-    }
+    Config { icache, dcache, policy: PolicyKind::Lru, seed, ..Config::default() }
 }
 
 /// What a vCPU does.

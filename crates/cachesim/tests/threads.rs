@@ -7,7 +7,6 @@ mod common {
     pub mod timed_core;
 }
 
-use std::num::NonZeroU32;
 use std::sync::atomic::{
     AtomicBool, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
 };
@@ -17,7 +16,7 @@ use std::thread;
 use cachesim::address::LineAddr;
 use cachesim::buffer::{AccessBuffer, Port, Room};
 use cachesim::geometry::CacheGeometry;
-use cachesim::options::{Config, Output, PolicyKind};
+use cachesim::options::{Config, PolicyKind};
 use cachesim::pages::{PageCache, Regime, SharedGeneration};
 use cachesim::policy::Lru;
 use cachesim::stats::{Counter, FetchSource};
@@ -30,16 +29,8 @@ fn caches() -> CacheGeometry {
 }
 
 fn core() -> TimedCore<Lru> {
-    let geometry = caches();
-    let config = Config {
-        icache: geometry,
-        dcache: geometry,
-        policy: PolicyKind::Lru,
-        seed: 0,
-        cores: NonZeroU32::MIN,
-        limit: 0,
-        output: Output::Auto,
-    };
+    let config =
+        Config { icache: caches(), dcache: caches(), policy: PolicyKind::Lru, ..Config::default() };
     TimedCore::new(&config, 0)
 }
 

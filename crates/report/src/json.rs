@@ -243,7 +243,8 @@ impl<'a> Guest<'a> {
 
 impl Configuration {
     fn of(config: &Config) -> Self {
-        let Config { icache, dcache, policy, seed, cores, limit, output } = config;
+        // What is written beside the report says itself what it is.
+        let Config { icache, dcache, policy, seed, cores, limit, output, .. } = config;
         Self {
             instruction_cache: Geometry::of(icache),
             data_cache: Geometry::of(dcache),

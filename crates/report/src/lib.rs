@@ -4,6 +4,9 @@
 //! them come from the guest, so a renderer escapes them as its format demands.
 #![forbid(unsafe_code)]
 
+pub use cachesim::options::Detail;
+pub use cachesim::profile::Executed;
+
 pub mod cachegrind;
 pub mod callgrind;
 pub mod csv;
@@ -21,9 +24,8 @@ mod valgrind;
 
 pub use full::{Events, FullProfile};
 pub use profile::{
-    CoreProfile, Detail, Executed, Frame, Function, FunctionRow, InstructionCounts, LineRow,
-    Location, Profile, ProfiledInstruction, RunDescription, SetMisses, SourceLine, by_function,
-    by_line,
+    CoreProfile, Frame, Function, FunctionRow, InstructionCounts, LineRow, Location, Profile,
+    ProfiledInstruction, RunDescription, SetMisses, SourceLine, by_function, by_line,
 };
 pub use snapshot::{CacheCounts, CoreSnapshot, MissLists, MissRow, Snapshot};
 pub use top::{Rank, top_by};

@@ -7,7 +7,8 @@ use std::ops::Add;
 use std::sync::Arc;
 
 use cachesim::instructions::Code;
-use cachesim::options::{Config, GuestMode};
+use cachesim::options::{Config, Detail, GuestMode};
+use cachesim::profile::Executed;
 
 use crate::CoreSnapshot;
 
@@ -23,15 +24,6 @@ pub struct Profile {
     /// Instructions in the order of their virtual addresses, then of their bytes: with
     /// [`Detail::Full`] all that were executed, else those that missed.
     pub instructions: Vec<ProfiledInstruction>,
-}
-
-/// How much a run counted for each instruction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Detail {
-    /// Misses: [`InstructionCounts::executed`] is `None` everywhere.
-    Misses,
-    /// Executions, loads, stores and misses (`profile=on`): it is `Some` everywhere.
-    Full,
 }
 
 /// What ran, where, with which settings.
@@ -118,21 +110,8 @@ pub struct InstructionCounts {
     pub fetch_misses: u64,
     /// Loads and stores that missed the data cache.
     pub data_misses: u64,
-    /// The rest, with [`Detail::Full`].
+    /// The rest, with [`Detail::Full`]. Of the data misses, those of loads are the others.
     pub executed: Option<Executed>,
-}
-
-/// What is counted of an instruction with [`Detail::Full`] only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Executed {
-    /// Executions, which are fetches.
-    pub executions: u64,
-    /// Data accesses that load.
-    pub reads: u64,
-    /// Data accesses that store.
-    pub writes: u64,
-    /// Those of [`InstructionCounts::data_misses`] that are of stores; the others are of loads.
-    pub write_misses: u64,
 }
 
 impl InstructionCounts {
@@ -158,19 +137,6 @@ impl Add for InstructionCounts {
                 (Some(one), Some(other)) => Some(one + other),
                 (one, other) => one.or(other),
             },
-        }
-    }
-}
-
-impl Add for Executed {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
-        Self {
-            executions: self.executions.saturating_add(other.executions),
-            reads: self.reads.saturating_add(other.reads),
-            writes: self.writes.saturating_add(other.writes),
-            write_misses: self.write_misses.saturating_add(other.write_misses),
         }
     }
 }

@@ -96,6 +96,24 @@ pub enum Problem {
         /// The policy with the most similar name, if one is similar at all.
         nearest: Option<&'static str>,
     },
+    /// The value of a switch is neither of its two.
+    #[error("neither on nor off")]
+    NeitherOnNorOff,
+    /// There are no lists of this.
+    #[error("unknown; {}lists are by instruction, function or line", did_you_mean(*nearest))]
+    UnknownSubject {
+        /// The most similar word, if one is similar at all.
+        nearest: Option<&'static str>,
+    },
+    /// A number to add to addresses, but no file.
+    #[error("names no file; write elf=FILE or elf=FILE@BIAS")]
+    NoFileName,
+    /// Two outputs would overwrite each other.
+    #[error("the file of {other} too; write another name")]
+    SameFile {
+        /// The other option.
+        other: &'static str,
+    },
     /// `off` names no destination.
     #[error("not a destination; write ./off for a file of that name")]
     OutputOff,

@@ -10,6 +10,7 @@
 
 mod error;
 mod output;
+mod profile;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -17,12 +18,14 @@ mod value;
 
 pub use error::{OptionError, Problem};
 pub use output::{Output, PathTemplate};
+pub use profile::{Detail, ElfImage, Format, Subject};
 pub use table::{OPTIONS, OptionSpec, help_text};
 pub use value::Form;
 
 use crate::geometry::{CacheGeometry, GeometryError, MAX_LINE_BYTES, MAX_LINES};
 use error::shown;
 use std::num::NonZeroU32;
+use std::time::Duration;
 use table::Read;
 
 /// The most cores that are simulated.
@@ -77,10 +80,40 @@ pub struct Config {
     /// The number of simulated cores, at most [`MAX_CORES`]. The model of all their caches takes
     /// at most [`MAX_MODEL_BYTES`].
     pub cores: NonZeroU32,
-    /// The most rows of a list of instructions; with 0 there are no lists.
+    /// The most rows of a list; with 0 there are no lists.
     pub limit: usize,
+    /// What the lists are of.
+    pub by: Subject,
     /// Where the report goes.
     pub output: Output,
+    /// What else is written, and where: each format at most once, in the order of [`Format::ALL`].
+    pub files: Vec<(Format, PathTemplate)>,
+    /// How much is counted for each instruction.
+    pub detail: Detail,
+    /// Where the names and lines of a machine's code come from.
+    pub images: Vec<ElfImage>,
+    /// How often a line tells how far the run is, if at all.
+    pub progress: Option<Duration>,
+}
+
+/// Of a program, without any option.
+impl Default for Config {
+    fn default() -> Self {
+        let host = Host { mode: GuestMode::User, vcpus: 1 };
+        Typed::default().build(host).expect("the defaults are valid")
+    }
+}
+
+impl Config {
+    /// Whether anything tells the misses of each set.
+    pub fn needs_set_misses(&self) -> bool {
+        self.files.iter().any(|(format, _)| *format == Format::Html)
+    }
+
+    /// Whether anything names functions and lines.
+    pub fn needs_locations(&self) -> bool {
+        !self.files.is_empty() || self.by != Subject::Instruction && self.limit > 0
+    }
 }
 
 /// What the user wants.
@@ -166,7 +199,20 @@ struct Typed {
     /// `None`: the default, which depends on the [`Host`].
     cores: Option<Given<u32>>,
     limit: usize,
+    by: Subject,
     output: Output,
+    /// By [`Format::index`].
+    files: [Option<Given<PathTemplate>>; Format::ALL.len()],
+    profile: Switch,
+    images: Vec<ElfImage>,
+    progress: Option<Given<u32>>,
+}
+
+/// The value of an option that is on or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Switch {
+    On,
+    Off,
 }
 
 impl Default for Typed {
@@ -185,7 +231,12 @@ impl Default for Typed {
             seed: 1,
             cores: None,
             limit: 32,
+            by: Subject::Instruction,
             output: Output::Auto,
+            files: [const { None }; Format::ALL.len()],
+            profile: Switch::Off,
+            images: Vec::new(),
+            progress: None,
         }
     }
 }
@@ -207,6 +258,15 @@ fn read_argument(arg: &str, typed: &mut Typed) -> Result<(), OptionError> {
                 Ok(())
             }
             (Read::Switch(_), Some(_)) => Err(Problem::UnexpectedValue { name: spec.name }),
+            (Read::OnOff(read), None | Some("on")) => {
+                read(typed, Switch::On);
+                Ok(())
+            }
+            (Read::OnOff(read), Some("off")) => {
+                read(typed, Switch::Off);
+                Ok(())
+            }
+            (Read::OnOff(_), Some(_)) => Err(Problem::NeitherOnNorOff),
             (Read::Value(_), None | Some("" | "on")) => {
                 Err(Problem::NoValue { name: spec.name, syntax: spec.value })
             }
@@ -234,6 +294,19 @@ impl Typed {
             let problem = Problem::TooMuchMemory { cores: number.get(), lines };
             return Err(cores.error("cores", problem));
         }
+        let files = self.files()?;
+        let detail = match self.profile {
+            Switch::On => Detail::Full,
+            Switch::Off => {
+                files.iter().map(|(format, _)| format.detail()).max().unwrap_or_default()
+            }
+        };
+        let progress = match self.progress {
+            Some(seconds) if seconds.value == 0 => {
+                return Err(seconds.error("progress", Problem::Zero));
+            }
+            seconds => seconds.map(|seconds| Duration::from_secs(seconds.value.into())),
+        };
         Ok(Config {
             icache,
             dcache,
@@ -241,8 +314,31 @@ impl Typed {
             seed: self.seed,
             cores: number,
             limit: self.limit,
+            by: self.by,
             output: self.output,
+            files,
+            detail,
+            images: self.images,
+            progress,
         })
+    }
+
+    /// The files, no two of which are the same.
+    fn files(&self) -> Result<Vec<(Format, PathTemplate)>, OptionError> {
+        let mut names: Vec<(&'static str, &PathTemplate)> = Vec::new();
+        if let Output::File(report) = &self.output {
+            names.push(("out", report));
+        }
+        let mut files = Vec::new();
+        for (format, given) in Format::ALL.into_iter().zip(&self.files) {
+            let Some(given) = given else { continue };
+            if let Some(&(other, _)) = names.iter().find(|(_, name)| **name == given.value) {
+                return Err(given.error(format.name(), Problem::SameFile { other }));
+            }
+            names.push((format.name(), &given.value));
+            files.push((format, given.value.clone()));
+        }
+        Ok(files)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The table of all options, which parsing, help and the search for misspelt names follow.
 
-use super::{Given, MAX_CORES, Problem, Typed, value};
+use super::{Format, Given, MAX_CORES, PathTemplate, Problem, Switch, Typed, value};
 use crate::geometry::{MAX_LINE_BYTES, MAX_LINES, MAX_SIZE_BYTES};
 
 /// One option.
@@ -11,8 +11,7 @@ pub struct OptionSpec {
     /// What may be written after it: a placeholder in capitals, or words to choose from. Empty if
     /// the option takes no value.
     pub value: &'static str,
-    /// The value that holds if the option is not given, or what it depends on. Empty if the option
-    /// takes no value.
+    /// The value that holds if the option is not given, or what it depends on. Empty if nothing does.
     pub default: &'static str,
     /// What it does, in one line.
     pub help: &'static str,
@@ -24,6 +23,8 @@ pub struct OptionSpec {
 pub(super) enum Read {
     /// By being there.
     Switch(fn(&mut Typed)),
+    /// By its value, or by being there, which is `on`.
+    OnOff(fn(&mut Typed, Switch)),
     /// By its value.
     Value(fn(&mut Typed, &str) -> Result<(), Problem>),
 }
@@ -124,9 +125,19 @@ pub static OPTIONS: &[OptionSpec] = &[
         name: "limit",
         value: "N",
         default: "32",
-        help: "most rows in each list of instructions; 0 for no lists",
+        help: "most rows in each list; 0 for no lists",
         read: Read::Value(|typed, text| {
             typed.limit = value::count(text, usize::MAX as u64)?;
+            Ok(())
+        }),
+    },
+    OptionSpec {
+        name: "by",
+        value: "instruction|function|line",
+        default: "instruction",
+        help: "what the lists are of",
+        read: Read::Value(|typed, text| {
+            typed.by = value::subject(text)?;
             Ok(())
         }),
     },
@@ -139,6 +150,54 @@ pub static OPTIONS: &[OptionSpec] = &[
                a file called like one of the words is written ./log",
         read: Read::Value(|typed, text| {
             typed.output = value::output(text)?;
+            Ok(())
+        }),
+    },
+    file(Format::Json, "writes everything, for scripts", |typed, text| {
+        typed.set_file(Format::Json, text)
+    }),
+    file(Format::Csv, "writes a row for each instruction, for spreadsheets", |typed, text| {
+        typed.set_file(Format::Csv, text)
+    }),
+    file(
+        Format::Callgrind,
+        "writes a profile for KCachegrind and callgrind_annotate",
+        |typed, text| typed.set_file(Format::Callgrind, text),
+    ),
+    file(
+        Format::Cachegrind,
+        "writes a profile for cg_annotate, cg_diff and cg_merge",
+        |typed, text| typed.set_file(Format::Cachegrind, text),
+    ),
+    file(Format::Html, "writes a page for a browser, with annotated source", |typed, text| {
+        typed.set_file(Format::Html, text)
+    }),
+    OptionSpec {
+        name: "profile",
+        value: "on|off",
+        default: "off",
+        help: "also counts executions, loads and stores of every instruction, for json and csv; \
+               callgrind, cachegrind and html turn it on",
+        read: Read::OnOff(|typed, switch| typed.profile = switch),
+    },
+    OptionSpec {
+        name: "elf",
+        value: "FILE[@BIAS]",
+        default: "",
+        help: "an ELF file in the guest's memory, such as its kernel, for functions and lines; \
+               BIAS is added to its addresses; may be given several times",
+        read: Read::Value(|typed, text| {
+            typed.images.push(value::elf_image(text)?);
+            Ok(())
+        }),
+    },
+    OptionSpec {
+        name: "progress",
+        value: "SECONDS",
+        default: "",
+        help: "how often a line on stderr tells how far the run is",
+        read: Read::Value(|typed, text| {
+            typed.progress = Some(Given::typed(value::count(text, u32::MAX.into())?, text));
             Ok(())
         }),
     },
@@ -158,11 +217,27 @@ pub static OPTIONS: &[OptionSpec] = &[
     },
 ];
 
+/// The option that asks for a file of `format`.
+const fn file(
+    format: Format,
+    help: &'static str,
+    read: fn(&mut Typed, &str) -> Result<(), Problem>,
+) -> OptionSpec {
+    OptionSpec { name: format.name(), value: "FILE", default: "", help, read: Read::Value(read) }
+}
+
+impl Typed {
+    fn set_file(&mut self, format: Format, text: &str) -> Result<(), Problem> {
+        self.files[format.index()] = Some(Given::typed(PathTemplate::new(text)?, text));
+        Ok(())
+    }
+}
+
 /// The table of options as text of at most 80 columns, every line ended.
 pub fn help_text() -> String {
     let mut text = String::from(
         "Options, as in -plugin FILE,name=value,name=value (of one given twice the last\n\
-         holds; a comma within a value is written twice):\n\n",
+         holds, but elf adds up; a comma within a value is written twice):\n\n",
     );
     for spec in OPTIONS {
         let syntax = match spec.value {
@@ -181,7 +256,7 @@ pub fn help_text() -> String {
 
 /// Appends `help`, wrapped, in a column to the right of `syntax`.
 fn push_entry(text: &mut String, syntax: &str, help: &str) {
-    const COLUMN: usize = 28;
+    const COLUMN: usize = 32;
     const WIDTH: usize = 80;
     let mut line = format!("  {syntax:<indent$}", indent = COLUMN - 2);
     let mut is_first_word = true;

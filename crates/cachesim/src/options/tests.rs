@@ -46,7 +46,12 @@ fn the_defaults_are_those_of_the_reference() {
         seed: 1,
         cores: NonZeroU32::MIN,
         limit: 32,
+        by: Subject::Instruction,
         output: Output::Auto,
+        files: Vec::new(),
+        detail: Detail::Misses,
+        images: Vec::new(),
+        progress: None,
     };
     assert_eq!(config(&[]), expected);
     let cores = NonZeroU32::new(4).unwrap();
@@ -66,7 +71,7 @@ fn the_defaults_in_the_table_are_the_defaults() {
         .filter(|spec| !spec.default.is_empty() && spec.name != "cores")
         .map(|spec| format!("{}={}", spec.name, spec.default))
         .collect();
-    assert_eq!(args.len(), 10);
+    assert_eq!(args.len(), 12);
     assert_eq!(parse(&args, &USER), Ok(Request::Run(config(&[]))));
 }
 
@@ -84,7 +89,13 @@ fn every_option_reaches_its_setting() {
             "seed=0xfF",
             "cores=3",
             "limit=0",
+            "by=line",
             "out=log",
+            "html=%p.html",
+            "json=a.json",
+            "elf=vmlinux",
+            "elf=a@b.elf@0x10",
+            "progress=10",
         ]),
         Config {
             icache: geometry(4096, 32, 2),
@@ -93,11 +104,36 @@ fn every_option_reaches_its_setting() {
             seed: 255,
             cores: NonZeroU32::new(3).unwrap(),
             limit: 0,
+            by: Subject::Line,
             output: Output::Log,
+            files: vec![
+                (Format::Json, PathTemplate::new("a.json").unwrap()),
+                (Format::Html, PathTemplate::new("%p.html").unwrap()),
+            ],
+            detail: Detail::Full,
+            images: vec![
+                ElfImage { path: "vmlinux".to_owned(), bias: 0 },
+                ElfImage { path: "a@b.elf".to_owned(), bias: 16 },
+            ],
+            progress: Some(Duration::from_secs(10)),
         }
     );
     assert_eq!(config(&["evict=rand"]).policy, PolicyKind::Random);
     assert_eq!(config(&["evict=lru"]).policy, PolicyKind::Lru);
+}
+
+#[test]
+fn formats_that_need_all_counts_turn_them_on() {
+    for format in Format::ALL {
+        let config = config(&[&format!("{}=file", format.name())]);
+        assert_eq!(config.detail, format.detail(), "{format:?}");
+        assert!(config.needs_locations());
+    }
+    assert_eq!(config(&["json=file", "profile"]).detail, Detail::Full);
+    assert_eq!(config(&["profile=on", "profile=off"]).detail, Detail::Misses);
+    assert!(!config(&["profile"]).needs_locations());
+    assert!(config(&["by=function"]).needs_locations());
+    assert!(!config(&["by=function", "limit=0"]).needs_locations());
 }
 
 #[test]
@@ -232,7 +268,21 @@ const BAD_INPUTS: &[&[&str]] = &[
     &["evict=belady"],
     &["out=report-%d"],
     &["out=100%"],
+    // What is told of instructions.
+    &["by=functions"],
+    &["by=address"],
+    &["profile=yes"],
+    &["json="],
+    &["html=on"],
+    &["csv=%s"],
+    &["elf=vmlinux@0xfoo"],
+    &["elf=@0x1000"],
+    &["progress=0"],
+    &["progress=0.5"],
+    &["progress=1m"],
     // Together.
+    &["json=a", "csv=a"],
+    &["out=a", "html=a"],
     &["dcachesize=16000"],
     &["icachesize=100"],
     &["dassoc=3", "seed=2"],
@@ -314,6 +364,19 @@ fn every_bad_input_has_its_message() {
     evict=belady: unknown policy; the policies are lru, fifo and rand
     out=report-%d: % in a file name must be %p (the process id) or %% (a percent sign)
     out=100%: % in a file name must be %p (the process id) or %% (a percent sign)
+    by=functions: unknown; did you mean function? lists are by instruction, function or line
+    by=address: unknown; lists are by instruction, function or line
+    profile=yes: neither on nor off
+    json=: needs a value; write json=FILE
+    html=on: needs a value; write html=FILE
+    csv=%s: % in a file name must be %p (the process id) or %% (a percent sign)
+    elf=vmlinux@0xfoo: text after the number; write a whole number, decimal or hexadecimal, such as 0x2a
+    elf=@0x1000: names no file; write elf=FILE or elf=FILE@BIAS
+    progress=0: must be at least 1
+    progress=0.5: not a whole number; write a whole number
+    progress=1m: text after the number; write a whole number
+    csv=a: the file of json too; write another name
+    html=a: the file of out too; write another name
     dcachesize=16000: not a multiple of dblksize × dassoc (64 × 8 = 512); try 15872 or 16384
     icachesize=100: not a multiple of iblksize × iassoc (64 × 8 = 512); try 512
     dcachesize=16384 (default): not a multiple of dblksize × dassoc (64 × 3 = 192); try 16320 or 16512
@@ -405,12 +468,26 @@ fn the_help_lists_every_option() {
                                 or 0x hexadecimal (default: 1)
       cores=N                   simulated cores; vCPU v runs on core v modulo N
                                 (default: 1 in user mode, the vCPUs in system mode)
-      limit=N                   most rows in each list of instructions; 0 for no
-                                lists (default: 32)
+      limit=N                   most rows in each list; 0 for no lists (default: 32)
+      by=instruction|function|linewhat the lists are of (default: instruction)
       out=auto|log|stderr|FILE  where the report goes: auto is QEMU's log with -d
                                 plugin, else stderr; in a file name %p is the
                                 process id and %% a percent sign; a file called like
                                 one of the words is written ./log (default: auto)
+      json=FILE                 writes everything, for scripts
+      csv=FILE                  writes a row for each instruction, for spreadsheets
+      callgrind=FILE            writes a profile for KCachegrind and
+                                callgrind_annotate
+      cachegrind=FILE           writes a profile for cg_annotate, cg_diff and
+                                cg_merge
+      html=FILE                 writes a page for a browser, with annotated source
+      profile=on|off            also counts executions, loads and stores of every
+                                instruction, for json and csv; callgrind, cachegrind
+                                and html turn it on (default: off)
+      elf=FILE[@BIAS]           an ELF file in the guest's memory, such as its
+                                kernel, for functions and lines; BIAS is added to
+                                its addresses; may be given several times
+      progress=SECONDS          how often a line on stderr tells how far the run is
       help                      show this and do not run
       list                      the same as help
 
@@ -465,8 +542,10 @@ fn any_config() -> impl Strategy<Value = Config> {
         r"\./([^%]|%p|%%){0,9}".prop_map(|path| Output::File(PathTemplate::new(&path).unwrap())),
     ];
     let cores = (1..=1000_u32).prop_map(|cores| NonZeroU32::new(cores).unwrap());
-    (any_geometry(), any_geometry(), policy, any::<u64>(), cores, any::<usize>(), output).prop_map(
-        |(icache, dcache, policy, seed, cores, limit, output)| Config {
+    let caches =
+        (any_geometry(), any_geometry(), policy, any::<u64>(), cores, any::<usize>(), output);
+    (caches, any_telling()).prop_map(
+        |((icache, dcache, policy, seed, cores, limit, output), telling)| Config {
             icache,
             dcache,
             policy,
@@ -474,8 +553,34 @@ fn any_config() -> impl Strategy<Value = Config> {
             cores,
             limit,
             output,
+            ..telling
         },
     )
+}
+
+/// The settings of what is told of instructions, the others as they are.
+fn any_telling() -> impl Strategy<Value = Config> {
+    let by = vec![Subject::Instruction, Subject::Function, Subject::Line];
+    let formats = prop::sample::subsequence(Format::ALL.to_vec(), 0..=Format::ALL.len());
+    let detail = prop::sample::select(vec![Detail::Misses, Detail::Full]);
+    let image = (r"[a-z/.@]{1,9}", any::<u64>()).prop_map(|(path, bias)| ElfImage { path, bias });
+    let progress = prop::option::of((1..=u32::MAX).prop_map(|n| Duration::from_secs(n.into())));
+    let images = prop::collection::vec(image, 0..=1);
+    (prop::sample::select(by), formats, detail, images, progress).prop_map(
+        |(by, formats, detail, images, progress)| Config {
+            by,
+            detail: formats.iter().map(|format| format.detail()).fold(detail, Ord::max),
+            files: formats.into_iter().map(|format| (format, file_of(format))).collect(),
+            images,
+            progress,
+            ..config(&[])
+        },
+    )
+}
+
+/// A file name that no other format has.
+fn file_of(format: Format) -> PathTemplate {
+    PathTemplate::new(&format!("%p.{}", format.name())).unwrap()
 }
 
 /// Arguments, in any order, that give `config`.
@@ -495,7 +600,7 @@ fn arguments_for(config: &Config) -> impl Strategy<Value = Vec<String>> + use<> 
         Output::File(path) => path.to_string(),
     };
     let seed = config.seed;
-    vec![
+    let mut arguments = vec![
         bytes("icachesize", config.icache.size_bytes()),
         bytes("iblksize", config.icache.line_bytes()),
         text(format!("iassoc={}", config.icache.ways())),
@@ -512,8 +617,14 @@ fn arguments_for(config: &Config) -> impl Strategy<Value = Vec<String>> + use<> 
         text(format!("cores={}", config.cores)),
         text(format!("limit={}", config.limit)),
         text(format!("out={out}")),
-    ]
-    .prop_shuffle()
+        text(format!("by={}", format!("{:?}", config.by).to_lowercase())),
+    ];
+    let files = config.files.iter().map(|(format, path)| format!("{}={path}", format.name()));
+    let images = config.images.iter().map(|ElfImage { path, bias }| format!("elf={path}@{bias}"));
+    let progress = config.progress.map(|time| format!("progress={}", time.as_secs()));
+    let profile = (config.detail == Detail::Full).then(|| "profile".to_owned());
+    arguments.extend(files.chain(images).chain(progress).chain(profile).map(text));
+    arguments.prop_shuffle()
 }
 
 /// A known name or none, then a value that is often nearly right.
@@ -526,7 +637,8 @@ fn any_argument() -> impl Strategy<Value = String> {
         r"[-+ ]?(0x)?[0-9a-f]{0,21}(\.5)?[kmgtKMGT]?(i?[bB])?",
         (0..4096_u32).prop_map(|number| number.to_string()),
         (0..70_u32).prop_map(|shift| (1_u128 << shift).to_string()),
-        prop::sample::select(vec!["lru", "fifo", "rand", "on", "off", ""]).prop_map(str::to_owned),
+        prop::sample::select(vec!["lru", "fifo", "rand", "line", "on", "off", "a@0x", ""])
+            .prop_map(str::to_owned),
     ];
     prop_oneof![
         1 => any::<String>(),
@@ -622,7 +734,7 @@ fn check_accepted(args: &[String], config: &Config) -> Result<(), TestCaseError>
         prop_assert!(cache.lines() <= MAX_LINES, "{cache:?}");
     }
     for arg in args {
-        let (name, typed) = arg.split_once('=').unwrap();
+        let Some((name, typed)) = arg.split_once('=') else { continue };
         let prefix = format!("{name}=");
         let is_last = args.iter().rev().find(|arg| arg.starts_with(&prefix)) == Some(arg);
         if let Some(number) = number_in(config, name)

@@ -1,6 +1,6 @@
 //! Readers of the values of options: text in, a value of the right type or the problem out.
 
-use super::{Output, PathTemplate, PolicyKind, Problem};
+use super::{ElfImage, Output, PathTemplate, PolicyKind, Problem, Subject};
 use std::fmt::{self, Display};
 
 /// What a number may look like.
@@ -87,6 +87,36 @@ pub(super) fn output(text: &str) -> Result<Output, Problem> {
         // Who switches the output off does not expect a file of that name.
         "off" => Err(Problem::OutputOff),
         path => PathTemplate::new(path).map(Output::File),
+    }
+}
+
+/// What lists are of.
+pub(super) fn subject(text: &str) -> Result<Subject, Problem> {
+    match text {
+        "instruction" => Ok(Subject::Instruction),
+        "function" => Ok(Subject::Function),
+        "line" => Ok(Subject::Line),
+        _ => Err(Problem::UnknownSubject {
+            nearest: nearest(text, ["instruction", "function", "line"]),
+        }),
+    }
+}
+
+/// The name of an ELF file, with what to add to its addresses after an `@`.
+pub(super) fn elf_image(text: &str) -> Result<ElfImage, Problem> {
+    let image = |path: &str, bias| {
+        if path.is_empty() {
+            Err(Problem::NoFileName)
+        } else {
+            Ok(ElfImage { path: path.to_owned(), bias })
+        }
+    };
+    match text.rsplit_once('@') {
+        // An `@` that no number follows is one of the name.
+        Some((path, number)) if number.starts_with(|first: char| first.is_ascii_digit()) => {
+            image(path, bits(number)?)
+        }
+        _ => image(text, 0),
     }
 }
 

@@ -1,0 +1,154 @@
+//! What has been counted at one moment, taken while vCPUs may run on, for the reports.
+
+use std::collections::HashMap;
+use std::ptr;
+use std::sync::Arc;
+
+use cachesim::instructions::{Identity, Instruction};
+use cachesim::options::{Config, Detail};
+use cachesim::profile::Executed;
+use report::{
+    Frame, InstructionCounts, Location, MissLists, MissRow, Profile, ProfiledInstruction, Rank,
+    RunDescription, Snapshot, top_by,
+};
+
+use crate::instrument::Translator;
+use crate::vcpu::{Counts, PendingMisses, Simulator};
+
+/// What the reports are made from.
+pub struct Sources<'a> {
+    /// The settings of the run.
+    pub config: &'a Config,
+    /// The cores.
+    pub simulator: &'a dyn Simulator,
+    /// The instructions.
+    pub translator: &'a Translator,
+}
+
+/// Misses of an instruction that have been simulated for good.
+#[derive(Clone, Copy)]
+struct Misses {
+    instruction: &'static Instruction,
+    data: u64,
+    fetch: u64,
+}
+
+impl Misses {
+    fn now(instruction: &'static Instruction) -> Self {
+        let Instruction { data_misses, fetch_misses, .. } = instruction;
+        Self { instruction, data: data_misses.get(), fetch: fetch_misses.get() }
+    }
+}
+
+impl Sources<'_> {
+    /// The counts of the table, with the texts of the rows that are printed.
+    pub fn snapshot(&self) -> Snapshot {
+        if self.config.limit == 0 {
+            return Snapshot { cores: core_counts(&self.simulator.counts()), lists: None };
+        }
+        let counts = self.simulator.counts();
+        let lists = self.lists(&counts, || self.misses_now());
+        if self.simulator.counts() == counts {
+            return Snapshot { cores: core_counts(&counts), lists: Some(lists) };
+        }
+        // vCPUs run on. No list shall have more misses than the core: so the lists' come first, all of
+        // them at once.
+        let misses: Vec<_> = self.misses_now().collect();
+        let counts = self.simulator.counts();
+        let lists = self.lists(&counts, || misses.iter().copied());
+        Snapshot { cores: core_counts(&counts), lists: Some(lists) }
+    }
+
+    fn misses_now(&self) -> impl Iterator<Item = Misses> + '_ {
+        self.translator.instructions().iter().map(Misses::now)
+    }
+
+    /// The rows with the most misses. `counted` gives all instructions with theirs, without those pending.
+    fn lists<C: Iterator<Item = Misses>>(
+        &self,
+        counts: &Counts,
+        counted: impl Fn() -> C,
+    ) -> MissLists {
+        let rows = |of: fn(Misses) -> u64, of_pending: fn(&PendingMisses) -> u64| -> Vec<MissRow> {
+            let ranked = counted().map(|counted| {
+                let instruction = counted.instruction;
+                let pending = counts.pending.get(&ptr::from_ref(instruction));
+                let misses = of(counted) + pending.map_or(0, of_pending);
+                let Instruction { vaddr, identity: Identity { code, .. }, .. } = *instruction;
+                (instruction, Rank { misses, vaddr, code })
+            });
+            let row = |(instruction, rank): (&'static Instruction, Rank)| MissRow {
+                vaddr: rank.vaddr,
+                symbol: self.translator.instructions().symbol(instruction.symbol).cloned(),
+                misses: rank.misses,
+                disassembly: self.translator.text(instruction),
+            };
+            top_by(ranked, self.config.limit, |&(_, rank)| rank).into_iter().map(row).collect()
+        };
+        MissLists {
+            data: rows(|misses| misses.data, |pending| pending.data),
+            fetch: rows(|misses| misses.fetch, |pending| pending.fetch),
+        }
+    }
+
+    /// Everything, with the places of the instructions in the source. `run` says what ran.
+    pub fn profile(&self, run: RunDescription) -> Profile {
+        // Of vCPUs that run on, no instruction shall have more than the cores: so those come last.
+        let misses: Vec<_> = self.misses_now().collect();
+        let executed = self.executed();
+        let counts = self.simulator.counts();
+        let mut instructions: Vec<_> = misses
+            .into_iter()
+            .filter_map(|misses| self.profiled(misses, executed.as_ref(), &counts))
+            .collect();
+        instructions.sort_unstable_by_key(|instruction| (instruction.vaddr, instruction.code));
+        Profile { run, cores: counts.cores, detail: self.config.detail, instructions }
+    }
+
+    fn executed(&self) -> Option<HashMap<*const Instruction, Executed>> {
+        let table = self.translator.profile()?;
+        let mut banks = Vec::new();
+        self.simulator.banks(&mut |bank| banks.push(bank));
+        Some(table.executed(banks))
+    }
+
+    /// The row of an instruction, if it has one.
+    fn profiled(
+        &self,
+        misses: Misses,
+        executed: Option<&HashMap<*const Instruction, Executed>>,
+        counts: &Counts,
+    ) -> Option<ProfiledInstruction> {
+        let instruction = misses.instruction;
+        let pending = counts.pending.get(&ptr::from_ref(instruction)).copied().unwrap_or_default();
+        let executed = executed.map(|executed| {
+            let executed = executed.get(&ptr::from_ref(instruction)).copied().unwrap_or_default();
+            Executed { write_misses: executed.write_misses + pending.write, ..executed }
+        });
+        let counts = InstructionCounts {
+            fetch_misses: misses.fetch + pending.fetch,
+            data_misses: misses.data + pending.data,
+            executed,
+        };
+        let is_blank = counts.misses() == 0
+            && (self.config.detail == Detail::Misses || executed == Some(Executed::default()));
+        let Instruction { vaddr, identity: Identity { code, .. }, .. } = *instruction;
+        (!is_blank).then(|| ProfiledInstruction {
+            vaddr,
+            code,
+            disassembly: self.translator.text(instruction),
+            location: self.location(instruction),
+            counts,
+        })
+    }
+
+    fn location(&self, instruction: &'static Instruction) -> Arc<Location> {
+        let symbol = self.translator.instructions().symbol(instruction.symbol).cloned();
+        let frame = symbol.map(|name| Frame { function: Some(name), ..Frame::default() });
+        Arc::new(Location { object: None, frames: frame.into_iter().collect() })
+    }
+}
+
+fn core_counts(counts: &Counts) -> Vec<report::CoreSnapshot> {
+    counts.cores.iter().map(|core| core.counts).collect()
+}
