@@ -7,8 +7,10 @@
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use anyhow::bail;
 use cachesim::address::LineAddr;
 use cachesim::core::Lines;
+use cachesim::instructions::Run;
 use cachesim::pages::{Regime, SharedGeneration};
 use cachesim::policy::Policy;
 use qemu_plugin_sys::{
@@ -66,16 +68,6 @@ pub trait Addressing: 'static {
         vaddr: u64,
     ) -> Option<(S::Seat<P>, Option<u64>)>;
 
-    /// The address, if that takes no call.
-    ///
-    /// # Safety
-    /// In the memory callback of `vcpu` for `info` and `vaddr`.
-    unsafe fn remembered<P: Policy>(
-        vcpu: &Vcpu<P>,
-        info: qemu_plugin_meminfo_t,
-        vaddr: u64,
-    ) -> Option<u64>;
-
     /// The address where [`Addressing::at_hand`] has none, or `None` where the access does not count: it
     /// went to a device.
     ///
@@ -104,15 +96,6 @@ impl Addressing for Virtual {
     }
 
     #[inline(always)]
-    unsafe fn remembered<P: Policy>(
-        _: &Vcpu<P>,
-        _: qemu_plugin_meminfo_t,
-        vaddr: u64,
-    ) -> Option<u64> {
-        Some(vaddr)
-    }
-
-    #[inline(always)]
     unsafe fn look_up<P: Policy>(_: &Vcpu<P>, _: qemu_plugin_meminfo_t, vaddr: u64) -> Option<u64> {
         Some(vaddr)
     }
@@ -131,11 +114,6 @@ impl Addressing for Physical {
     ) -> Option<(S::Seat<P>, Option<u64>)> {
         // SAFETY: the caller's promise.
         Some((unsafe { S::seat(index)? }, None))
-    }
-
-    #[inline(always)]
-    unsafe fn remembered<P: Policy>(_: &Vcpu<P>, _: qemu_plugin_meminfo_t, _: u64) -> Option<u64> {
-        None
     }
 
     #[inline(always)]
@@ -175,21 +153,12 @@ impl Addressing for CachedPhysical {
         info: qemu_plugin_meminfo_t,
         vaddr: u64,
     ) -> Option<(S::Seat<P>, Option<u64>)> {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller's promise; the reference to the pages lives within this callback.
         unsafe {
             let vcpu = S::vcpu::<P>(index)?;
-            Some((S::seat_of(vcpu), Self::remembered(vcpu, info, vaddr)))
+            let address = vcpu.pages().get(&SHARED_GENERATION, vaddr, regime(info));
+            Some((S::seat_of(vcpu), address))
         }
-    }
-
-    #[inline(always)]
-    unsafe fn remembered<P: Policy>(
-        vcpu: &Vcpu<P>,
-        info: qemu_plugin_meminfo_t,
-        vaddr: u64,
-    ) -> Option<u64> {
-        // SAFETY: the caller's promise; the reference lives within this callback.
-        unsafe { vcpu.pages() }.get(&SHARED_GENERATION, vaddr, regime(info))
     }
 
     #[inline(always)]
@@ -209,6 +178,30 @@ impl Addressing for CachedPhysical {
 
 /// The bit of a `qemu_plugin_meminfo_t` that says store.
 const STORE_SHIFT: u32 = 17;
+
+/// The bit that says store, in any layout, as [`is_store`] reads it.
+static ASKED_STORE_SHIFT: AtomicU32 = AtomicU32::new(STORE_SHIFT);
+
+/// Makes [`is_store`] right for this QEMU.
+///
+/// # Errors
+/// Where there is no bit that says store.
+pub fn expect_readable_stores() -> anyhow::Result<()> {
+    // SAFETY: a pure function of its argument, in every version.
+    let says_store = |&bit: &u32| unsafe { qemu_plugin_mem_is_store(1 << bit) };
+    let mut bits = (0..u32::BITS).filter(says_store);
+    match (bits.next(), bits.next()) {
+        (Some(bit), None) => ASKED_STORE_SHIFT.store(bit, Ordering::Relaxed),
+        _ => bail!("this QEMU's memory accesses do not say in a bit whether they are stores"),
+    }
+    Ok(())
+}
+
+/// Whether an access is a store, without a call.
+#[inline(always)]
+pub fn is_store(info: qemu_plugin_meminfo_t) -> bool {
+    info >> (ASKED_STORE_SHIFT.load(Ordering::Relaxed) % u32::BITS) & 1 != 0
+}
 
 /// Whether this QEMU lays out `qemu_plugin_meminfo_t` as [`regime`] reads it: QEMU 6.2 and later. Asked
 /// of QEMU itself.
@@ -449,7 +442,8 @@ impl Sharing for Shared {
 
     #[inline(always)]
     unsafe fn fetch<P: Machines>(seat: Self::Seat<P>, data: FetchData) {
-        seat.record_fetches(data.subject, data.fetches.into());
+        let &Run { line, instruction } = data.subject;
+        seat.record_fetches(line, instruction, data.fetches.into());
     }
 
     #[inline(always)]

@@ -5,6 +5,8 @@
 //! Capstone does not know, and for those where the bytes alone do not say how to read them (32-bit Arm
 //! with its Thumb states), QEMU's own text is taken at translation.
 
+use std::collections::HashMap;
+
 use cachesim::instructions::Instruction;
 use capstone::{Arch, Capstone, CsResult, Endian, ExtraMode, Mode};
 use isa::X86Mode;
@@ -70,11 +72,28 @@ impl Language {
         let compressed = (self.arch == Arch::RISCV).then_some(ExtraMode::RiscVC);
         Capstone::new_raw(self.arch, mode, compressed.into_iter(), Some(self.endian))
     }
+}
+
+/// Reads instructions, one after the other.
+pub struct Reader {
+    language: Language,
+    /// What has been opened, by how instructions are to be decoded.
+    open: HashMap<u8, Option<Capstone>>,
+}
+
+impl Reader {
+    /// Of guests of this language.
+    pub fn new(language: Language) -> Self {
+        Self { language, open: HashMap::new() }
+    }
 
     /// The text of `instruction`; its bytes where they make none.
-    pub fn text(self, instruction: &Instruction) -> String {
+    pub fn text(&mut self, instruction: &Instruction) -> String {
         let code = instruction.identity.code.as_bytes();
-        let decoded = self.open(instruction.decoding).ok().and_then(|capstone| {
+        let decoding = instruction.decoding;
+        let capstone =
+            self.open.entry(decoding).or_insert_with(|| self.language.open(decoding).ok());
+        let decoded = capstone.as_ref().and_then(|capstone| {
             let decoded = capstone.disasm_count(code, instruction.vaddr, 1).ok()?;
             let first = decoded.first()?;
             (first.len() == code.len()).then(|| match (first.mnemonic(), first.op_str()) {

@@ -31,7 +31,7 @@ use qemu_plugin_sys::{
 
 use crate::api::{Emulation, Qemu};
 use crate::callbacks::{CallbackSet, InsnCallback, MemCallback};
-use crate::disassembly::{Disassembler, x86_decoding};
+use crate::disassembly::{Disassembler, Reader, x86_decoding};
 use crate::profiling;
 use crate::userdata::{UserData, pack_count};
 
@@ -67,6 +67,27 @@ pub struct Translator {
     records: Records,
     read: Vec<Read>,
     block: Vec<Translated>,
+}
+
+/// Instructions in words.
+pub enum Texts<'a> {
+    /// From their bytes.
+    Read(Reader),
+    /// As QEMU told them.
+    Kept(&'a HashMap<*const Instruction, Box<str>>),
+}
+
+impl Texts<'_> {
+    /// An instruction's disassembly.
+    pub fn text(&mut self, instruction: &'static Instruction) -> String {
+        match self {
+            Self::Read(reader) => reader.text(instruction),
+            Self::Kept(texts) => {
+                let text = texts.get(&ptr::from_ref(instruction));
+                text.map(ToString::to_string).unwrap_or_default()
+            }
+        }
+    }
 }
 
 /// What callbacks are told by.
@@ -120,14 +141,11 @@ impl Translator {
         &self.instructions
     }
 
-    /// An instruction's disassembly.
-    pub fn text(&self, instruction: &'static Instruction) -> String {
+    /// What instructions are in words.
+    pub fn texts(&self) -> Texts<'_> {
         match self.disassembler {
-            Disassembler::Deferred(language) => language.text(instruction),
-            Disassembler::ByQemu => {
-                let text = self.texts.get(&ptr::from_ref(instruction));
-                text.map(ToString::to_string).unwrap_or_default()
-            }
+            Disassembler::Deferred(language) => Texts::Read(Reader::new(language)),
+            Disassembler::ByQemu => Texts::Kept(&self.texts),
         }
     }
 

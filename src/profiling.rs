@@ -1,30 +1,30 @@
 //! The callbacks of runs that count executions, loads and stores of every instruction.
 //!
-//! They do what those of [`crate::callbacks`] do, and count on the way; they take records of
-//! [`cachesim::profile`] as user data. Speed matters less here: there is one form for all line sizes.
+//! They do what those of [`crate::callbacks`] do in the same way, and count; they take records of
+//! [`cachesim::profile`] as user data.
 
 use std::ffi::c_void;
 use std::ptr;
 
 use cachesim::address::LineAddr;
 use cachesim::profile::{CountedBy, Effect, ProfiledAccess, ProfiledRun, Segment};
-use qemu_plugin_sys::{qemu_plugin_mem_is_store, qemu_plugin_meminfo_t};
+use qemu_plugin_sys::qemu_plugin_meminfo_t;
 
 use crate::callbacks::{
-    Addressing, Alone, CallbackSet, Physical, Private, Shared, Sharing, all_translations_change,
-    translation_changes,
+    Addressing, Alone, CallbackSet, LineSize, Physical, Private, Shared, Sharing,
+    all_translations_change, is_store, translation_changes,
 };
-use crate::vcpu::{Company, Machines, Vcpu, Writers};
+use crate::vcpu::{Company, Machines, SimulatedCore, Vcpu, Writers};
 
 impl CallbackSet {
-    /// The callbacks for policy `P`, sharing `S` and addressing `A`, which count in full.
-    pub const fn in_full<P: Machines, S: SharingInFull, A: Addressing>() -> Self {
+    /// The callbacks for policy `P`, sharing `S`, addressing `A` and line size `L`, which count in full.
+    pub const fn in_full<P: Machines, S: SharingInFull, A: Addressing, L: LineSize>() -> Self {
         Self {
             fetch: fetch::<P, S>,
             count: count::<P, S>,
-            access: access::<P, S, A>,
-            access_of_two: access::<P, S, A>,
-            access_uncached: access::<P, S, Physical>,
+            access: access::<P, S, A, L>,
+            access_of_two: access::<P, S, A, L>,
+            access_uncached: access::<P, S, Physical, L>,
             translation_changes: translation_changes::<P>,
             all_translations_change,
         }
@@ -48,57 +48,55 @@ pub trait SharingInFull: Sharing {
     /// Fetches from one line.
     ///
     /// # Safety
-    /// In a callback of this vCPU, which this kind of sharing found.
-    unsafe fn fetch_in_full<P: Machines>(vcpu: &'static Vcpu<P>, run: &'static ProfiledRun);
+    /// In a callback of the vCPU of this seat, which this kind of sharing found.
+    unsafe fn fetch_in_full<P: Machines>(seat: Self::Seat<P>, run: &'static ProfiledRun);
 
     /// Fetches that hit by construction.
     ///
     /// # Safety
     /// As for `fetch_in_full`.
-    unsafe fn count_in_full<P: Machines>(vcpu: &'static Vcpu<P>, segment: &'static Segment);
+    unsafe fn count_in_full<P: Machines>(seat: Self::Seat<P>, segment: &'static Segment);
 
     /// A memory access, to `line` unless it went to a device, and the fetches after it.
     ///
     /// # Safety
     /// As for `fetch_in_full`.
     unsafe fn access_in_full<P: Machines>(
-        vcpu: &'static Vcpu<P>,
+        seat: Self::Seat<P>,
         line: Option<LineAddr>,
         access: &'static ProfiledAccess,
         effect: Effect,
     );
 }
 
+/// A core that one vCPU uses.
 macro_rules! straight_to_the_core {
     ($sharing:ty, $writers:expr, $counted_by:expr) => {
         impl SharingInFull for $sharing {
-            unsafe fn fetch_in_full<P: Machines>(
-                vcpu: &'static Vcpu<P>,
-                run: &'static ProfiledRun,
-            ) {
-                run.segment.count($counted_by(vcpu));
+            #[inline(always)]
+            unsafe fn fetch_in_full<P: Machines>(seat: Self::Seat<P>, run: &'static ProfiledRun) {
+                run.count($counted_by(seat));
                 // SAFETY: in a callback of the one vCPU of its core.
-                unsafe { vcpu.core().fetch_in_full(run, $writers) };
+                unsafe { seat.fetch_in_full(run, $writers) };
             }
 
-            unsafe fn count_in_full<P: Machines>(
-                vcpu: &'static Vcpu<P>,
-                segment: &'static Segment,
-            ) {
-                segment.count($counted_by(vcpu));
+            #[inline(always)]
+            unsafe fn count_in_full<P: Machines>(seat: Self::Seat<P>, segment: &'static Segment) {
+                segment.count($counted_by(seat));
                 // SAFETY: in a callback of the one vCPU of its core.
-                unsafe { vcpu.core().count(segment.fetches()) };
+                unsafe { seat.count(segment.fetches()) };
             }
 
+            #[inline(always)]
             unsafe fn access_in_full<P: Machines>(
-                vcpu: &'static Vcpu<P>,
+                seat: Self::Seat<P>,
                 line: Option<LineAddr>,
                 access: &'static ProfiledAccess,
                 effect: Effect,
             ) {
-                let fetches = access.count(effect, $counted_by(vcpu));
+                let fetches = access.count(effect, $counted_by(seat));
                 // SAFETY: in a callback of the one vCPU of its core.
-                unsafe { vcpu.core().access_in_full(line, access, effect, fetches, $writers) };
+                unsafe { seat.access_in_full(line, access, effect, fetches, $writers) };
             }
         }
     };
@@ -107,47 +105,38 @@ macro_rules! straight_to_the_core {
 straight_to_the_core!(Alone, Writers::One, alone);
 straight_to_the_core!(Private, Writers::Many, one_of_several);
 
-fn alone<P: Machines>(_: &'static Vcpu<P>) -> CountedBy<'static> {
+#[inline(always)]
+fn alone<P: Machines>(_: &'static SimulatedCore<P>) -> CountedBy<'static> {
     CountedBy::Alone
 }
 
-fn one_of_several<P: Machines>(vcpu: &'static Vcpu<P>) -> CountedBy<'static> {
-    CountedBy::OneOf(vcpu.bank())
+#[inline(always)]
+fn one_of_several<P: Machines>(core: &'static SimulatedCore<P>) -> CountedBy<'static> {
+    CountedBy::OneOf(core.bank())
 }
 
 impl SharingInFull for Shared {
+    #[inline(always)]
     unsafe fn fetch_in_full<P: Machines>(vcpu: &'static Vcpu<P>, run: &'static ProfiledRun) {
-        run.segment.count(one_of_several(vcpu));
-        vcpu.record_fetches(run.run, run.segment.fetches());
+        run.count(CountedBy::OneOf(vcpu.bank()));
+        vcpu.record_fetches(run.line, run.instruction, run.fetches);
     }
 
+    #[inline(always)]
     unsafe fn count_in_full<P: Machines>(vcpu: &'static Vcpu<P>, segment: &'static Segment) {
-        segment.count(one_of_several(vcpu));
+        segment.count(CountedBy::OneOf(vcpu.bank()));
         vcpu.count(segment.fetches());
     }
 
+    #[inline(always)]
     unsafe fn access_in_full<P: Machines>(
         vcpu: &'static Vcpu<P>,
         line: Option<LineAddr>,
         access: &'static ProfiledAccess,
         effect: Effect,
     ) {
-        let fetches = access.count(effect, one_of_several(vcpu));
+        let fetches = access.count(effect, CountedBy::OneOf(vcpu.bank()));
         vcpu.record_access_in_full(line, access, effect, fetches);
-    }
-}
-
-/// The vCPU of a callback, and whether it has company that `S` rules out.
-///
-/// # Safety
-/// In a callback of vCPU `index`, for the run's policy.
-unsafe fn vcpu_of<P: Machines, S: Sharing>(index: u32) -> (&'static Vcpu<P>, Company) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        match S::vcpu::<P>(index) {
-            Some(vcpu) => (vcpu, Company::None),
-            None => S::find_vcpu(index),
-        }
     }
 }
 
@@ -155,10 +144,9 @@ unsafe extern "C" fn fetch<P: Machines, S: SharingInFull>(index: u32, userdata: 
     // SAFETY: translation registered this with a packed `ProfiledRun`, for this policy and kind of
     // sharing.
     unsafe {
-        let run = unpack(userdata);
-        match vcpu_of::<P, S>(index) {
-            (vcpu, Company::None) => S::fetch_in_full(vcpu, run),
-            (vcpu, Company::Others) => Shared::fetch_in_full(vcpu, run),
+        match S::seat::<P>(index) {
+            Some(seat) => S::fetch_in_full(seat, unpack(userdata)),
+            None => fetch_looking_further::<P, S>(index, userdata),
         }
     }
 }
@@ -166,15 +154,14 @@ unsafe extern "C" fn fetch<P: Machines, S: SharingInFull>(index: u32, userdata: 
 unsafe extern "C" fn count<P: Machines, S: SharingInFull>(index: u32, userdata: *mut c_void) {
     // SAFETY: translation registered this with a packed `Segment`, for this policy and kind of sharing.
     unsafe {
-        let segment = unpack(userdata);
-        match vcpu_of::<P, S>(index) {
-            (vcpu, Company::None) => S::count_in_full(vcpu, segment),
-            (vcpu, Company::Others) => Shared::count_in_full(vcpu, segment),
+        match S::seat::<P>(index) {
+            Some(seat) => S::count_in_full(seat, unpack(userdata)),
+            None => count_looking_further::<P, S>(index, userdata),
         }
     }
 }
 
-unsafe extern "C" fn access<P: Machines, S: SharingInFull, A: Addressing>(
+unsafe extern "C" fn access<P: Machines, S: SharingInFull, A: Addressing, L: LineSize>(
     index: u32,
     info: qemu_plugin_meminfo_t,
     vaddr: u64,
@@ -183,20 +170,82 @@ unsafe extern "C" fn access<P: Machines, S: SharingInFull, A: Addressing>(
     // SAFETY: translation registered this with a packed `ProfiledAccess`, for this policy, kind of
     // sharing and addressing; `info` and `vaddr` are this access's.
     unsafe {
-        let access = unpack(userdata);
-        let (vcpu, company) = vcpu_of::<P, S>(index);
-        let known = A::remembered(vcpu, info, vaddr);
-        let address = known.or_else(|| A::look_up(vcpu, info, vaddr));
-        let line = address.map(|address| vcpu.core().lines().data_line(address));
-        let effect = match (line, qemu_plugin_mem_is_store(info)) {
+        match A::at_hand::<P, S>(index, info, vaddr) {
+            Some((seat, Some(address))) => {
+                let line = L::data_line(S::lines(seat), address);
+                let effect = if is_store(info) { Effect::Store } else { Effect::Load };
+                S::access_in_full(seat, Some(line), unpack(userdata), effect);
+            }
+            _ => access_looking_further::<P, S, A, L>(index, info, vaddr, userdata),
+        }
+    }
+}
+
+// The rest, apart as in `callbacks`.
+
+/// # Safety
+/// As for [`fetch`].
+#[inline(never)]
+unsafe extern "C" fn fetch_looking_further<P: Machines, S: SharingInFull>(
+    index: u32,
+    userdata: *mut c_void,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match S::find_vcpu::<P>(index) {
+            (vcpu, Company::None) => S::fetch_in_full(S::seat_of(vcpu), unpack(userdata)),
+            (vcpu, Company::Others) => Shared::fetch_in_full(vcpu, unpack(userdata)),
+        }
+    }
+}
+
+/// # Safety
+/// As for [`count`].
+#[inline(never)]
+unsafe extern "C" fn count_looking_further<P: Machines, S: SharingInFull>(
+    index: u32,
+    userdata: *mut c_void,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match S::find_vcpu::<P>(index) {
+            (vcpu, Company::None) => S::count_in_full(S::seat_of(vcpu), unpack(userdata)),
+            (vcpu, Company::Others) => Shared::count_in_full(vcpu, unpack(userdata)),
+        }
+    }
+}
+
+/// # Safety
+/// As for [`access`].
+#[inline(never)]
+unsafe extern "C" fn access_looking_further<
+    P: Machines,
+    S: SharingInFull,
+    A: Addressing,
+    L: LineSize,
+>(
+    index: u32,
+    info: qemu_plugin_meminfo_t,
+    vaddr: u64,
+    userdata: *mut c_void,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (vcpu, company) = match S::vcpu::<P>(index) {
+            Some(vcpu) => (vcpu, Company::None),
+            None => S::find_vcpu(index),
+        };
+        let address = A::look_up(vcpu, info, vaddr);
+        let line = address.map(|address| L::data_line(vcpu.core().lines(), address));
+        let effect = match (line, is_store(info)) {
             (Some(_), false) => Effect::Load,
             (Some(_), true) => Effect::Store,
             (None, false) => Effect::DeviceLoad,
             (None, true) => Effect::DeviceStore,
         };
         match company {
-            Company::None => S::access_in_full(vcpu, line, access, effect),
-            Company::Others => Shared::access_in_full(vcpu, line, access, effect),
+            Company::None => S::access_in_full(S::seat_of(vcpu), line, unpack(userdata), effect),
+            Company::Others => Shared::access_in_full(vcpu, line, unpack(userdata), effect),
         }
     }
 }

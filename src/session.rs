@@ -18,11 +18,13 @@ use report::{FullProfile, Profile, RunDescription, Snapshot, cachegrind, callgri
 use crate::api::{Emulation, Events, Qemu};
 use crate::callbacks::{
     Addressing, Alone, AnyLines, CachedPhysical, CallbackSet, LineSize, Physical, Private,
-    SHARED_GENERATION, Shared, UsualLines, Virtual, expect_memory_info_of, memory_info_is_readable,
+    SHARED_GENERATION, Shared, UsualLines, Virtual, expect_memory_info_of, expect_readable_stores,
+    memory_info_is_readable,
 };
 use crate::disassembly::Disassembler;
 use crate::instrument::Translator;
 use crate::output::{self, Outlet};
+use crate::profiling::SharingInFull;
 use crate::snapshot::Sources;
 use crate::syscalls;
 use crate::vcpu::{Machine, Machines, Simulator, expect_several, several_expected};
@@ -103,13 +105,14 @@ impl Session {
             Emulation::System { .. } => isa,
         };
         expect_memory_info_of(qemu.api);
-        let (private, shared) = if config.detail == Detail::Full {
-            callbacks_in_full::<P>(&qemu, isa)
-        } else if config.dcache.line_shift() == UsualLines::SHIFT {
-            callbacks::<P, UsualLines>(&qemu, isa)
+        let (private, shared) = if config.dcache.line_shift() == UsualLines::SHIFT {
+            callbacks::<P, UsualLines>(&qemu, isa, config.detail)
         } else {
-            callbacks::<P, AnyLines>(&qemu, isa)
+            callbacks::<P, AnyLines>(&qemu, isa, config.detail)
         };
+        if config.detail == Detail::Full {
+            expect_readable_stores()?;
+        }
         let syscalls = syscalls::Numbers::of_target(&qemu.target);
         let cores_are_shared = match qemu.emulation {
             // Until a second thread starts, if there is notice of that.
@@ -285,52 +288,41 @@ fn page_cache_is_exact(isa: Isa) -> bool {
 }
 
 /// The callbacks for cores of one vCPU each, and those for others.
-fn callbacks<P: Machines, L: LineSize>(qemu: &Qemu, isa: Isa) -> (CallbackSet, CallbackSet) {
+fn callbacks<P: Machines, L: LineSize>(
+    qemu: &Qemu,
+    isa: Isa,
+    detail: Detail,
+) -> (CallbackSet, CallbackSet) {
     match qemu.emulation {
         Emulation::User => {
-            (CallbackSet::of::<P, Alone, Virtual, L>(), CallbackSet::of::<P, Shared, Virtual, L>())
+            (set::<P, Alone, Virtual, L>(detail), set::<P, Shared, Virtual, L>(detail))
         }
         Emulation::System { max_vcpus, .. } if page_cache_is_exact(isa) => {
-            system_callbacks::<P, CachedPhysical, L>(max_vcpus)
+            system_callbacks::<P, CachedPhysical, L>(max_vcpus, detail)
         }
-        Emulation::System { max_vcpus, .. } => system_callbacks::<P, Physical, L>(max_vcpus),
-    }
-}
-
-/// The same, where all is counted of each instruction.
-fn callbacks_in_full<P: Machines>(qemu: &Qemu, isa: Isa) -> (CallbackSet, CallbackSet) {
-    match qemu.emulation {
-        Emulation::User => (
-            CallbackSet::in_full::<P, Alone, Virtual>(),
-            CallbackSet::in_full::<P, Shared, Virtual>(),
-        ),
-        Emulation::System { max_vcpus, .. } if page_cache_is_exact(isa) => {
-            system_callbacks_in_full::<P, CachedPhysical>(max_vcpus)
+        Emulation::System { max_vcpus, .. } => {
+            system_callbacks::<P, Physical, L>(max_vcpus, detail)
         }
-        Emulation::System { max_vcpus, .. } => system_callbacks_in_full::<P, Physical>(max_vcpus),
     }
-}
-
-fn system_callbacks_in_full<P: Machines, A: Addressing>(
-    max_vcpus: u32,
-) -> (CallbackSet, CallbackSet) {
-    let private = if max_vcpus == 1 {
-        CallbackSet::in_full::<P, Alone, A>()
-    } else {
-        CallbackSet::in_full::<P, Private, A>()
-    };
-    (private, CallbackSet::in_full::<P, Shared, A>())
 }
 
 fn system_callbacks<P: Machines, A: Addressing, L: LineSize>(
     max_vcpus: u32,
+    detail: Detail,
 ) -> (CallbackSet, CallbackSet) {
     let private = if max_vcpus == 1 {
-        CallbackSet::of::<P, Alone, A, L>()
+        set::<P, Alone, A, L>(detail)
     } else {
-        CallbackSet::of::<P, Private, A, L>()
+        set::<P, Private, A, L>(detail)
     };
-    (private, CallbackSet::of::<P, Shared, A, L>())
+    (private, set::<P, Shared, A, L>(detail))
+}
+
+fn set<P: Machines, S: SharingInFull, A: Addressing, L: LineSize>(detail: Detail) -> CallbackSet {
+    match detail {
+        Detail::Misses => CallbackSet::of::<P, S, A, L>(),
+        Detail::Full => CallbackSet::in_full::<P, S, A, L>(),
+    }
 }
 
 /// Runs `event` for the session. A panic must not unwind into QEMU, nor end the guest.

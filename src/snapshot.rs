@@ -12,7 +12,7 @@ use report::{
     RunDescription, Snapshot, top_by,
 };
 
-use crate::instrument::Translator;
+use crate::instrument::{Texts, Translator};
 use crate::vcpu::{Counts, PendingMisses, Simulator};
 
 /// What the reports are made from.
@@ -20,7 +20,7 @@ pub struct Sources<'a> {
     /// The settings of the run.
     pub config: &'a Config,
     /// The cores.
-    pub simulator: &'a dyn Simulator,
+    pub simulator: &'static dyn Simulator,
     /// The instructions.
     pub translator: &'a Translator,
 }
@@ -69,22 +69,24 @@ impl Sources<'_> {
         counts: &Counts,
         counted: impl Fn() -> C,
     ) -> MissLists {
-        let rows = |of: fn(Misses) -> u64, of_pending: fn(&PendingMisses) -> u64| -> Vec<MissRow> {
-            let ranked = counted().map(|counted| {
-                let instruction = counted.instruction;
-                let pending = counts.pending.get(&ptr::from_ref(instruction));
-                let misses = of(counted) + pending.map_or(0, of_pending);
-                let Instruction { vaddr, identity: Identity { code, .. }, .. } = *instruction;
-                (instruction, Rank { misses, vaddr, code })
-            });
-            let row = |(instruction, rank): (&'static Instruction, Rank)| MissRow {
-                vaddr: rank.vaddr,
-                symbol: self.translator.instructions().symbol(instruction.symbol).cloned(),
-                misses: rank.misses,
-                disassembly: self.translator.text(instruction),
+        let mut texts = self.translator.texts();
+        let mut rows =
+            |of: fn(Misses) -> u64, of_pending: fn(&PendingMisses) -> u64| -> Vec<MissRow> {
+                let ranked = counted().map(|counted| {
+                    let instruction = counted.instruction;
+                    let pending = counts.pending.get(&ptr::from_ref(instruction));
+                    let misses = of(counted) + pending.map_or(0, of_pending);
+                    let Instruction { vaddr, identity: Identity { code, .. }, .. } = *instruction;
+                    (instruction, Rank { misses, vaddr, code })
+                });
+                let row = |(instruction, rank): (&'static Instruction, Rank)| MissRow {
+                    vaddr: rank.vaddr,
+                    symbol: self.translator.instructions().symbol(instruction.symbol).cloned(),
+                    misses: rank.misses,
+                    disassembly: texts.text(instruction),
+                };
+                top_by(ranked, self.config.limit, |&(_, rank)| rank).into_iter().map(row).collect()
             };
-            top_by(ranked, self.config.limit, |&(_, rank)| rank).into_iter().map(row).collect()
-        };
         MissLists {
             data: rows(|misses| misses.data, |pending| pending.data),
             fetch: rows(|misses| misses.fetch, |pending| pending.fetch),
@@ -97,9 +99,10 @@ impl Sources<'_> {
         let misses: Vec<_> = self.misses_now().collect();
         let executed = self.executed();
         let counts = self.simulator.counts();
+        let mut texts = self.translator.texts();
         let mut instructions: Vec<_> = misses
             .into_iter()
-            .filter_map(|misses| self.profiled(misses, executed.as_ref(), &counts))
+            .filter_map(|misses| self.profiled(misses, executed.as_ref(), &counts, &mut texts))
             .collect();
         instructions.sort_unstable_by_key(|instruction| (instruction.vaddr, instruction.code));
         Profile { run, cores: counts.cores, detail: self.config.detail, instructions }
@@ -118,6 +121,7 @@ impl Sources<'_> {
         misses: Misses,
         executed: Option<&HashMap<*const Instruction, Executed>>,
         counts: &Counts,
+        texts: &mut Texts<'_>,
     ) -> Option<ProfiledInstruction> {
         let instruction = misses.instruction;
         let pending = counts.pending.get(&ptr::from_ref(instruction)).copied().unwrap_or_default();
@@ -136,7 +140,7 @@ impl Sources<'_> {
         (!is_blank).then(|| ProfiledInstruction {
             vaddr,
             code,
-            disassembly: self.translator.text(instruction),
+            disassembly: texts.text(instruction),
             location: self.location(instruction),
             counts,
         })

@@ -68,6 +68,7 @@ pub struct SimulatedCore<P: Policy> {
     lines: Lines,
     stats: CoreStats,
     sets: Option<SetCounters>,
+    bank: Bank,
     /// What recorded accesses carry: see [`Culprit`].
     detail: Detail,
     model: Mutex<Core<P>>,
@@ -263,6 +264,7 @@ impl<P: Policy> Machine<P> {
             lines: Lines::new(config),
             stats: CoreStats::default(),
             sets: config.needs_set_misses().then(|| SetCounters::new(config)),
+            bank: Bank::default(),
             detail: config.detail,
             model: Mutex::new(Core::new(config, number)),
         });
@@ -369,6 +371,7 @@ impl<P: Policy> SimulatedCore<P> {
     ///
     /// # Safety
     /// As for [`SimulatedCore::access`].
+    #[inline(always)]
     pub unsafe fn access_in_full(
         &self,
         line: Option<LineAddr>,
@@ -382,9 +385,9 @@ impl<P: Policy> SimulatedCore<P> {
         let now = self.stats.data.accesses.add(1);
         // SAFETY: as in `access`.
         let model = unsafe { &mut *self.model.data_ptr() };
-        if model.dcache().access(line, now) == Outcome::Miss {
-            self.stats.data.misses.add(1);
-            self.count_miss(Port::Data, line, &Culprit::of_access(access, effect), writers);
+        if !model.dcache().hits_as_predicted(line, now) {
+            // SAFETY: as before.
+            unsafe { self.access_in_full_unpredicted(line.number(), access, effect, now, writers) };
         }
     }
 
@@ -392,15 +395,58 @@ impl<P: Policy> SimulatedCore<P> {
     ///
     /// # Safety
     /// As for [`SimulatedCore::access`].
+    #[inline(always)]
     pub unsafe fn fetch_in_full(&self, run: &'static ProfiledRun, writers: Writers) {
-        let now = self.stats.fetches.add(FetchSource::Run, run.segment.fetches());
+        let now = self.stats.fetches.add(FetchSource::Run, run.fetches);
         // SAFETY: as in `access`.
         let model = unsafe { &mut *self.model.data_ptr() };
-        let &Run { line, instruction } = run.run;
-        if model.icache().access(line, now) == Outcome::Miss {
-            self.stats.fetch_misses.add(1);
-            self.count_miss(Port::Fetch, line, &Culprit::of(instruction), writers);
+        if !model.icache().hits_as_predicted(run.line, now) {
+            // SAFETY: as before.
+            unsafe { self.fetch_in_full_unpredicted(run, now, writers) };
         }
+    }
+
+    /// # Safety
+    /// As for [`SimulatedCore::access`].
+    #[inline(never)]
+    unsafe extern "C" fn access_in_full_unpredicted(
+        &self,
+        line: u64,
+        access: &'static ProfiledAccess,
+        effect: Effect,
+        now: u64,
+        writers: Writers,
+    ) {
+        // SAFETY: the caller's promise.
+        let model = unsafe { &mut *self.model.data_ptr() };
+        let line = LineAddr::from_number(line);
+        if model.dcache().access_unpredicted(line, now) == Outcome::Miss {
+            self.stats.data.misses.add(1);
+            self.count_miss(Port::Data, line, &Culprit::of_access(access, effect), writers);
+        }
+    }
+
+    /// # Safety
+    /// As for [`SimulatedCore::access`].
+    #[inline(never)]
+    unsafe extern "C" fn fetch_in_full_unpredicted(
+        &self,
+        run: &'static ProfiledRun,
+        now: u64,
+        writers: Writers,
+    ) {
+        // SAFETY: the caller's promise.
+        let model = unsafe { &mut *self.model.data_ptr() };
+        if model.icache().access_unpredicted(run.line, now) == Outcome::Miss {
+            self.stats.fetch_misses.add(1);
+            self.count_miss(Port::Fetch, run.line, &Culprit::of(run.instruction), writers);
+        }
+    }
+
+    /// The part of the core's one vCPU in what instructions count in full.
+    #[inline(always)]
+    pub fn bank(&self) -> &Bank {
+        &self.bank
     }
 
     /// Counts a miss wherever it is counted beside the totals.
@@ -523,8 +569,7 @@ impl<P: Policy> Vcpu<P> {
 
     /// Fetches from one line, on a core that other vCPUs may use as well.
     #[inline(always)]
-    pub fn record_fetches(&self, run: &'static Run, fetches: u64) {
-        let &Run { line, instruction } = run;
+    pub fn record_fetches(&self, line: LineAddr, instruction: &'static Instruction, fetches: u64) {
         if self.buffer.record_fetches(line, fetches, token_of(instruction)) == Room::Full {
             self.drain();
         }
@@ -698,8 +743,8 @@ pub trait Simulator: Sync {
     /// that goes on after a report loses and doubles nothing.
     fn counts(&self) -> Counts;
 
-    /// Calls `visit` with the part of every vCPU there was in what instructions count in full.
-    fn banks(&self, visit: &mut dyn FnMut(&'static Bank));
+    /// Calls `visit` with every vCPU's part in what instructions count in full.
+    fn banks(&'static self, visit: &mut dyn FnMut(&'static Bank));
 
     /// The translations of vCPU `index` may have changed. The caller is a callback of that vCPU.
     fn translations_changed(&'static self, index: u32);
@@ -766,10 +811,9 @@ impl<P: Policy> Simulator for Machine<P> {
         Counts { cores, pending }
     }
 
-    fn banks(&self, visit: &mut dyn FnMut(&'static Bank)) {
-        for vcpu in &self.registry.lock().all {
-            visit(&vcpu.bank);
-        }
+    fn banks(&'static self, visit: &mut dyn FnMut(&'static Bank)) {
+        self.registry.lock().all.iter().for_each(|vcpu| visit(&vcpu.bank));
+        self.cores.iter().for_each(|core| visit(&core.bank));
     }
 
     fn translations_changed(&'static self, index: u32) {

@@ -12,6 +12,7 @@ use std::ops::Add;
 use std::ptr;
 use std::sync::OnceLock;
 
+use crate::address::LineAddr;
 use crate::instructions::{Instruction, Run};
 use crate::stats::Counter;
 
@@ -42,17 +43,18 @@ impl Add for Executed {
     }
 }
 
-/// What a memory access was.
+/// What a memory access was. The lowest bit says store.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
 pub enum Effect {
     /// A load that the data cache sees.
-    Load,
+    Load = 0,
     /// A store that the data cache sees.
-    Store,
+    Store = 1,
     /// A load from a device.
-    DeviceLoad,
+    DeviceLoad = 2,
     /// A store to a device.
-    DeviceStore,
+    DeviceStore = 3,
 }
 
 impl Effect {
@@ -61,7 +63,7 @@ impl Effect {
     /// Whether it stores.
     #[inline(always)]
     pub fn is_store(self) -> bool {
-        matches!(self, Self::Store | Self::DeviceStore)
+        self as u8 & 1 != 0
     }
 }
 
@@ -169,7 +171,7 @@ impl Segment {
         self.instructions.len() as u64
     }
 
-    /// Counts an execution that no access stands for.
+    /// Counts an execution that neither an access nor a run stands for.
     #[inline(always)]
     pub fn count(&self, by: CountedBy<'_>) {
         self.executions.add_one(0, by);
@@ -179,10 +181,22 @@ impl Segment {
 /// A run, and the segment that it begins with.
 #[derive(Debug)]
 pub struct ProfiledRun {
-    /// The run.
-    pub run: &'static Run,
-    /// Its first segment.
-    pub segment: &'static Segment,
+    /// The line the run is in.
+    pub line: LineAddr,
+    /// How many instructions the segment has.
+    pub fetches: u64,
+    /// The first instruction.
+    pub instruction: &'static Instruction,
+    segment: &'static Segment,
+    executions: Tally<1>,
+}
+
+impl ProfiledRun {
+    /// Counts an execution.
+    #[inline(always)]
+    pub fn count(&self, by: CountedBy<'_>) {
+        self.executions.add_one(0, by);
+    }
 }
 
 /// An instruction that accesses memory, and the segment that follows its access.
@@ -192,12 +206,12 @@ pub struct ProfiledAccess {
     pub instruction: &'static Instruction,
     /// Its stores that missed.
     pub write_misses: Counter,
-    then: Option<&'static Segment>,
-    completing: Completing,
-    /// How many instructions `then` has.
-    fetches: u64,
+    /// How many fetches follow it, of a load and of a store.
+    fetches: [u64; 2],
     /// By [`Effect`].
     accesses: Tally<{ Effect::ALL }>,
+    then: Option<&'static Segment>,
+    completing: Completing,
 }
 
 impl ProfiledAccess {
@@ -205,10 +219,7 @@ impl ProfiledAccess {
     #[inline(always)]
     pub fn count(&self, effect: Effect, by: CountedBy<'_>) -> u64 {
         self.accesses.add_one(effect as usize, by);
-        match self.completing {
-            Completing::Store if !effect.is_store() => 0,
-            _ => self.fetches,
-        }
+        self.fetches[usize::from(effect.is_store())]
     }
 }
 
@@ -262,7 +273,16 @@ impl ProfileTable {
     /// `run`, beginning with `segment`.
     pub fn run(&mut self, run: &'static Run, segment: &'static Segment) -> &'static ProfiledRun {
         let key = [address(run), address(segment)];
-        self.runs.entry(key).or_insert_with(|| leak(ProfiledRun { run, segment }))
+        let numbers = &mut self.numbers;
+        self.runs.entry(key).or_insert_with(|| {
+            leak(ProfiledRun {
+                line: run.line,
+                fetches: segment.fetches(),
+                instruction: run.instruction,
+                segment,
+                executions: tally(numbers),
+            })
+        })
     }
 
     /// An access of `instruction`, which `then` follows if it completes.
@@ -275,13 +295,17 @@ impl ProfileTable {
         let key = (address(instruction), then.map(address), completing);
         let numbers = &mut self.numbers;
         self.accesses.entry(key).or_insert_with(|| {
+            let fetches = then.map_or(0, Segment::fetches);
             leak(ProfiledAccess {
                 instruction,
                 write_misses: Counter::default(),
+                fetches: match completing {
+                    Completing::AnyAccess => [fetches; 2],
+                    Completing::Store => [0, fetches],
+                },
+                accesses: tally(numbers),
                 then,
                 completing,
-                fetches: then.map_or(0, Segment::fetches),
-                accesses: tally(numbers),
             })
         })
     }
@@ -308,12 +332,16 @@ impl ProfileTable {
             let write_misses = access.write_misses.get();
             *sum = *sum + Executed { executions: 0, reads, writes, write_misses };
         }
+        for run in self.runs.values() {
+            let [count] = run.executions.get(&vcpus);
+            *executions.entry(address(run.segment)).or_default() += count;
+        }
         for &segment in self.segments.values() {
             let [own] = segment.executions.get(&vcpus);
-            let after_accesses = executions.get(&address(segment)).copied().unwrap_or_default();
+            let counted_elsewhere = executions.get(&address(segment)).copied().unwrap_or_default();
             for &instruction in &segment.instructions {
                 let sum = sums.entry(instruction).or_default();
-                sum.executions += own + after_accesses;
+                sum.executions += own + counted_elsewhere;
             }
         }
         sums
@@ -323,7 +351,6 @@ impl ProfileTable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::address::LineAddr;
     use crate::instructions::{Code, Description, Identity, InstructionTable, SymbolId};
 
     fn instructions<const N: usize>() -> [&'static Instruction; N] {
@@ -407,6 +434,20 @@ mod tests {
             (address(segment), address(access), address(table.run(run, segment)))
         };
         assert_eq!(records(), records());
+    }
+
+    #[test]
+    fn a_segment_is_executed_as_often_as_the_runs_that_begin_with_it() {
+        let [first, second] = instructions();
+        let line = LineAddr::from_number(0);
+        let run = leak(Run { line, instruction: first });
+        let mut table = ProfileTable::default();
+        let segment = table.segment([first, second].into_iter());
+        let run = table.run(run, segment);
+        run.count(CountedBy::Alone);
+        segment.count(CountedBy::Alone);
+        assert_eq!(run.fetches, 2);
+        assert_eq!(executed(&table, &[], second).executions, 2);
     }
 
     #[test]
