@@ -139,7 +139,7 @@ impl<'files> Split<'files> {
         path: &Path,
         wanted: &SplitDwarfLoad<Bytes<'files>>,
     ) -> Result<Arc<Dwarf<'files>>, String> {
-        let elf = Elf::open_unlinked(self.files, path)?;
+        let elf = Elf::open(self.files, path)?;
         let mut dwarf = load_sections(&elf, self.files, DwarfFileType::Dwo)?;
         dwarf.make_dwo(&wanted.parent);
         vet(&mut dwarf)?;
@@ -157,7 +157,7 @@ impl<'files> Split<'files> {
             return None;
         }
         let load = || -> Result<_, PackageError> {
-            let elf = Elf::open_unlinked(self.files, &path).map_err(PackageError)?;
+            let elf = Elf::open(self.files, &path).map_err(PackageError)?;
             DwarfPackage::load(
                 |id| section(&elf, self.files, id.dwo_name()).map_err(PackageError),
                 EndianSlice::new(&[], endianness(&elf)),

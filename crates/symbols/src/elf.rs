@@ -25,7 +25,19 @@ struct Segment {
 }
 
 impl<'files> Elf<'files> {
-    /// Reads and parses the file.
+    /// Reads and parses a file of the guest, which must be linked.
+    ///
+    /// # Errors
+    /// The reason, for a message.
+    pub(crate) fn open_linked(files: &'files Files, path: &Path) -> Result<Self, String> {
+        let elf = Self::open(files, path)?;
+        if elf.file.kind() == ObjectKind::Relocatable {
+            return Err("not linked: a relocatable file has no addresses".to_owned());
+        }
+        Ok(elf)
+    }
+
+    /// Reads and parses a file.
     ///
     /// # Errors
     /// The reason, for a message.
@@ -39,27 +51,6 @@ impl<'files> Elf<'files> {
     /// # Errors
     /// The reason, for a message.
     pub(crate) fn parse(
-        files: &'files Files,
-        path: &Path,
-        content: Vec<u8>,
-    ) -> Result<Self, String> {
-        let elf = Self::parse_unlinked(files, path, content)?;
-        if elf.file.kind() == ObjectKind::Relocatable {
-            return Err("not linked: a relocatable file has no addresses".to_owned());
-        }
-        Ok(elf)
-    }
-
-    /// Reads and parses a file that need not be linked.
-    ///
-    /// # Errors
-    /// The reason, for a message.
-    pub(crate) fn open_unlinked(files: &'files Files, path: &Path) -> Result<Self, String> {
-        let content = read_elf(path).map_err(|error| error.to_string())?;
-        Self::parse_unlinked(files, path, content)
-    }
-
-    fn parse_unlinked(
         files: &'files Files,
         path: &Path,
         content: Vec<u8>,

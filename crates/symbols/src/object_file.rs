@@ -33,7 +33,7 @@ impl<'files> ObjectFile<'files> {
         warnings: &mut Warnings,
     ) -> Self {
         let name = path.to_string_lossy().into();
-        let elf = match Elf::open(files, path) {
+        let elf = match Elf::open_linked(files, path) {
             Ok(elf) => elf,
             Err(reason) => {
                 warnings.add(path, reason);

@@ -1,15 +1,15 @@
 //! Functions by address, from the symbol tables of an ELF file.
 //!
 //! A symbol names the addresses within its size. One without a size, as assembly code has them, names
-//! those up to the next symbol of its section, but takes none from a symbol with a size: it is a label
-//! in that function. Where several symbols have an address, the one that begins last names it, then
-//! functions come before symbols without a type, global before weak before local ones, and last the
-//! first by name.
+//! those up to the next symbol of its section; in a symbol with a size it is a label in that function and
+//! names nothing. Where several symbols have an address, the one that begins last names it. Of those
+//! that begin together, functions come before symbols without a type, then symbols for other files before
+//! local ones, names with fewer underscores in front (`open` before `__libc_open`), and strong before weak
+//! ones; last decides the alphabet.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
-use object::elf;
 use object::{Object as _, ObjectSection as _, ObjectSymbol, SectionIndex, SymbolKind};
 
 /// Whose symbols these are.
@@ -37,14 +37,9 @@ struct Symbol<'data> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank {
     function: bool,
-    binding: Binding,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Binding {
-    Local,
-    Weak,
-    Global,
+    visible: bool,
+    underscores: Reverse<usize>,
+    strong: bool,
 }
 
 impl<'data> SymbolTable<'data> {
@@ -75,7 +70,17 @@ impl<'data> SymbolTable<'data> {
         mut symbols: Vec<Symbol<'data>>,
         section_ends: &HashMap<SectionIndex, u64>,
     ) -> Self {
-        symbols.sort_unstable_by_key(|symbol| (symbol.section.0, symbol.start));
+        symbols.sort_unstable_by_key(|symbol| {
+            (symbol.section.0, symbol.start, Reverse(symbol.size))
+        });
+        let mut covered = (SectionIndex(0), 0);
+        symbols.retain(|symbol| {
+            if symbol.section != covered.0 {
+                covered = (symbol.section, 0);
+            }
+            covered.1 = covered.1.max(symbol.start.saturating_add(symbol.size));
+            symbol.size > 0 || symbol.start == covered.1
+        });
         // From the last to the first, so that the next symbol is known.
         let mut candidates = Vec::with_capacity(symbols.len());
         let mut next: Option<(Symbol, u64)> = None;
@@ -168,15 +173,10 @@ fn code_symbol<'data>(
         // Says that the function is Thumb code.
         start &= !1;
     }
-    let binding = match symbol.flags() {
-        object::SymbolFlags::Elf { st_info, .. } => match st_info.st_bind() {
-            elf::STB_LOCAL => Binding::Local,
-            elf::STB_WEAK => Binding::Weak,
-            _ => Binding::Global,
-        },
-        _ => Binding::Local,
-    };
-    Some(Symbol { name, start, size: symbol.size(), section, rank: Rank { function, binding } })
+    let underscores = Reverse(name.iter().take_while(|byte| **byte == b'_').count());
+    let (visible, strong) = (!symbol.is_local(), !symbol.is_weak());
+    let rank = Rank { function, visible, underscores, strong };
+    Some(Symbol { name, start, size: symbol.size(), section, rank })
 }
 
 /// Labels that assemblers make: for jumps (`.L`), and for where Arm, `AArch64` and RISC-V code and data
@@ -185,4 +185,88 @@ fn is_internal(name: &[u8]) -> bool {
     matches!(name, [b'.', b'L', ..] | [b'$', b'a' | b't' | b'd' | b'x'])
         || matches!(name, [b'$', b'a' | b't' | b'd' | b'x', b'.', ..])
         || name.starts_with(b"$xrv")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: Rank =
+        Rank { function: true, visible: true, underscores: Reverse(0), strong: true };
+    const LABEL: Rank = Rank { function: false, ..PLAIN };
+
+    fn symbol(name: &str, start: u64, size: u64, rank: Rank) -> Symbol<'_> {
+        Symbol { name: name.as_bytes(), start, size, section: SectionIndex(1), rank }
+    }
+
+    /// The names of the addresses from 0 to 19, a dot for none; the section ends at 16.
+    fn names(symbols: &[Symbol]) -> String {
+        let ends = HashMap::from([(SectionIndex(1), 16), (SectionIndex(2), 20)]);
+        let table = SymbolTable::from_symbols(symbols.to_vec(), &ends);
+        (0..20)
+            .map(|address| table.find(address).map_or('.', |name| char::from(name[0])))
+            .collect()
+    }
+
+    #[test]
+    fn a_symbol_names_what_is_within_its_size() {
+        assert_eq!(names(&[]), "....................");
+        let symbols = [symbol("a", 2, 3, PLAIN), symbol("b", 7, 1, PLAIN)];
+        assert_eq!(names(&symbols), "..aaa..b............");
+        assert_eq!(names(&[symbol("a", 18, u64::MAX, PLAIN)]), "..................aa");
+    }
+
+    #[test]
+    fn a_symbol_without_size_names_what_is_up_to_the_next_one_of_its_section() {
+        let symbols = [symbol("a", 2, 0, LABEL), symbol("b", 7, 1, PLAIN)];
+        assert_eq!(names(&symbols), "..aaaaab............");
+        let other = Symbol { section: SectionIndex(2), ..symbol("c", 5, 2, PLAIN) };
+        assert_eq!(names(&[symbols[0], other]), "..aaaccaaaaaaaaa....");
+        assert_eq!(names(&symbols[..1]), "..aaaaaaaaaaaaaa....");
+        let twins = [symbol("a", 2, 0, LABEL), symbol("b", 2, 0, LABEL), symbol("c", 4, 0, LABEL)];
+        assert_eq!(names(&twins), "..aacccccccccccc....");
+    }
+
+    #[test]
+    fn labels_in_a_function_do_not_cut_it() {
+        let symbols = [symbol("f", 2, 6, PLAIN), symbol("l", 4, 0, LABEL)];
+        assert_eq!(names(&symbols), "..ffffff............");
+        let symbols = [symbol("f", 2, 6, PLAIN), symbol("l", 8, 0, LABEL)];
+        assert_eq!(names(&symbols), "..ffffffllllllll....");
+    }
+
+    #[test]
+    fn the_symbol_that_begins_last_names_an_address() {
+        let symbols = [symbol("o", 2, 10, PLAIN), symbol("i", 4, 3, PLAIN)];
+        assert_eq!(names(&symbols), "..ooiiiooooo........");
+        let symbols = [symbol("o", 2, 4, PLAIN), symbol("i", 4, 6, PLAIN)];
+        assert_eq!(names(&symbols), "..ooiiiiii..........");
+    }
+
+    #[test]
+    fn of_several_names_the_one_that_people_use() {
+        let best = |ranks: &[Rank]| {
+            let symbols: Vec<_> =
+                ranks.iter().zip(["a", "b", "c"]).map(|(r, name)| symbol(name, 0, 1, *r)).collect();
+            names(&symbols).remove(0)
+        };
+        assert_eq!(best(&[PLAIN, PLAIN]), 'a');
+        assert_eq!(best(&[LABEL, PLAIN]), 'b');
+        let local = Rank { visible: false, ..PLAIN };
+        assert_eq!(best(&[local, PLAIN]), 'b');
+        let (internal, weak) =
+            (Rank { underscores: Reverse(2), ..PLAIN }, Rank { strong: false, ..PLAIN });
+        assert_eq!(best(&[internal, weak, PLAIN]), 'c');
+        assert_eq!(best(&[internal, weak]), 'b');
+    }
+
+    #[test]
+    fn labels_of_assemblers_are_no_names() {
+        for name in [".L1", "$x", "$a.7", "$xrv64i2p1_m2p0", "$d"] {
+            assert!(is_internal(name.as_bytes()), "{name}");
+        }
+        for name in ["loop", "$", "$xyz", "L1", "$start"] {
+            assert!(!is_internal(name.as_bytes()), "{name}");
+        }
+    }
 }

@@ -99,6 +99,13 @@ pub fn oracle(prefix: &str, file: &Path, addresses: &[u64]) -> BTreeMap<u64, Vec
         answers.entry(address).or_default().push((known(line), known(file), known(number)));
     }
     for frames in answers.values_mut() {
+        if let [(_, file, line)] = &mut frames[..]
+            && line.is_empty()
+            && !file.contains('/')
+        {
+            // Not from DWARF, but the file symbol before the function in the symbol table.
+            file.clear();
+        }
         frames.retain(|frame| *frame != PlainFrame::default());
     }
     assert_eq!(answers.len(), addresses.len());
