@@ -4,7 +4,8 @@
 # missing and fails. Prints the packages it installed on stdout, one a line: nothing if nothing was missing.
 #
 #   demo    a QEMU for user mode, a cross compiler for the guest, a C compiler and make for the build
-#   test    the second cross compiler, glib to build QEMU's own cache plugin, what the other scripts here use
+#   test    the second cross compiler, glib to build QEMU's own cache plugin, what the other scripts here use and the
+#           tests of debug information
 #   matrix  what building QEMU takes
 #   bench   valgrind
 #
@@ -14,7 +15,8 @@
 . "$(dirname "$0")/lib.sh"
 
 demo=(qemu-user gcc-riscv64-linux-gnu libc6-dev-riscv64-cross gcc libc6-dev make)
-test=("${demo[@]}" gcc-aarch64-linux-gnu libc6-dev-arm64-cross libglib2.0-dev pkg-config python3 xz-utils cpio)
+test=("${demo[@]}" gcc-aarch64-linux-gnu libc6-dev-arm64-cross libglib2.0-dev pkg-config python3 xz-utils cpio
+    g++ binutils dwz)
 matrix=("${test[@]}" ninja-build python3-venv libcapstone-dev)
 # shellcheck disable=SC2034  # used through "wanted"
 bench=("${matrix[@]}" valgrind)

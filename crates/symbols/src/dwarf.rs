@@ -1,0 +1,233 @@
+//! Functions, inlined functions and lines by address, from the DWARF of one file and of those that it
+//! refers to.
+
+use std::cell::OnceCell;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use addr2line::gimli::{self, DwarfFileType, DwarfPackage, EndianSlice, RunTimeEndian, SectionId};
+use addr2line::{Context, Location, LookupContinuation as _, LookupResult, SplitDwarfLoad};
+use object::Object as _;
+use report::Frame;
+
+use crate::Warnings;
+use crate::elf::Elf;
+use crate::files::Files;
+use crate::names::Names;
+use crate::separate::{Finder, package_path};
+use crate::vet::vet;
+
+pub(crate) type Bytes<'files> = EndianSlice<'files, RunTimeEndian>;
+pub(crate) type Dwarf<'files> = gimli::Dwarf<Bytes<'files>>;
+
+/// A file's debug information.
+pub(crate) struct DebugInfo<'files> {
+    context: Context<Bytes<'files>>,
+    split: Split<'files>,
+}
+
+/// The debug information that is in files of its own (`-gsplit-dwarf`).
+struct Split<'files> {
+    files: &'files Files,
+    /// What refers to them.
+    path: PathBuf,
+    package: OnceCell<Option<DwarfPackage<Bytes<'files>>>>,
+}
+
+impl<'files> DebugInfo<'files> {
+    /// The debug information of `elf`, which has some; `main` is the file of the program.
+    ///
+    /// # Errors
+    /// The reason, for a message.
+    pub(crate) fn load(
+        elf: &Elf<'files>,
+        main: &Path,
+        finder: &Finder,
+        files: &'files Files,
+        warnings: &mut Warnings,
+    ) -> Result<Self, String> {
+        let mut dwarf = load_sections(elf, files, DwarfFileType::Main)?;
+        if let Some(shared) = finder.shared_file(elf, files, warnings) {
+            let loaded = load_sections(&shared, files, DwarfFileType::Main);
+            match loaded.and_then(|mut dwarf| vet(&mut dwarf).map(|()| dwarf)) {
+                Ok(shared) => dwarf.set_sup(shared),
+                Err(reason) => warnings.add(&shared.path, reason),
+            }
+        }
+        vet(&mut dwarf)?;
+        let context = Context::from_dwarf(dwarf).map_err(|error| error.to_string())?;
+        let split = Split { files, path: main.to_owned(), package: OnceCell::new() };
+        Ok(Self { context, split })
+    }
+
+    /// The frames at an address, the innermost first; empty where nothing is known.
+    ///
+    /// What cannot be read is a warning; then there is the line, if that is known.
+    pub(crate) fn frames(
+        &self,
+        address: u64,
+        names: &mut Names<'files>,
+        warnings: &mut Warnings,
+    ) -> Vec<Frame> {
+        match self.inlined_frames(address, names, warnings) {
+            Ok(frames) => frames,
+            Err(error) => {
+                warnings.add(&self.split.path, format!("debug information: {error}"));
+                let location = self.context.find_location(address).ok().flatten();
+                location.map(|location| frame(None, Some(&location), names)).into_iter().collect()
+            }
+        }
+    }
+
+    fn inlined_frames(
+        &self,
+        address: u64,
+        names: &mut Names<'files>,
+        warnings: &mut Warnings,
+    ) -> Result<Vec<Frame>, gimli::Error> {
+        let mut lookup = self.context.find_frames(address);
+        let mut found = loop {
+            match lookup {
+                LookupResult::Output(found) => break found?,
+                LookupResult::Load { load, continuation } => {
+                    let part = self.split.load(&load, warnings);
+                    lookup = continuation.resume(part);
+                }
+            }
+        };
+        let mut frames = Vec::new();
+        while let Some(found) = found.next()? {
+            let function = found.function.map(|function| function.name.slice());
+            frames.push(frame(function, found.location.as_ref(), names));
+        }
+        // A row of the line table without a file or line says nothing.
+        frames.retain(|frame| *frame != Frame::default());
+        Ok(frames)
+    }
+}
+
+impl<'files> Split<'files> {
+    /// The debug information of a unit of the program; `None`, with a warning, where it is not found.
+    fn load(
+        &self,
+        wanted: &SplitDwarfLoad<Bytes<'files>>,
+        warnings: &mut Warnings,
+    ) -> Option<Arc<Dwarf<'files>>> {
+        let package = self.package.get_or_init(|| self.open_package(warnings));
+        if let Some(package) = package
+            && let Ok(Some(mut unit)) = package.find_cu(wanted.dwo_id, &wanted.parent)
+        {
+            return match vet(&mut unit) {
+                Ok(()) => Some(Arc::new(unit)),
+                Err(reason) => {
+                    warnings.add(&package_path(&self.path), reason);
+                    None
+                }
+            };
+        }
+        let mut path = PathBuf::new();
+        for part in [wanted.comp_dir, wanted.path] {
+            path.push(OsStr::from_bytes(part.as_ref().map_or(&[], |part| part.slice())));
+        }
+        self.open(&path, wanted).map_err(|reason| warnings.add(&path, reason)).ok()
+    }
+
+    fn open(
+        &self,
+        path: &Path,
+        wanted: &SplitDwarfLoad<Bytes<'files>>,
+    ) -> Result<Arc<Dwarf<'files>>, String> {
+        let elf = Elf::open(self.files, path)?;
+        let mut dwarf = load_sections(&elf, self.files, DwarfFileType::Dwo)?;
+        dwarf.make_dwo(&wanted.parent);
+        vet(&mut dwarf)?;
+        let text = |error: gimli::Error| error.to_string();
+        let header = dwarf.units().next().map_err(text)?.ok_or("no debug information")?;
+        if dwarf.unit(header).map_err(text)?.dwo_id != Some(wanted.dwo_id) {
+            return Err("debug information of another program".to_owned());
+        }
+        Ok(Arc::new(dwarf))
+    }
+
+    fn open_package(&self, warnings: &mut Warnings) -> Option<DwarfPackage<Bytes<'files>>> {
+        let path = package_path(&self.path);
+        if !path.exists() {
+            return None;
+        }
+        let load = || -> Result<_, PackageError> {
+            let elf = Elf::open(self.files, &path).map_err(PackageError)?;
+            DwarfPackage::load(
+                |id| section(&elf, self.files, id.dwo_name()).map_err(PackageError),
+                EndianSlice::new(&[], endianness(&elf)),
+            )
+        };
+        load().map_err(|PackageError(reason)| warnings.add(&path, reason)).ok()
+    }
+}
+
+/// The reason that a package is not read, for a message.
+struct PackageError(String);
+
+impl From<gimli::Error> for PackageError {
+    fn from(error: gimli::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+fn frame<'files>(
+    function: Option<&'files [u8]>,
+    location: Option<&Location>,
+    names: &mut Names<'files>,
+) -> Frame {
+    Frame {
+        function: function.and_then(|symbol| names.function(symbol)),
+        file: location.and_then(|location| names.file(location.file?)),
+        line: location.and_then(|location| location.line),
+    }
+}
+
+/// The sections that are read; the others, those with types and variables among them, stay compressed.
+fn load_sections<'files>(
+    elf: &Elf<'files>,
+    files: &'files Files,
+    kind: DwarfFileType,
+) -> Result<Dwarf<'files>, String> {
+    Dwarf::load(|id| {
+        let name = match kind {
+            DwarfFileType::Main => Some(id.name()),
+            DwarfFileType::Dwo => id.dwo_name(),
+        };
+        section(elf, files, name.filter(|_| is_needed(id)))
+    })
+}
+
+fn is_needed(id: SectionId) -> bool {
+    matches!(
+        id,
+        SectionId::DebugAbbrev
+            | SectionId::DebugAddr
+            | SectionId::DebugAranges
+            | SectionId::DebugInfo
+            | SectionId::DebugLine
+            | SectionId::DebugLineStr
+            | SectionId::DebugRanges
+            | SectionId::DebugRngLists
+            | SectionId::DebugStr
+            | SectionId::DebugStrOffsets
+    )
+}
+
+fn section<'files>(
+    elf: &Elf<'files>,
+    files: &'files Files,
+    name: Option<&str>,
+) -> Result<Bytes<'files>, String> {
+    let content = name.map_or(Ok(&[][..]), |name| elf.section(files, name))?;
+    Ok(EndianSlice::new(content, endianness(elf)))
+}
+
+fn endianness(elf: &Elf) -> RunTimeEndian {
+    if elf.file.is_little_endian() { RunTimeEndian::Little } else { RunTimeEndian::Big }
+}

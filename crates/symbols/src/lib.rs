@@ -1,0 +1,180 @@
+//! From the address of an instruction in a guest to function, file and line, by ELF and DWARF.
+//!
+//! A guest's code is in memory either as parts of files that were mapped ([`Mapping`]: programs and
+//! libraries), or as files whose segments were put where they were linked to, or at a distance from
+//! there ([`LoadedElf`]: kernels and firmware). [`Symbols`] opens the files when they are first asked for
+//! and answers with a [`Location`]: what DWARF says of the address, with inlined functions; where that
+//! names no function, what the symbol tables say; else the file alone. Names of Rust and C++ are
+//! demangled.
+//!
+//! Debug information may be in other files: by build-id, by `.gnu_debuglink`, by `.gnu_debugaltlink`
+//! (`dwz`), and as split DWARF (`.dwo`, `.dwp`). See [`Symbols::new`] for where they are looked for.
+//!
+//! Files are whatever the guest has; what is broken in them, or missing, or made to harm, costs names and
+//! a [`Warning`], never a panic, and time and memory as their sizes demand.
+//!
+//! # Limits
+//!
+//! - Relocatable files (`.o`, kernel modules) have no addresses and are refused.
+//! - `.gnu_debugdata` (a compressed symbol table that Fedora has) is not read.
+//! - The functions of 64-bit big-endian PowerPC (`ELFv1`) are named by DWARF only: their symbols are
+//!   addresses of descriptors.
+//! - PLT entries have no names.
+#![forbid(unsafe_code)]
+
+mod dwarf;
+mod elf;
+mod files;
+mod names;
+mod object_file;
+mod separate;
+mod symbol_table;
+mod vet;
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fmt::{self, Display};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use cachesim::escape::escape;
+use report::Location;
+
+pub use files::Files;
+
+use names::Names;
+use object_file::ObjectFile;
+use separate::Finder;
+
+/// A part of a file that is mapped in the guest's memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mapping {
+    /// The guest-virtual address of its first byte.
+    pub start: u64,
+    /// The guest-virtual address behind its last byte.
+    pub end: u64,
+    /// Where its first byte is in the file.
+    pub file_offset: u64,
+    /// The file, as this process finds it.
+    pub path: PathBuf,
+}
+
+/// A file in the guest's memory as it was linked: every address is that of the linker plus a bias.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadedElf {
+    /// The file, as this process finds it.
+    pub path: PathBuf,
+    /// What to add to the linker's addresses, modulo 2⁶⁴.
+    pub bias: u64,
+}
+
+/// A file that could not be used, or only in part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// Finds where instructions come from. Every file is opened once.
+pub struct Symbols<'files> {
+    files: &'files Files,
+    finder: Finder,
+    objects: Vec<ObjectFile<'files>>,
+    numbers: HashMap<OsString, usize>,
+    /// The last one asked for.
+    current: Option<(OsString, usize)>,
+    names: Names<'files>,
+    warnings: Warnings,
+}
+
+impl<'files> Symbols<'files> {
+    /// Debug information is looked for below `usr/lib/debug` and beside the program, in the sysroot
+    /// (the prefix of QEMU's `-L`) and in this system.
+    pub fn new(files: &'files Files, sysroot: Option<&Path>) -> Self {
+        Self {
+            files,
+            finder: Finder::new(sysroot),
+            objects: Vec::new(),
+            numbers: HashMap::new(),
+            current: None,
+            names: Names::default(),
+            warnings: Warnings::default(),
+        }
+    }
+
+    /// Where the instruction at `address` comes from; `None` if it is not in the mapping.
+    ///
+    /// In it, the file at least is known.
+    pub fn in_mapping(&mut self, mapping: &Mapping, address: u64) -> Option<Arc<Location>> {
+        if !(mapping.start..mapping.end).contains(&address) {
+            return None;
+        }
+        let offset = mapping.file_offset.checked_add(address - mapping.start);
+        let object = self.object(&mapping.path);
+        let linked = offset.and_then(|offset| object.elf()?.address_of(offset));
+        Some(self.locate(linked))
+    }
+
+    /// Where the instruction at `address` comes from; `None` if it is not in the file's code.
+    pub fn in_elf(&mut self, elf: &LoadedElf, address: u64) -> Option<Arc<Location>> {
+        let linked = self.object(&elf.path).elf()?.without_bias(address, elf.bias)?;
+        Some(self.locate(Some(linked)))
+    }
+
+    /// What could not be used so far: for each file the first reason.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings.list
+    }
+
+    /// Makes the file the current object.
+    fn object(&mut self, path: &Path) -> &ObjectFile<'files> {
+        let number = match &self.current {
+            Some((current, number)) if current == path.as_os_str() => *number,
+            _ => {
+                let number = match self.numbers.get(path.as_os_str()) {
+                    Some(number) => *number,
+                    None => self.open(path),
+                };
+                self.current = Some((path.into(), number));
+                number
+            }
+        };
+        &self.objects[number]
+    }
+
+    fn open(&mut self, path: &Path) -> usize {
+        let number = self.objects.len();
+        self.objects.push(ObjectFile::open(self.files, path, &self.finder, &mut self.warnings));
+        self.numbers.insert(path.into(), number);
+        number
+    }
+
+    /// What the current object says of an address as it was linked.
+    fn locate(&mut self, address: Option<u64>) -> Arc<Location> {
+        let (_, number) = self.current.as_ref().expect("an object was asked for");
+        self.objects[*number].locate(address, &mut self.names, &mut self.warnings)
+    }
+}
+
+impl Display for Warning {
+    /// One line, fit for a terminal.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}: {}", escape(&self.path.to_string_lossy()), escape(&self.reason))
+    }
+}
+
+/// Warnings, one for a file.
+#[derive(Default)]
+struct Warnings {
+    list: Vec<Warning>,
+}
+
+impl Warnings {
+    fn add(&mut self, path: &Path, reason: String) {
+        if self.list.iter().all(|known| known.path != path) {
+            self.list.push(Warning { path: path.to_owned(), reason });
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Programs made for a test, by the tools of the host.
+
+#![allow(dead_code, reason = "each test file uses a part")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+
+use report::Location;
+use symbols::{LoadedElf, Symbols};
+
+/// The guests: what the names of their tools begin with.
+pub const HOST: &str = "";
+pub const RISCV: &str = "riscv64-linux-gnu-";
+pub const AARCH64: &str = "aarch64-linux-gnu-";
+
+/// A source file of the tests.
+pub fn source(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs").join(name)
+}
+
+/// Runs a tool; it must succeed.
+pub fn run<I: AsRef<std::ffi::OsStr>>(tool: &str, arguments: impl IntoIterator<Item = I>) -> String {
+    let output = output(Command::new(tool).args(arguments));
+    String::from_utf8(output.stdout).expect("a tool writes text")
+}
+
+/// Runs a command; it must succeed.
+pub fn output(command: &mut Command) -> Output {
+    let tool = format!("{command:?}");
+    let output = command.output().unwrap_or_else(|error| {
+        panic!("{tool}: {error}; scripts/install-packages.sh test installs the tools")
+    });
+    assert!(
+        output.status.success(),
+        "{tool}: {}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output
+}
+
+/// Compiles and links `sources` to `target`.
+pub fn compile(tool: &str, sources: &[&str], flags: &[&str], target: &Path) {
+    let mut command = Command::new(tool);
+    command.args(flags).args(sources.iter().map(|name| source(name))).arg("-o").arg(target);
+    // The directory that DWARF names, so that relative names would show.
+    output(command.current_dir(target.parent().unwrap()));
+}
+
+/// The addresses of all instructions in `.text`.
+pub fn instructions(prefix: &str, file: &Path) -> Vec<u64> {
+    let listing = run(
+        &format!("{prefix}objdump"),
+        ["-d", "-j", ".text", "--no-show-raw-insn"].map(Path::new).into_iter().chain([file]),
+    );
+    let address = |line: &str| {
+        let (address, instruction) = line.split_once(":\t")?;
+        (!instruction.is_empty()).then(|| u64::from_str_radix(address.trim(), 16).ok())?
+    };
+    let addresses: Vec<u64> = listing.lines().filter_map(address).collect();
+    assert!(!addresses.is_empty(), "no instructions in {}", file.display());
+    addresses
+}
+
+/// A frame, as both sides can write it: function, file, line.
+pub type PlainFrame = (String, String, String);
+
+/// What addr2line of the GNU binutils says of each address.
+pub fn oracle(prefix: &str, file: &Path, addresses: &[u64]) -> BTreeMap<u64, Vec<PlainFrame>> {
+    let mut child = Command::new(format!("{prefix}addr2line"))
+        .args(["-a", "-f", "-i", "-C", "-e"])
+        .arg(file)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("addr2line of the binutils");
+    let mut stdin = child.stdin.take().unwrap();
+    let lines: String = addresses.iter().map(|address| format!("{address:#x}\n")).collect();
+    let writer = std::thread::spawn(move || std::io::Write::write_all(&mut stdin, lines.as_bytes()));
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut answers: BTreeMap<u64, Vec<PlainFrame>> = BTreeMap::new();
+    let mut address = 0;
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if let Some(number) = line.strip_prefix("0x") {
+            address = u64::from_str_radix(number, 16).unwrap();
+            continue;
+        }
+        let place = lines.next().unwrap();
+        let place = place.split(" (discriminator").next().unwrap();
+        let (file, number) = place.rsplit_once(':').unwrap();
+        let known = |text: &str| if text.starts_with('?') { String::new() } else { text.to_owned() };
+        let number = if number == "0" { "" } else { number };
+        answers.entry(address).or_default().push((known(line), known(file), known(number)));
+    }
+    for frames in answers.values_mut() {
+        if let [(_, file, line)] = &mut frames[..]
+            && line.is_empty()
+            && !file.contains('/')
+        {
+            // Not from DWARF, but the file symbol before the function in the symbol table.
+            file.clear();
+        }
+        frames.retain(|frame| *frame != PlainFrame::default());
+    }
+    assert_eq!(answers.len(), addresses.len());
+    answers
+}
+
+/// The frames as texts.
+pub fn plain(location: &Location) -> Vec<PlainFrame> {
+    let text = |text: &Option<Arc<str>>| text.as_deref().unwrap_or_default().to_owned();
+    let frame = |frame: &report::Frame| {
+        let line = frame.line.map(|line| line.to_string()).unwrap_or_default();
+        (text(&frame.function), text(&frame.file), line)
+    };
+    location.frames.iter().map(frame).collect()
+}
+
+/// What [`Symbols`] says of a file's addresses.
+pub fn frames_at(symbols: &mut Symbols, file: &Path, address: u64) -> Vec<PlainFrame> {
+    let elf = LoadedElf { path: file.to_owned(), bias: 0 };
+    let location = symbols
+        .in_elf(&elf, address)
+        .unwrap_or_else(|| panic!("{address:#x} is not in {}", file.display()));
+    assert_eq!(location.object.as_deref(), file.to_str());
+    plain(&location)
+}
+
+/// The address of a symbol, by `nm`.
+pub fn address_of(prefix: &str, file: &Path, symbol: &str) -> u64 {
+    let listing = run(&format!("{prefix}nm"), [file]);
+    let line = listing.lines().find(|line| line.split(' ').nth(2) == Some(symbol));
+    let line = line.unwrap_or_else(|| panic!("no {symbol} in {}", file.display()));
+    u64::from_str_radix(line.split(' ').next().unwrap(), 16).unwrap()
+}
+
+/// Copies a file into a directory, which is made if need be.
+pub fn copy_into(file: &Path, directory: &Path) -> PathBuf {
+    fs::create_dir_all(directory).unwrap();
+    let target = directory.join(file.file_name().unwrap());
+    fs::copy(file, &target).unwrap();
+    target
+}
