@@ -4,6 +4,7 @@
 //! them come from the guest, so a renderer escapes them as its format demands.
 #![forbid(unsafe_code)]
 
+pub mod html;
 mod profile;
 #[cfg(test)]
 mod sample;
