@@ -40,6 +40,12 @@ impl Display for Count {
     }
 }
 
+/// "1 miss", "1,234 misses".
+pub(super) fn misses(count: u64) -> String {
+    let noun = if count == 1 { "miss" } else { "misses" };
+    format!("{} {noun}", Count::from(count))
+}
+
 /// A part of a whole in percent, or a dash where it is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Percent(Option<CacheCounts>);
@@ -146,6 +152,7 @@ mod tests {
             assert_eq!(Count::from(count).to_string(), text);
         }
         assert_eq!(Count(None).to_string(), "–");
+        assert_eq!([0, 1, 2].map(misses), ["0 misses", "1 miss", "2 misses"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use super::charts::{Chart, heat_map};
-use super::format::{Count, Percent};
+use super::format::{self, Count, Percent};
 use super::{MAX_CORES_WITH_SETS, MAX_SQUARES};
 use crate::{Profile, SetMisses};
 
@@ -25,7 +25,7 @@ pub(super) struct SetMap {
     /// The busiest sets, and how even the rest is.
     pub(super) summary: String,
     /// Misses of the strongest square.
-    pub(super) most: Count,
+    pub(super) most: String,
     /// Sets of a square, if it is more than one.
     pub(super) sets_per_square: Option<usize>,
 }
@@ -96,7 +96,7 @@ fn set_map(cache: &str, core: String, sets: &[u64], max_squares: usize) -> SetMa
         title: core,
         chart: heat_map(&squares, sets_per_square),
         summary,
-        most: squares.iter().copied().max().unwrap_or(0).into(),
+        most: format::misses(squares.iter().copied().max().unwrap_or(0)),
         sets_per_square: (sets_per_square > 1).then_some(sets_per_square),
     }
 }
@@ -116,8 +116,9 @@ fn summary(sets: &[u64]) -> String {
         idle => format!(" {} sets had none.", Count(u64::try_from(idle).ok())),
     };
     format!(
-        "Set {index} has most: {} misses, {} of all; spread evenly, each of the {} sets would have {}.{idle}",
-        Count::from(misses),
+        "Set {} has most: {}, {} of all; spread evenly, each of the {} sets would have {}.{idle}",
+        Count(u64::try_from(index).ok()),
+        format::misses(misses),
         Percent::new(misses, total),
         Count(u64::try_from(sets.len()).ok()),
         Percent::new(1, u64::try_from(sets.len()).unwrap_or(u64::MAX)),
@@ -142,7 +143,7 @@ mod tests {
         let [data, fetch] = &set_maps(&profile)[..] else { panic!("two caches") };
         let titles: Vec<_> = data.maps.iter().map(|map| &map.title[..]).collect();
         assert_eq!(titles, ["All cores", "Core 9", "Core 8", "Core 7"]);
-        assert_eq!(data.maps[0].most, Count::from(45));
+        assert_eq!(data.maps[0].most, "45 misses");
         assert_eq!(
             data.note.as_deref(),
             Some("The sum of all cores, then the 3 with most misses of 10 that had any.")
@@ -168,7 +169,7 @@ mod tests {
     fn neighbouring_sets_of_a_large_cache_share_a_square() {
         let map = set_map("Data cache", "Core 0".to_owned(), &vec![1; 10_000], 4096);
         assert_eq!(map.sets_per_square, Some(3));
-        assert_eq!(map.most, Count::from(3));
+        assert_eq!(map.most, "3 misses");
     }
 
     #[test]

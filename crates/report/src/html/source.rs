@@ -5,7 +5,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::charts::LEVELS;
-use super::format::{Count, Percent, clean, clean_keeping_tabs, level, shown_of, split_path};
+use super::format::{
+    Count, Percent, clean, clean_keeping_tabs, level, misses, shown_of, split_path,
+};
 use super::{MAX_FILES, OPEN_FILES};
 use crate::{InstructionCounts, LineRow};
 
@@ -30,7 +32,7 @@ pub(super) struct Sources {
 pub(super) struct SourceFile {
     pub(super) name: String,
     pub(super) folder: String,
-    pub(super) misses: Count,
+    pub(super) misses: String,
     pub(super) share: Percent,
     pub(super) open: bool,
     pub(super) rows: Vec<SourceRow>,
@@ -109,10 +111,13 @@ impl Sources {
         let shown = (!files.is_empty()).then_some(shown);
         let mut sources = Self { shown, ..Self::default() };
         for (path, counts, sum) in files.into_iter().take(MAX_FILES) {
-            let misses = Count::from(sum.misses());
             let share = Percent::new(sum.misses(), all_misses);
             let Some(text) = source(path) else {
-                sources.unreadable.push(Unreadable { path: clean(path), misses, share });
+                sources.unreadable.push(Unreadable {
+                    path: clean(path),
+                    misses: sum.misses().into(),
+                    share,
+                });
                 continue;
             };
             let index = sources.files.len();
@@ -121,7 +126,7 @@ impl Sources {
             sources.files.push(SourceFile {
                 name: clean(name),
                 folder: clean(folder),
-                misses,
+                misses: misses(sum.misses()),
                 share,
                 open: index < OPEN_FILES,
                 rows,

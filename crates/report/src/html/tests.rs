@@ -231,6 +231,23 @@ fn inlined_functions_say_where() {
 }
 
 #[test]
+fn misses_of_unknown_lines_are_owned_up_to() {
+    let html = parse(&render(&sample::profile(), &no_source));
+    let note = |section| select(&html, section).first().map(|one| text(*one));
+    assert_eq!(
+        note("#lines > .note").as_deref(),
+        Some("The line is known of 100.00% of the data misses and 77.78% of the fetch misses.")
+    );
+    let mut profile = sample::profile();
+    profile.instructions.truncate(4);
+    profile.cores.truncate(1);
+    profile.cores[0].counts.data.misses = 725;
+    profile.cores[0].counts.fetch.misses = 6;
+    let html = parse(&render(&profile, &no_source));
+    assert!(select(&html, "#lines > .note, #functions > .note").is_empty());
+}
+
+#[test]
 fn a_run_without_anything_is_a_page_too() {
     let mut profile = sample::profile();
     profile.instructions.clear();

@@ -9,7 +9,8 @@ use cachesim::options::{Config, GuestMode, PolicyKind};
 
 use super::charts::{Chart, Colour, PALETTE, rates};
 use super::format::{
-    Count, Percent, clean, clean_keeping_tabs, clean_up_to, level, shown_of, size, split_path,
+    Count, Percent, clean, clean_keeping_tabs, clean_up_to, level, misses, shown_of, size,
+    split_path,
 };
 use super::sets::{SetMaps, set_maps};
 use super::source::{SourceRow, Sources};
@@ -83,6 +84,8 @@ struct CacheRow {
 struct Hottest {
     id: &'static str,
     title: &'static str,
+    /// What the lists cannot tell.
+    note: Option<String>,
     /// What a row is.
     column: &'static str,
     rankings: [Ranking; 2],
@@ -176,6 +179,14 @@ impl Page {
                 Hottest {
                     id: "functions",
                     title: "Hottest functions",
+                    note: known(
+                        &totals,
+                        "function",
+                        functions
+                            .iter()
+                            .filter(|row| row.function.name.is_some())
+                            .map(|row| row.counts),
+                    ),
                     column: "Function",
                     rankings: each(&hot_functions, |by, top| {
                         by.ranking(&totals, top, |row| row.counts, function_name)
@@ -184,6 +195,11 @@ impl Page {
                 Hottest {
                     id: "lines",
                     title: "Hottest lines",
+                    note: known(
+                        &totals,
+                        "line",
+                        lines.iter().filter(|row| row.line.line.is_some()).map(|row| row.counts),
+                    ),
                     column: "Line",
                     rankings: each(&hot_lines, |by, top| {
                         by.ranking(&totals, top, |row| row.counts, |row| line_name(row, &sources))
@@ -228,6 +244,23 @@ const BY_MISSES: [ByMisses; 2] = [
 
 fn data_accesses(executed: &Executed) -> u64 {
     executed.reads.saturating_add(executed.writes)
+}
+
+/// Of how many misses it is known where they are, if not of all.
+fn known(
+    totals: &CoreSnapshot,
+    what: &str,
+    known: impl Iterator<Item = InstructionCounts>,
+) -> Option<String> {
+    let known: InstructionCounts = known.sum();
+    let (data, fetch) = (totals.data.misses, totals.fetch.misses);
+    (known.data_misses < data || known.fetch_misses < fetch).then(|| {
+        format!(
+            "The {what} is known of {} of the data misses and {} of the fetch misses.",
+            Percent::new(known.data_misses, data),
+            Percent::new(known.fetch_misses, fetch),
+        )
+    })
 }
 
 /// The rankings of both caches.
@@ -276,17 +309,13 @@ fn command(words: &[String]) -> String {
 fn tiles(totals: &CoreSnapshot) -> Vec<Tile> {
     let CoreSnapshot { data, fetch } = *totals;
     let tile = |label, value: String, note| Tile { label, value, note };
-    let misses = |cache: CacheCounts| {
-        format!(
-            "{} misses, {}",
-            Count::from(cache.misses),
-            per_thousand(cache.misses, fetch.accesses)
-        )
+    let note = |cache: CacheCounts| {
+        format!("{}, {}", misses(cache.misses), per_thousand(cache.misses, fetch.accesses))
     };
     let rate = |cache: CacheCounts| Percent::new(cache.misses, cache.accesses).to_string();
     vec![
-        tile("Data miss rate", rate(data), misses(data)),
-        tile("Fetch miss rate", rate(fetch), misses(fetch)),
+        tile("Data miss rate", rate(data), note(data)),
+        tile("Fetch miss rate", rate(fetch), note(fetch)),
         tile(
             "Data accesses",
             Count::from(data.accesses).to_string(),
