@@ -393,10 +393,15 @@ proptest! {
         ]),
         line in prop_oneof![any::<String>(), "[<>&\"'/=! a-z{}%#\t-]{0,40}"],
     ) {
-        let line: Arc<str> = line.replace(['\n', '\r'], "<").into();
+        let line = line.replace(['\n', '\r'], "<");
         let texts = texts.each_ref().map(|text| &text[..]);
-        let hostile = parse(&render(&with_texts(texts), &|_| Some(format!("{line}\n").into())));
-        let plain = parse(&render(&with_texts(["x"; 5]), &|_| Some("x\n".into())));
-        prop_assert_eq!(skeleton(&hostile), skeleton(&plain));
+        let (hostile, plain) = (with_texts(texts), with_texts(["x"; 5]));
+        let sources = [None, Some((&line[..], "x"))];
+        for source in sources {
+            let text = |text: &str| Some(Arc::from(format!("{text}\n")));
+            let hostile = render(&hostile, &|_| source.and_then(|(hostile, _)| text(hostile)));
+            let plain = render(&plain, &|_| source.and_then(|(_, plain)| text(plain)));
+            prop_assert_eq!(skeleton(&parse(&hostile)), skeleton(&parse(&plain)));
+        }
     }
 }
