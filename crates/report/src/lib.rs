@@ -12,6 +12,7 @@ pub mod callgrind;
 pub mod csv;
 mod full;
 mod hex;
+pub mod html;
 pub mod json;
 mod profile;
 mod rows;

@@ -80,7 +80,8 @@ fn c() {
     let file = directory.path().join("program");
     for prefix in [HOST, RISCV, AARCH64] {
         for dwarf in ["-gdwarf-4", "-gdwarf-5"] {
-            for kind in [&["-no-pie"][..], &["-pie", "-fPIE"], &["-shared", "-fPIC"], &["-static"]] {
+            for kind in [&["-no-pie"][..], &["-pie", "-fPIE"], &["-shared", "-fPIC"], &["-static"]]
+            {
                 let flags = [&["-O2", "-g", dwarf], kind].concat();
                 let sources = ["main.c", "shared.c"];
                 compile(&format!("{prefix}gcc"), &sources, &flags, &file);

@@ -164,7 +164,10 @@ fn a_mapping_may_begin_and_end_anywhere_in_a_segment() {
         let path = program.file.clone();
         let beyond = Mapping { start: 0, end: u64::MAX, file_offset: 1 << 40, path };
         let location = symbols.in_mapping(&beyond, u64::MAX - 1).unwrap();
-        assert_eq!((location.object.as_deref(), &location.frames[..]), (program.file.to_str(), &[][..]));
+        assert_eq!(
+            (location.object.as_deref(), &location.frames[..]),
+            (program.file.to_str(), &[][..])
+        );
     }
 }
 
@@ -301,7 +304,9 @@ fn debug_information_may_be_shared_with_other_programs() {
     for (address, frames) in &program.frames {
         let left = frames_at(&mut symbols, &program.file, *address);
         // The line stays, and the function around it.
-        let lines = |frames: &[PlainFrame]| frames.first().map(|(_, file, line)| (file.clone(), line.clone()));
+        let lines = |frames: &[PlainFrame]| {
+            frames.first().map(|(_, file, line)| (file.clone(), line.clone()))
+        };
         assert_eq!(lines(&left), lines(frames), "{address:#x}");
     }
     assert!(symbols.warnings()[0].to_string().contains("shared.debug"), "{:?}", symbols.warnings());

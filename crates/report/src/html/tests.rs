@@ -1,0 +1,407 @@
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use scraper::{ElementRef, Html, Selector};
+
+use super::charts::PALETTE;
+use super::render;
+use crate::{
+    Detail, Executed, Frame, InstructionCounts, Location, Profile, ProfiledInstruction, SetMisses,
+    sample,
+};
+
+fn no_source(_: &str) -> Option<Arc<str>> {
+    None
+}
+
+/// A file for the sample, whose hot lines are 12 and 31.
+fn matrix_source(path: &str) -> Option<Arc<str>> {
+    let lines = (1..=40).map(|line| format!("\tline({line}); // <b>&amp;\u{202e}\n"));
+    (path == "/src/matrix.c").then(|| lines.collect::<String>().into())
+}
+
+/// The page as a browser understands it; it may not find anything to complain of.
+fn parse(page: &str) -> Html {
+    let html = Html::parse_document(page);
+    assert_eq!(html.errors, Vec::<String>::new());
+    html
+}
+
+fn select<'a>(html: &'a Html, selector: &str) -> Vec<ElementRef<'a>> {
+    html.select(&Selector::parse(selector).unwrap()).collect()
+}
+
+fn text(element: ElementRef<'_>) -> String {
+    let text: String = element.text().collect();
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The tables within `selector`, a line for each row and ` | ` between cells.
+fn tables(html: &Html, selector: &str) -> String {
+    let cells = Selector::parse("th, td").unwrap();
+    let rows = select(html, &format!("{selector} tr")).into_iter().map(|row| {
+        let cells = row.select(&cells).map(text).filter(|cell| !cell.is_empty());
+        cells.collect::<Vec<_>>().join(" | ") + "\n"
+    });
+    rows.collect()
+}
+
+/// The elements and their attributes, in their order, without any text.
+fn skeleton(html: &Html) -> Vec<String> {
+    let elements = html.root_element().descendants().filter_map(ElementRef::wrap);
+    elements
+        .map(|element| {
+            let mut attributes: Vec<_> = element.value().attrs().map(|(name, _)| name).collect();
+            attributes.sort_unstable();
+            format!("{} {attributes:?}", element.value().name())
+        })
+        .collect()
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "insta starts processes")]
+fn the_rows_of_the_sample() {
+    let html = parse(&render(&sample::profile(), &matrix_source));
+    let sections = ["#caches", "#cores", "#functions", "#lines", "#instructions"];
+    insta::assert_snapshot!(sections.map(|section| tables(&html, section)).join("\n"), @r#"
+        Cache | Size | Line | Ways | Sets | Lines
+        Data cache | 1 KiB | 64 bytes | 4 | 4 | 16
+        Instruction cache | 2 KiB | 64 bytes | 8 | 4 | 32
+
+        Data cache | Instruction cache
+        Core | Accesses | Misses | Miss rate | Fetches | Misses | Miss rate
+        0 | 1,650 | 730 | 44.24% | 5,021 | 9 | 0.18%
+        1 | 0 | 0 | 0.00% | 0 | 0 | 0.00%
+        All | 1,650 | 730 | 44.24% | 5,021 | 9 | 0.18%
+
+        Function | Data misses | Share | Data accesses | Miss rate
+        dot<T> inlined in column_order · dot.h · matrix | 500 | 68.49% | 500 | 100.00%
+        row_order matrix.c · matrix | 125 | 17.12% | 1,000 | 12.50%
+        column_order matrix.c · matrix | 100 | 13.70% | 100 | 100.00%
+        </script><b>&"'\n=1,2\u{1b}[31m <i>&\n.c · a\nfn=evil | 5 | 0.68% | 50 | 10.00%
+        Function | Fetch misses | Share | Fetches | Miss rate
+        column_order matrix.c · matrix | 3 | 33.33% | 100 | 3.00%
+        dot<T> inlined in column_order · dot.h · matrix | 2 | 22.22% | 500 | 0.40%
+        name not known | 1 | 11.11% | 1 | 100.00%
+        </script><b>&"'\n=1,2\u{1b}[31m <i>&\n.c · a\nfn=evil | 1 | 11.11% | 20 | 5.00%
+        row_order matrix.c · matrix | 1 | 11.11% | 2,000 | 0.05%
+        sqrt libm, "odd".so.6 | 1 | 11.11% | 2,400 | 0.04%
+
+        Line | Data misses | Share | Data accesses | Miss rate
+        dot.h:7 in dot<T> · inlined in column_order | 500 | 68.49% | 500 | 100.00%
+        matrix.c:12 line(12); // <b>&amp;\u{202e} in row_order | 125 | 17.12% | 1,000 | 12.50%
+        matrix.c:31 line(31); // <b>&amp;\u{202e} in column_order | 100 | 13.70% | 100 | 100.00%
+        <i>&\n.c:1 in </script><b>&"'\n=1,2\u{1b}[31m | 5 | 0.68% | 50 | 10.00%
+        Line | Fetch misses | Share | Fetches | Miss rate
+        matrix.c:31 line(31); // <b>&amp;\u{202e} in column_order | 3 | 33.33% | 100 | 3.00%
+        dot.h:7 in dot<T> · inlined in column_order | 2 | 22.22% | 500 | 0.40%
+        <i>&\n.c:1 in </script><b>&"'\n=1,2\u{1b}[31m | 1 | 11.11% | 20 | 5.00%
+        matrix.c:12 line(12); // <b>&amp;\u{202e} in row_order | 1 | 11.11% | 2,000 | 0.05%
+
+        Address | Instruction | Function and line | Executions | Data accesses | Data misses | Fetch misses
+        0x107d0 | c.fld fa4, 0(a4) | dot<T> dot.h:7 | 500 | 500 | 500 | 2
+        0x10782 | c.fld fa5, 0(a4) | row_order matrix.c:12 | 1,000 | 1,000 | 125 | 1
+        0x107de | c.fsd fa5, 0(a0) | column_order matrix.c:31 | 100 | 100 | 100 | 3
+        0x40002000 | </td>"nop"\n, =cmd | </script><b>&"'\n=1,2\u{1b}[31m <i>&\n.c:1 | 20 | 50 | 5 | 1
+        0x40001000 | fsqrt.d fa0, fa0 | sqrt libm, "odd".so.6 | 2,400 | 0 | 0 | 1
+        0xffffffff80000000 | c.nop | name not known | 1 | 0 | 0 | 1
+    "#);
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "insta starts processes")]
+fn the_source_of_the_sample() {
+    let html = parse(&render(&sample::profile(), &matrix_source));
+    insta::assert_snapshot!(tables(&html, "#source"), @r"
+        Line | Executions | Reads | Writes | Data misses | Fetch misses | Source
+        lines 1 to 8 not shown
+        9 | line(9); // <b>&amp;\u{202e}
+        10 | line(10); // <b>&amp;\u{202e}
+        11 | line(11); // <b>&amp;\u{202e}
+        12 | 2,000 | 1,000 | 0 | 125 | 1 | line(12); // <b>&amp;\u{202e}
+        13 | line(13); // <b>&amp;\u{202e}
+        14 | line(14); // <b>&amp;\u{202e}
+        15 | line(15); // <b>&amp;\u{202e}
+        lines 16 to 27 not shown
+        28 | line(28); // <b>&amp;\u{202e}
+        29 | line(29); // <b>&amp;\u{202e}
+        30 | line(30); // <b>&amp;\u{202e}
+        31 | 100 | 0 | 100 | 100 | 3 | line(31); // <b>&amp;\u{202e}
+        32 | line(32); // <b>&amp;\u{202e}
+        33 | line(33); // <b>&amp;\u{202e}
+        34 | line(34); // <b>&amp;\u{202e}
+        lines 35 to 40 not shown
+        File | Misses | Share
+        /src/dot.h | 502 | 67.93%
+        /src/<i>&\n.c | 6 | 0.81%
+    ");
+}
+
+#[test]
+fn the_header_tells_what_ran() {
+    let html = parse(&render(&sample::profile(), &no_source));
+    assert_eq!(text(select(&html, "h1")[0]), "Cache misses of matrix");
+    assert_eq!(
+        text(select(&html, "header .command")[0]),
+        "qemu-riscv64 -plugin libcache.so matrix 'two words'"
+    );
+    let values: Vec<_> = select(&html, ".tiles .value").into_iter().map(text).collect();
+    assert_eq!(values, ["44.24%", "0.18%", "1,650", "5,021"]);
+}
+
+#[test]
+fn the_page_needs_nothing_else() {
+    let html = parse(&render(&sample::profile(), &matrix_source));
+    for selector in ["script", "iframe", "object", "img", "base", "form", "[onclick]"] {
+        assert!(select(&html, selector).is_empty(), "{selector}");
+    }
+    for link in select(&html, "[href]") {
+        let target = link.attr("href").unwrap();
+        assert!(target.starts_with('#') || target == "data:,", "{target}");
+    }
+    let policy = select(&html, "meta[http-equiv='Content-Security-Policy']")[0];
+    assert!(policy.attr("content").unwrap().starts_with("default-src 'none';"));
+    assert!(select(&html, "[src]").is_empty());
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let html = parse(&render(&sample::profile(), &matrix_source));
+    let ids: Vec<_> =
+        select(&html, "[id]").into_iter().map(|one| one.attr("id").unwrap()).collect();
+    let unique: HashSet<_> = ids.iter().copied().collect();
+    assert_eq!(unique.len(), ids.len());
+    assert!(unique.contains("file-0-line-12"));
+    for link in select(&html, "a[href], [aria-labelledby]") {
+        let target = link.attr("href").or(link.attr("aria-labelledby")).unwrap();
+        assert!(unique.contains(target.trim_start_matches('#')), "{target}");
+    }
+}
+
+#[test]
+fn readers_of_all_kinds_find_their_way() {
+    let mut profile = sample::profile();
+    profile.cores[1] = profile.cores[0].clone();
+    let html = parse(&render(&profile, &matrix_source));
+    let levels: Vec<u8> = select(&html, "h1, h2, h3, h4, h5, h6")
+        .into_iter()
+        .map(|heading| heading.value().name().as_bytes()[1] - b'0')
+        .collect();
+    assert_eq!(levels[0], 1);
+    assert!(levels.windows(2).all(|pair| pair[1] <= pair[0] + 1 && pair[1] > 1), "{levels:?}");
+    assert!(select(&html, "th:not([scope])").is_empty());
+    assert!(select(&html, "svg:not([aria-label])").is_empty());
+    assert_eq!(select(&html, "svg").len(), 8);
+    assert_eq!(select(&html, "svg > title").len(), 8);
+    assert_eq!(select(&html, "html")[0].attr("lang"), Some("en"));
+}
+
+#[test]
+fn every_colour_of_the_charts_has_one_for_each_theme() {
+    let page = render(&sample::profile(), &no_source);
+    for colour in PALETTE {
+        let variable = format!(" --{}: #", colour.variable);
+        assert_eq!(page.matches(&variable).count(), 2, "{variable}");
+        let rule = format!("[fill=\"{}\"] {{ fill: var(--{})", colour.attribute(), colour.variable);
+        assert!(page.contains(&rule), "{rule}");
+    }
+}
+
+#[test]
+fn hostile_names_are_text() {
+    let html = parse(&render(&sample::profile(), &matrix_source));
+    for name in ["b", "i"] {
+        let elements = select(&html, name);
+        assert!(elements.iter().all(|one| text(*one).is_empty()), "{name}");
+    }
+    let name = r#"</script><b>&"'\n=1,2\u{1b}[31m"#;
+    let functions = tables(&html, "#functions");
+    assert!(functions.contains(name), "{functions}");
+    assert!(tables(&html, "#lines").contains(r"<i>&\n.c:1"));
+    assert!(tables(&html, "#source").contains(r"line(12); // <b>&amp;\u{202e}"));
+    assert!(tables(&html, "#instructions").contains(r#"</td>"nop"\n, =cmd"#));
+}
+
+#[test]
+fn inlined_functions_say_where() {
+    let html = parse(&render(&sample::profile(), &no_source));
+    let functions = tables(&html, "#functions");
+    assert!(functions.contains("dot<T> inlined in column_order · dot.h · matrix | 500 |"));
+}
+
+#[test]
+fn misses_of_unknown_lines_are_owned_up_to() {
+    let html = parse(&render(&sample::profile(), &no_source));
+    let note = |section| select(&html, section).first().map(|one| text(*one));
+    assert_eq!(
+        note("#lines > .note").as_deref(),
+        Some("The line is known of 100.00% of the data misses and 77.78% of the fetch misses.")
+    );
+    let mut profile = sample::profile();
+    profile.instructions.truncate(4);
+    profile.cores.truncate(1);
+    profile.cores[0].counts.data.misses = 725;
+    profile.cores[0].counts.fetch.misses = 6;
+    let html = parse(&render(&profile, &no_source));
+    assert!(select(&html, "#lines > .note, #functions > .note").is_empty());
+}
+
+#[test]
+fn a_run_without_anything_is_a_page_too() {
+    let mut profile = sample::profile();
+    profile.instructions.clear();
+    profile.cores.clear();
+    profile.run.command.clear();
+    let html = parse(&render(&profile, &no_source));
+    assert_eq!(text(select(&html, "h1")[0]), "Cache misses of a guest");
+    for section in ["#functions", "#lines", "#source", "#instructions", "#sets"] {
+        assert_eq!(tables(&html, section), "");
+    }
+    assert!(text(select(&html, "#sets")[0]).contains("This run did not count them."));
+    assert!(text(select(&html, "#source")[0]).contains("No line of a source file is known"));
+}
+
+#[test]
+fn counts_that_are_missing_are_dashes() {
+    let mut profile = sample::profile();
+    profile.detail = Detail::Misses;
+    profile.instructions.iter_mut().for_each(|one| one.counts.executed = None);
+    let html = parse(&render(&profile, &matrix_source));
+    assert!(text(select(&html, "main")[0]).starts_with("This run counted misses only"));
+    assert!(tables(&html, "#functions").contains("| 500 | 68.49% | – | –\n"));
+    assert!(tables(&html, "#source").contains("31 | – | – | – | 100 | 3 |"));
+}
+
+#[test]
+fn the_largest_counts_do_not_overflow() {
+    let mut profile = sample::profile();
+    let largest = u64::MAX;
+    for core in &mut profile.cores {
+        for cache in [&mut core.counts.data, &mut core.counts.fetch] {
+            (cache.accesses, cache.misses) = (largest, largest);
+        }
+        core.sets = Some(SetMisses { data: vec![largest; 4], fetch: vec![largest; 4] });
+    }
+    for instruction in &mut profile.instructions {
+        instruction.counts = InstructionCounts {
+            fetch_misses: largest,
+            data_misses: largest,
+            executed: Some(Executed {
+                executions: largest,
+                reads: largest,
+                writes: largest,
+                write_misses: largest,
+            }),
+        };
+    }
+    let html = parse(&render(&profile, &matrix_source));
+    assert!(tables(&html, "#cores").contains("All | 18,446,744,073,709,551,615 |"));
+    assert_eq!(select(&html, "#sets svg").len(), 6);
+}
+
+#[test]
+fn a_source_file_that_has_changed_is_noticed() {
+    let source = |path: &str| (path == "/src/matrix.c").then(|| Arc::from("one line\n"));
+    let html = parse(&render(&sample::profile(), &source));
+    assert!(text(select(&html, "#source")[0]).contains("has a line 31 of this file"));
+}
+
+/// As large as runs get: many instructions, all in lines and functions of their own with long names.
+fn large_profile(cores: usize, sets: usize) -> Profile {
+    let mut profile = sample::profile();
+    let template = profile.instructions[0].clone();
+    profile.instructions = (0..100_000_u32)
+        .map(|number| {
+            let frame = Frame {
+                function: Some(format!("{number}{}", "<&>".repeat(120)).into()),
+                file: Some(format!("/{}/{}.c", "<&>".repeat(120), number / 1000).into()),
+                line: Some(number % 1000 + 1),
+            };
+            ProfiledInstruction {
+                vaddr: u64::from(number) * 4,
+                disassembly: "<&>".repeat(120),
+                location: Arc::new(Location { object: None, frames: vec![frame] }),
+                ..template.clone()
+            }
+        })
+        .collect();
+    let mut core = profile.cores[0].clone();
+    // Neighbours differ, so that no two squares are drawn as one.
+    let misses: Vec<u64> = (1..).step_by(3).map(|n: u64| n * n % 7).take(sets).collect();
+    core.sets = Some(SetMisses { data: misses.clone(), fetch: misses });
+    profile.cores = vec![core; cores];
+    profile
+}
+
+#[test]
+fn the_page_is_bounded() {
+    for (cores, sets, limit) in [(4096, 64, 1_000_000), (4, 1 << 20, 1_500_000)] {
+        let page =
+            render(&large_profile(cores, sets), &|_| Some("<&>\u{1b}".repeat(20_000).into()));
+        assert!(page.len() < limit, "{cores} cores, {sets} sets: {} bytes", page.len());
+        let html = parse(&page);
+        assert_eq!(select(&html, "#functions tbody tr").len(), 100);
+        assert_eq!(select(&html, "#lines tbody tr").len(), 100);
+        assert_eq!(select(&html, "#instructions tbody tr").len(), 100);
+        assert_eq!(select(&html, "#cores tbody tr").len(), cores.min(32));
+        assert_eq!(select(&html, "#sets svg").len(), 8);
+        assert!(page.contains("Functions: the 50 with most misses of 100,000"));
+    }
+}
+
+#[test]
+fn each_source_file_is_asked_for_once() {
+    let asked = std::cell::RefCell::new(Vec::new());
+    render(&large_profile(1, 1), &|path| {
+        asked.borrow_mut().push(path.to_owned());
+        None
+    });
+    let asked = asked.into_inner();
+    assert_eq!(asked.len(), asked.iter().collect::<BTreeSet<_>>().len());
+}
+
+/// The sample's hostile instruction alone, all its texts replaced.
+fn with_texts([object, function, file, disassembly, word]: [&str; 5]) -> Profile {
+    let mut profile = sample::profile();
+    let mut instruction = profile.instructions.remove(5);
+    let frame =
+        |line| Frame { function: Some(function.into()), file: Some(file.into()), line: Some(line) };
+    instruction.location =
+        Arc::new(Location { object: Some(object.into()), frames: vec![frame(1), frame(2)] });
+    instruction.disassembly = disassembly.to_owned();
+    profile.instructions = vec![instruction];
+    profile.run.command = vec![word.to_owned()];
+    profile.run.qemu_version = Some(word.to_owned());
+    profile.run.target = word.to_owned();
+    profile
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: if cfg!(miri) { 2 } else { 100 },
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn the_elements_never_depend_on_the_guest(
+        texts in prop::array::uniform5(prop_oneof![
+            any::<String>(),
+            "[<>&\"'/=! a-z{}%#-]{0,40}",
+            Just("--></style></title></svg><script>".to_owned()),
+        ]),
+        line in prop_oneof![any::<String>(), "[<>&\"'/=! a-z{}%#\t-]{0,40}"],
+    ) {
+        let line = line.replace(['\n', '\r'], "<");
+        let texts = texts.each_ref().map(|text| &text[..]);
+        let (hostile, plain) = (with_texts(texts), with_texts(["x"; 5]));
+        let sources = [None, Some((&line[..], "x"))];
+        for source in sources {
+            let text = |text: &str| Some(Arc::from(format!("{text}\n")));
+            let hostile = render(&hostile, &|_| source.and_then(|(hostile, _)| text(hostile)));
+            let plain = render(&plain, &|_| source.and_then(|(_, plain)| text(plain)));
+            prop_assert_eq!(skeleton(&parse(&hostile)), skeleton(&parse(&plain)));
+        }
+    }
+}
