@@ -18,7 +18,7 @@ use cachesim::core::Lines;
 use cachesim::instructions::{
     Code, Description, Identity, Instruction, InstructionTable, MAX_CODE_BYTES, Run, SymbolId,
 };
-use cachesim::options::Detail;
+use cachesim::options::{Config, Detail};
 use cachesim::profile::{Completing, ProfileTable, Segment};
 use isa::{Completion, Isa, TranslationEffect};
 use qemu_plugin::TranslationBlock;
@@ -32,6 +32,7 @@ use qemu_plugin_sys::{
 use crate::api::{Emulation, Qemu};
 use crate::callbacks::{CallbackSet, InsnCallback, MemCallback};
 use crate::disassembly::{Disassembler, Reader, x86_decoding};
+use crate::places::MappedFiles;
 use crate::profiling;
 use crate::userdata::{UserData, pack_count};
 
@@ -65,6 +66,8 @@ pub struct Translator {
     /// The blocks' symbols come from a few strings of QEMU's; the last one seen and its id here.
     last_symbol: (usize, SymbolId),
     records: Records,
+    /// The files of a program, where they are asked for.
+    files: Option<MappedFiles>,
     read: Vec<Read>,
     block: Vec<Translated>,
 }
@@ -104,25 +107,21 @@ unsafe impl Send for Translator {}
 
 impl Translator {
     /// Nothing translated yet.
-    pub fn new(
-        qemu: &Qemu,
-        isa: Isa,
-        disassembler: Disassembler,
-        lines: Lines,
-        detail: Detail,
-    ) -> Self {
+    pub fn new(qemu: &Qemu, isa: Isa, config: &Config) -> Self {
+        let has_files = config.needs_locations() && qemu.emulation == Emulation::User;
         Self {
             last_has_stray_accesses: qemu.api <= 1 && qemu.emulation != Emulation::User,
             isa,
-            lines,
-            disassembler,
+            lines: Lines::new(config),
+            disassembler: Disassembler::for_target(&qemu.target),
             instructions: InstructionTable::default(),
             texts: HashMap::new(),
             last_symbol: (0, SymbolId::NONE),
-            records: match detail {
+            records: match config.detail {
                 Detail::Misses => Records::Numbered,
                 Detail::Full => Records::InFull(Box::default()),
             },
+            files: has_files.then(MappedFiles::default),
             read: Vec::new(),
             block: Vec::new(),
         }
@@ -139,6 +138,18 @@ impl Translator {
     /// All instructions of the run.
     pub fn instructions(&self) -> &InstructionTable {
         &self.instructions
+    }
+
+    /// The files that a program's code comes from, where they are asked for.
+    pub fn files(&self) -> Option<&MappedFiles> {
+        self.files.as_ref()
+    }
+
+    /// The program may have mapped files.
+    pub fn files_may_have_changed(&mut self) {
+        if let Some(files) = &mut self.files {
+            files.may_have_changed();
+        }
     }
 
     /// What instructions are in words.
@@ -180,7 +191,7 @@ impl Translator {
     }
 
     fn find_records(&mut self, tb: *mut qemu_plugin_tb) {
-        let Self { isa, lines, instructions, texts, last_symbol, read, block, .. } = self;
+        let Self { isa, lines, instructions, texts, last_symbol, files, read, block, .. } = self;
         let by_qemu = self.disassembler == Disassembler::ByQemu;
         let mut classes =
             isa.block(read.iter().map(|insn| (insn.vaddr, insn.identity.code.as_bytes())));
@@ -207,6 +218,12 @@ impl Translator {
                 let block = TranslationBlock::from(tb);
                 let text = block.instruction(index).and_then(|insn| insn.disas());
                 texts.insert(record, text.unwrap_or_default().into());
+            }
+            if is_new
+                && let Some(files) = files
+                && let Ok(host) = TranslationBlock::from(tb).instruction(index)
+            {
+                files.note(record, host.haddr());
             }
             block.push(Translated {
                 handle,

@@ -7,6 +7,7 @@
 
 mod api;
 mod callbacks;
+mod command_line;
 mod disassembly;
 #[cfg(target_os = "linux")]
 mod fatal;
@@ -17,6 +18,7 @@ mod forks;
 mod handover;
 mod instrument;
 mod output;
+mod places;
 mod profiling;
 mod session;
 #[cfg(target_os = "linux")]

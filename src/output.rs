@@ -4,7 +4,7 @@
 //! ends (xz does) or have put another file there, so a second descriptor for the standard error of the
 //! start is kept, out of the program's way.
 
-use std::ffi::{OsString, c_int};
+use std::ffi::c_int;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::mem;
@@ -18,69 +18,15 @@ use anyhow::{Context, bail};
 use cachesim::options::{Config, Format, Output, PathTemplate};
 
 use crate::api::{self, Emulation, Qemu};
+use crate::command_line::qemu_option;
 use crate::files;
 #[cfg(target_os = "linux")]
 use crate::handover;
-
-/// The value of option `name` on the command line of this QEMU, or else, in user mode, of the environment's
-/// `variable`.
-fn qemu_option(emulation: Emulation, name: &str, variable: &str) -> Option<String> {
-    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
-    let arguments: Vec<_> = arguments.iter().map(|arg| arg.to_string_lossy()).collect();
-    let arguments: Vec<&str> = arguments.iter().map(AsRef::as_ref).collect();
-    match emulation {
-        Emulation::User => {
-            let option = user_mode_option(&arguments, name).map(ToOwned::to_owned);
-            option.or_else(|| std::env::var(variable).ok())
-        }
-        Emulation::System { .. } => system_mode_option(&arguments, name).map(ToOwned::to_owned),
-    }
-}
 
 /// Whether plugin logging was turned on at the start. Asked only where QEMU does not export its log mask.
 fn logging_requested(emulation: Emulation) -> bool {
     qemu_option(emulation, "d", "QEMU_LOG")
         .is_some_and(|items| items.split(',').any(|item| item == "plugin" || item == "all"))
-}
-
-/// The value of option `name` of a user-mode QEMU, the last one counting. Its options end where the
-/// guest's program begins.
-fn user_mode_option<'a>(arguments: &[&'a str], name: &str) -> Option<&'a str> {
-    /// The options without a value, of all versions.
-    const FLAGS: [&str; 9] = [
-        "h",
-        "help",
-        "version",
-        "singlestep",
-        "one-insn-per-tb",
-        "strace",
-        "perfmap",
-        "jitdump",
-        "xtensa-abi-call0",
-    ];
-    let mut found = None;
-    let mut rest = arguments.iter();
-    while let Some(option) = rest.next().and_then(|argument| argument.strip_prefix('-')) {
-        let option = option.strip_prefix('-').unwrap_or(option);
-        if FLAGS.contains(&option) {
-            continue;
-        }
-        let value = rest.next()?;
-        if option == name {
-            found = Some(*value);
-        }
-    }
-    found
-}
-
-/// The value of option `name` of a system-mode QEMU, the last one counting.
-fn system_mode_option<'a>(arguments: &[&'a str], name: &str) -> Option<&'a str> {
-    let value = arguments.windows(2).rev().find(|pair| {
-        pair[0]
-            .strip_prefix('-')
-            .is_some_and(|option| option.strip_prefix('-').unwrap_or(option) == name)
-    })?;
-    Some(value[1])
 }
 
 /// The way out for the report of one run.

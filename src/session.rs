@@ -1,19 +1,25 @@
 //! One run: options become a machine and callbacks at the start, counters become a report at the end.
 
+use std::collections::HashMap;
+use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::OnceLock;
+use std::path::{self, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
-use anyhow::anyhow;
-use cachesim::core::Lines;
+use anyhow::{Context, anyhow};
 use cachesim::options::{
-    self, Config, Detail, Format, GuestMode, Host, PolicyKind, Request, Subject,
+    self, Config, Detail, ElfImage, Format, GuestMode, Host, PolicyKind, Request, Subject,
 };
 use cachesim::policy::{Fifo, Lru, Random};
 use isa::Isa;
 use parking_lot::{Mutex, RawMutex};
 use qemu_plugin_sys::qemu_plugin_tb;
 use report::table::{self, By};
-use report::{FullProfile, Profile, RunDescription, Snapshot, cachegrind, callgrind, csv, json};
+use report::{
+    FullProfile, Profile, RunDescription, Snapshot, cachegrind, callgrind, csv, html, json,
+};
+use symbols::{Files, LoadedElf, Symbols};
 
 use crate::api::{Emulation, Events, Qemu};
 use crate::callbacks::{
@@ -21,9 +27,10 @@ use crate::callbacks::{
     SHARED_GENERATION, Shared, UsualLines, Virtual, expect_memory_info_of, expect_readable_stores,
     memory_info_is_readable,
 };
-use crate::disassembly::Disassembler;
+use crate::command_line::qemu_option;
 use crate::instrument::Translator;
 use crate::output::{self, Outlet};
+use crate::places::{MappedFiles, Places};
 use crate::profiling::SharingInFull;
 use crate::snapshot::Sources;
 use crate::syscalls;
@@ -45,6 +52,11 @@ struct Session {
     /// The callbacks for code translated when cores are shared.
     shared: CallbackSet,
     syscalls: Option<syscalls::Numbers>,
+    /// The files of `elf`, and where a program's libraries are.
+    images: Vec<LoadedElf>,
+    sysroot: Option<PathBuf>,
+    /// Whether it has been told what is wrong with files of symbols.
+    warned: AtomicBool,
     /// Whether the report has been written; locked while it is.
     reported: Mutex<bool>,
 }
@@ -122,13 +134,13 @@ impl Session {
         if cores_are_shared {
             expect_several();
         }
-        let translator = Translator::new(
-            &qemu,
-            isa,
-            Disassembler::for_target(&qemu.target),
-            Lines::new(&config),
-            config.detail,
-        );
+        let translator = Translator::new(&qemu, isa, &config);
+        let images = config.images.iter().map(loaded_elf).collect::<anyhow::Result<_>>()?;
+        let sysroot = match qemu.emulation {
+            Emulation::User => qemu_option(qemu.emulation, "L", "QEMU_LD_PREFIX"),
+            Emulation::System { .. } => None,
+        };
+        let sysroot = sysroot.and_then(|prefix| path::absolute(prefix).ok());
         Ok(Self {
             simulator: Machine::<P>::start(&config),
             translator: Mutex::new(translator),
@@ -138,6 +150,9 @@ impl Session {
             private,
             shared,
             syscalls,
+            images,
+            sysroot,
+            warned: AtomicBool::new(false),
             reported: Mutex::new(false),
         })
     }
@@ -156,7 +171,7 @@ impl Session {
         if !self.config.needs_locations() {
             return write_report(&instructions());
         }
-        let profile = catch_unwind(AssertUnwindSafe(|| sources.profile(self.description())));
+        let profile = catch_unwind(AssertUnwindSafe(|| self.profile(&sources)));
         let Ok(profile) = profile else {
             output::complain("internal error in the profile: only the table follows");
             return write_report(&instructions());
@@ -176,6 +191,27 @@ impl Session {
                 )),
             }
         }
+    }
+
+    /// Everything, with where the instructions come from.
+    fn profile(&self, sources: &Sources<'_>) -> Profile {
+        let files = Files::default();
+        let no_program = MappedFiles::default();
+        let mut places = Places {
+            symbols: Symbols::new(&files, self.sysroot.as_deref()),
+            images: &self.images,
+            mapped: sources.translator.files().unwrap_or(&no_program),
+            instructions: sources.translator.instructions(),
+            named: HashMap::new(),
+        };
+        let profile = sources.profile(self.description(), &mut places);
+        // Once: a shell that tries its PATH comes here for every directory.
+        if !self.warned.swap(true, Ordering::Relaxed) {
+            for warning in places.symbols.warnings() {
+                output::complain(&warning.to_string());
+            }
+        }
+        profile
     }
 
     fn table_by(&self, profile: &Profile, by: By) -> String {
@@ -269,6 +305,25 @@ fn every_lock(act: &dyn Fn(&'static RawMutex)) {
     act(handover::lock());
 }
 
+/// An ELF file, by a name that holds wherever the guest's program goes.
+fn loaded_elf(image: &ElfImage) -> anyhow::Result<LoadedElf> {
+    let ElfImage { path, bias } = image;
+    let open = || File::open(path).and_then(|_| path::absolute(path));
+    Ok(LoadedElf { path: open().with_context(|| format!("elf={path}"))?, bias: *bias })
+}
+
+/// The longest source that is shown.
+const MAX_SOURCE_BYTES: u64 = 8 << 20;
+
+/// The text of a source file, if it is there.
+fn source(path: &str) -> Option<Arc<str>> {
+    let metadata = fs::metadata(path).ok()?;
+    if !metadata.is_file() || metadata.len() > MAX_SOURCE_BYTES {
+        return None;
+    }
+    Some(String::from_utf8_lossy(&fs::read(path).ok()?).into())
+}
+
 /// The text of a file.
 fn render(format: Format, profile: &Profile) -> String {
     let full = || FullProfile::new(profile).expect("formats that need all counts turn them on");
@@ -277,7 +332,7 @@ fn render(format: Format, profile: &Profile) -> String {
         Format::Csv => csv::render(profile),
         Format::Callgrind => callgrind::render(full()),
         Format::Cachegrind => cachegrind::render(full()),
-        Format::Html => todo!(),
+        Format::Html => html::render(profile, &source),
     }
 }
 
@@ -367,6 +422,9 @@ impl Events for Session {
             }
             if session.syscalls.is_some_and(|syscalls| syscalls.sets_signal_action(number)) {
                 signals::catch_defaults();
+            }
+            if session.syscalls.is_some_and(|syscalls| syscalls.maps_files(number)) {
+                session.translator.lock().files_may_have_changed();
             }
         });
     }

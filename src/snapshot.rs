@@ -2,17 +2,17 @@
 
 use std::collections::HashMap;
 use std::ptr;
-use std::sync::Arc;
 
 use cachesim::instructions::{Identity, Instruction};
 use cachesim::options::{Config, Detail};
 use cachesim::profile::Executed;
 use report::{
-    Frame, InstructionCounts, Location, MissLists, MissRow, Profile, ProfiledInstruction, Rank,
-    RunDescription, Snapshot, top_by,
+    InstructionCounts, MissLists, MissRow, Profile, ProfiledInstruction, Rank, RunDescription,
+    Snapshot, top_by,
 };
 
-use crate::instrument::{Texts, Translator};
+use crate::instrument::Translator;
+use crate::places::Places;
 use crate::vcpu::{Counts, PendingMisses, Simulator};
 
 /// What the reports are made from.
@@ -93,18 +93,28 @@ impl Sources<'_> {
         }
     }
 
-    /// Everything, with the places of the instructions in the source. `run` says what ran.
-    pub fn profile(&self, run: RunDescription) -> Profile {
+    /// Everything, with where the instructions come from. `run` says what ran.
+    pub fn profile(&self, run: RunDescription, places: &mut Places<'_>) -> Profile {
         // Of vCPUs that run on, no instruction shall have more than the cores: so those come last.
         let misses: Vec<_> = self.misses_now().collect();
         let executed = self.executed();
         let counts = self.simulator.counts();
         let mut texts = self.translator.texts();
-        let mut instructions: Vec<_> = misses
+        let mut counted: Vec<_> = misses
             .into_iter()
-            .filter_map(|misses| self.profiled(misses, executed.as_ref(), &counts, &mut texts))
+            .filter_map(|misses| self.counted(misses, executed.as_ref(), &counts))
             .collect();
-        instructions.sort_unstable_by_key(|instruction| (instruction.vaddr, instruction.code));
+        counted.sort_unstable_by_key(|(instruction, _)| {
+            (instruction.vaddr, instruction.identity.code)
+        });
+        let instructions = counted.into_iter().map(|(instruction, counts)| ProfiledInstruction {
+            vaddr: instruction.vaddr,
+            code: instruction.identity.code,
+            disassembly: texts.text(instruction),
+            location: places.of(instruction),
+            counts,
+        });
+        let instructions = instructions.collect();
         Profile { run, cores: counts.cores, detail: self.config.detail, instructions }
     }
 
@@ -115,14 +125,13 @@ impl Sources<'_> {
         Some(table.executed(banks))
     }
 
-    /// The row of an instruction, if it has one.
-    fn profiled(
+    /// What an instruction has counted, if anything.
+    fn counted(
         &self,
         misses: Misses,
         executed: Option<&HashMap<*const Instruction, Executed>>,
         counts: &Counts,
-        texts: &mut Texts<'_>,
-    ) -> Option<ProfiledInstruction> {
+    ) -> Option<(&'static Instruction, InstructionCounts)> {
         let instruction = misses.instruction;
         let pending = counts.pending.get(&ptr::from_ref(instruction)).copied().unwrap_or_default();
         let executed = executed.map(|executed| {
@@ -136,20 +145,7 @@ impl Sources<'_> {
         };
         let is_blank = counts.misses() == 0
             && (self.config.detail == Detail::Misses || executed == Some(Executed::default()));
-        let Instruction { vaddr, identity: Identity { code, .. }, .. } = *instruction;
-        (!is_blank).then(|| ProfiledInstruction {
-            vaddr,
-            code,
-            disassembly: texts.text(instruction),
-            location: self.location(instruction),
-            counts,
-        })
-    }
-
-    fn location(&self, instruction: &'static Instruction) -> Arc<Location> {
-        let symbol = self.translator.instructions().symbol(instruction.symbol).cloned();
-        let frame = symbol.map(|name| Frame { function: Some(name), ..Frame::default() });
-        Arc::new(Location { object: None, frames: frame.into_iter().collect() })
+        (!is_blank).then_some((instruction, counts))
     }
 }
 

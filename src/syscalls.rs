@@ -11,6 +11,8 @@ pub struct Numbers {
     execve: i64,
     execveat: i64,
     rt_sigaction: i64,
+    /// The calls that map files, twice the same where there is one.
+    mmap: [i64; 2],
     /// Which argument of `clone` has the flags: the second where the architecture has them
     /// backwards.
     clone_flags: usize,
@@ -24,31 +26,32 @@ impl Numbers {
         [clone, clone3]: [i64; 2],
         [execve, execveat]: [i64; 2],
         rt_sigaction: i64,
+        mmap: [i64; 2],
     ) -> Self {
-        Self { clone, clone3, execve, execveat, rt_sigaction, clone_flags: 0 }
+        Self { clone, clone3, execve, execveat, rt_sigaction, mmap, clone_flags: 0 }
     }
 
     /// Of the guest architecture that QEMU calls `target`.
     pub fn of_target(target: &str) -> Option<Self> {
         Some(match target {
             "aarch64" | "aarch64_be" | "hexagon" | "loongarch64" | "or1k" | "riscv32"
-            | "riscv64" => Self::new([220, 435], [221, 281], 134),
-            "x86_64" => Self::new([56, 435], [59, 322], 13),
-            "i386" => Self::new([120, 435], [11, 358], 174),
-            "arm" | "armeb" => Self::new([120, 435], [11, 387], 174),
-            "hppa" => Self::new([120, 435], [11, 342], 174),
-            "m68k" => Self::new([120, 435], [11, 355], 174),
+            | "riscv64" => Self::new([220, 435], [221, 281], 134, [222, 222]),
+            "x86_64" => Self::new([56, 435], [59, 322], 13, [9, 9]),
+            "i386" => Self::new([120, 435], [11, 358], 174, [90, 192]),
+            "arm" | "armeb" => Self::new([120, 435], [11, 387], 174, [90, 192]),
+            "hppa" => Self::new([120, 435], [11, 342], 174, [90, 89]),
+            "m68k" => Self::new([120, 435], [11, 355], 174, [90, 192]),
             "microblaze" | "microblazeel" | "sh4" | "sh4eb" => {
-                Self::new([120, 435], [11, 388], 174)
+                Self::new([120, 435], [11, 388], 174, [90, 192])
             }
-            "ppc" | "ppc64" | "ppc64le" => Self::new([120, 435], [11, 362], 173),
-            "s390x" => Self { clone_flags: 1, ..Self::new([120, 435], [11, 354], 174) },
-            "mips" | "mipsel" => Self::new([4120, 4435], [4011, 4356], 4194),
-            "mips64" | "mips64el" => Self::new([5055, 5435], [5057, 5316], 5013),
-            "mipsn32" | "mipsn32el" => Self::new([6055, 6435], [6057, 6320], 6013),
-            "sparc" | "sparc32plus" | "sparc64" => Self::new([217, 435], [59, 350], 102),
-            "alpha" => Self::new([312, 545], [59, 513], 352),
-            "xtensa" | "xtensaeb" => Self::new([116, 435], [117, 341], 225),
+            "ppc" | "ppc64" | "ppc64le" => Self::new([120, 435], [11, 362], 173, [90, 192]),
+            "s390x" => Self { clone_flags: 1, ..Self::new([120, 435], [11, 354], 174, [90, 192]) },
+            "mips" | "mipsel" => Self::new([4120, 4435], [4011, 4356], 4194, [4090, 4210]),
+            "mips64" | "mips64el" => Self::new([5055, 5435], [5057, 5316], 5013, [5009, 5009]),
+            "mipsn32" | "mipsn32el" => Self::new([6055, 6435], [6057, 6320], 6013, [6009, 6009]),
+            "sparc" | "sparc32plus" | "sparc64" => Self::new([217, 435], [59, 350], 102, [71, 56]),
+            "alpha" => Self::new([312, 545], [59, 513], 352, [71, 71]),
+            "xtensa" | "xtensaeb" => Self::new([116, 435], [117, 341], 225, [80, 80]),
             _ => return None,
         })
     }
@@ -56,6 +59,11 @@ impl Numbers {
     /// Whether this call replaces the program by another one, if it succeeds.
     pub fn replaces_program(&self, number: i64) -> bool {
         number == self.execve || number == self.execveat
+    }
+
+    /// Whether this call may map code of a file.
+    pub fn maps_files(&self, number: i64) -> bool {
+        self.mmap.contains(&number)
     }
 
     /// Whether this call sets what a signal does.

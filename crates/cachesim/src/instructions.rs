@@ -65,7 +65,7 @@ impl Identity {
 }
 
 /// A symbol's name, by its number in the table that gave it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct SymbolId(u32);
 
 impl SymbolId {
