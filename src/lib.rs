@@ -17,6 +17,7 @@ mod forks;
 #[cfg(target_os = "linux")]
 mod handover;
 mod instrument;
+mod live;
 mod output;
 mod places;
 mod profiling;
@@ -25,6 +26,7 @@ mod session;
 mod signals;
 mod snapshot;
 mod syscalls;
+mod threads;
 mod userdata;
 mod vcpu;
 

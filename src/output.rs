@@ -6,7 +6,7 @@
 
 use std::ffi::c_int;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::mem;
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -176,7 +176,7 @@ pub fn complain(message: &str) {
 }
 
 /// Writes to the standard error that QEMU was started with; there is nobody to tell where that fails.
-fn to_stderr(text: &str) {
+pub fn to_stderr(text: &str) {
     let kept = STDERR.get().and_then(Option::as_ref);
     let written = without_sigpipe(|| match kept {
         Some(kept) => kept.write(text),
@@ -207,6 +207,12 @@ fn without_sigpipe(write: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
         libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, ptr::null_mut());
         written
     }
+}
+
+/// Whether the standard error that QEMU was started with is a terminal.
+pub fn stderr_is_terminal() -> bool {
+    let kept = STDERR.get().and_then(Option::as_ref).and_then(KeptStderr::open);
+    kept.is_some_and(|file| file.is_terminal())
 }
 
 /// The standard error of the start, if there was one.

@@ -29,6 +29,7 @@ use crate::callbacks::{
 };
 use crate::command_line::qemu_option;
 use crate::instrument::Translator;
+use crate::live;
 use crate::output::{self, Outlet};
 use crate::places::{MappedFiles, Places};
 use crate::profiling::SharingInFull;
@@ -94,6 +95,7 @@ fn try_install(qemu: Qemu, arguments: &[String]) -> anyhow::Result<()> {
     if let Some(session) = SESSION.get() {
         output::keep_stderr();
         session.qemu.register::<Session>();
+        session.tell_progress()?;
         #[cfg(target_os = "linux")]
         session.guard_program();
     }
@@ -240,11 +242,26 @@ impl Session {
     fn report(&self) {
         let mut reported = self.reported.lock();
         if !*reported {
+            live::clear();
             #[cfg(target_os = "linux")]
             handover::cancel_all();
             self.tell(|report| self.outlet.write(&self.qemu, report));
             *reported = true;
         }
+    }
+
+    /// Has a line tell every so often how far the run is, until the report is written, if that is asked
+    /// for.
+    fn tell_progress(&'static self) -> anyhow::Result<()> {
+        let Some(interval) = self.config.progress else { return Ok(()) };
+        let may_write = |write: &dyn Fn()| {
+            let Some(reported) = self.reported.try_lock() else { return false };
+            if !*reported {
+                write();
+            }
+            !*reported
+        };
+        live::tell(interval, || self.simulator.rough_sum(), may_write)
     }
 
     /// Has the report written if the execve that this thread is about to call succeeds, and it has not been

@@ -14,9 +14,10 @@ use std::mem::{self, MaybeUninit};
 use std::ptr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
-use std::thread;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
+
+use crate::threads;
 
 /// The signals whose default action ends a process without a core dump.
 const FATAL: [c_int; 12] = [
@@ -102,21 +103,9 @@ pub fn go_on_in_child() -> anyhow::Result<()> {
 
 /// Starts the one thread that waits.
 fn start_thread() -> anyhow::Result<()> {
-    // SAFETY: all zeros is a value of these types; nobody uses the semaphore yet; the mask is put back as
-    // it was.
-    let spawned = unsafe {
-        libc::sem_init(WAKE.0.get().cast(), 0, 0);
-        let mut all: libc::sigset_t = mem::zeroed();
-        let mut before: libc::sigset_t = mem::zeroed();
-        libc::sigfillset(&raw mut all);
-        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
-        // It has the mask of this thread.
-        let builder = thread::Builder::new().name("cache report".to_owned()).stack_size(1 << 20);
-        let spawned = builder.spawn(die_when_told);
-        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, ptr::null_mut());
-        spawned
-    };
-    spawned.context("no thread")?;
+    // SAFETY: nobody uses the semaphore yet.
+    unsafe { libc::sem_init(WAKE.0.get().cast(), 0, 0) };
+    threads::start("cache report", die_when_told)?;
     CAUGHT.store(0, Ordering::Relaxed);
     Ok(())
 }

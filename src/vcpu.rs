@@ -743,6 +743,10 @@ pub trait Simulator: Sync {
     /// that goes on after a report loses and doubles nothing.
     fn counts(&self) -> Counts;
 
+    /// About what all cores have counted so far, without stopping a vCPU: what is recorded and not yet
+    /// simulated counts as accesses, and may be counted twice while it is being simulated.
+    fn rough_sum(&self) -> CoreSnapshot;
+
     /// Calls `visit` with every vCPU's part in what instructions count in full.
     fn banks(&'static self, visit: &mut dyn FnMut(&'static Bank));
 
@@ -756,6 +760,17 @@ pub trait Simulator: Sync {
     fn every_lock(&'static self, act: &dyn Fn(&'static RawMutex));
 }
 
+impl<P: Policy> SimulatedCore<P> {
+    /// What has been counted for good.
+    fn counts(&self) -> CoreSnapshot {
+        let CoreStats { data, fetches, fetch_misses } = &self.stats;
+        CoreSnapshot {
+            data: CacheCounts { accesses: data.accesses.get(), misses: data.misses.get() },
+            fetch: CacheCounts { accesses: fetches.get(), misses: fetch_misses.get() },
+        }
+    }
+}
+
 impl<P: Policy> Simulator for Machine<P> {
     fn counts(&self) -> Counts {
         let registry = self.registry.lock();
@@ -763,16 +778,7 @@ impl<P: Policy> Simulator for Machine<P> {
         let cores = self.cores.iter().map(|core| {
             // Whoever wants to drain waits here, so what is recorded now stays where it is.
             let guard = core.model.lock();
-            let mut counts = CoreSnapshot {
-                data: CacheCounts {
-                    accesses: core.stats.data.accesses.get(),
-                    misses: core.stats.data.misses.get(),
-                },
-                fetch: CacheCounts {
-                    accesses: core.stats.fetches.get(),
-                    misses: core.stats.fetch_misses.get(),
-                },
-            };
+            let mut counts = core.counts();
             let mut sets = core.sets.as_ref().map(SetCounters::get);
             let recorded: Vec<_> =
                 registry.by_index.values().filter(|vcpu| ptr::eq(vcpu.core, core)).collect();
@@ -809,6 +815,17 @@ impl<P: Policy> Simulator for Machine<P> {
         });
         let cores = cores.collect();
         Counts { cores, pending }
+    }
+
+    fn rough_sum(&self) -> CoreSnapshot {
+        let counted: Vec<_> = self.cores.iter().map(SimulatedCore::counts).collect();
+        let mut sum: CoreSnapshot = counted.iter().sum();
+        for vcpu in &self.registry.lock().all {
+            let (accesses, fetches) = vcpu.buffer.counted();
+            sum.data.accesses += accesses;
+            sum.fetch.accesses += fetches;
+        }
+        sum
     }
 
     fn banks(&'static self, visit: &mut dyn FnMut(&'static Bank)) {

@@ -122,9 +122,14 @@ impl AccessBuffer {
         (self.accesses.get(), self.fetches.get())
     }
 
+    /// How many data accesses and fetches have been counted since the last drain.
+    pub fn counted(&self) -> (u64, u64) {
+        (self.accesses.get(), self.fetches.get())
+    }
+
     /// Whether nothing has been recorded or counted since the last drain.
     pub fn is_empty(&self) -> bool {
-        self.accesses.get() == 0 && self.fetches.get() == 0
+        self.counted() == (0, 0)
     }
 
     /// Empties the buffer. The caller is the vCPU, and holds the lock of the core that has just seen

@@ -15,6 +15,7 @@ mod hex;
 pub mod html;
 pub mod json;
 mod profile;
+pub mod progress;
 mod rows;
 #[cfg(test)]
 mod sample;
