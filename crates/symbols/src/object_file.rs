@@ -41,8 +41,7 @@ impl<'files> ObjectFile<'files> {
             }
         };
         let complete = elf.has_section(".debug_info") && elf.has_section(".symtab");
-        let separate =
-            if complete { None } else { finder.debug_file(&elf, files, warnings) };
+        let separate = if complete { None } else { finder.debug_file(&elf, files, warnings) };
         let with_dwarf = [Some(&elf), separate.as_ref()]
             .into_iter()
             .flatten()

@@ -74,9 +74,7 @@ impl Finder {
             }
         }
         candidates.retain(|candidate| *candidate != elf.path);
-        candidates
-            .iter()
-            .find_map(|path| proven(path, Proof::Checksum(checksum), files, warnings))
+        candidates.iter().find_map(|path| proven(path, Proof::Checksum(checksum), files, warnings))
     }
 
     /// The file with what `elf` shares with others (`dwz` makes it), if it names one.

@@ -70,9 +70,8 @@ impl<'data> SymbolTable<'data> {
         mut symbols: Vec<Symbol<'data>>,
         section_ends: &HashMap<SectionIndex, u64>,
     ) -> Self {
-        symbols.sort_unstable_by_key(|symbol| {
-            (symbol.section.0, symbol.start, Reverse(symbol.size))
-        });
+        symbols
+            .sort_unstable_by_key(|symbol| (symbol.section.0, symbol.start, Reverse(symbol.size)));
         let mut covered = (SectionIndex(0), 0);
         symbols.retain(|symbol| {
             if symbol.section != covered.0 {
@@ -96,7 +95,13 @@ impl<'data> SymbolTable<'data> {
                 if symbol.size == 0 { bound } else { symbol.start.saturating_add(symbol.size) };
             if symbol.start < end {
                 let Symbol { name, start, size, rank, .. } = *symbol;
-                candidates.push(Candidate { sized: size > 0, start, rank, name: Reverse(name), end });
+                candidates.push(Candidate {
+                    sized: size > 0,
+                    start,
+                    rank,
+                    name: Reverse(name),
+                    end,
+                });
             }
         }
         Self { ranges: disjoint(candidates) }
@@ -203,9 +208,7 @@ mod tests {
     fn names(symbols: &[Symbol]) -> String {
         let ends = HashMap::from([(SectionIndex(1), 16), (SectionIndex(2), 20)]);
         let table = SymbolTable::from_symbols(symbols.to_vec(), &ends);
-        (0..20)
-            .map(|address| table.find(address).map_or('.', |name| char::from(name[0])))
-            .collect()
+        (0..20).map(|address| table.find(address).map_or('.', |name| char::from(name[0]))).collect()
     }
 
     #[test]

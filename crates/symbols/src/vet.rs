@@ -8,7 +8,9 @@
 
 use std::collections::HashSet;
 
-use addr2line::gimli::{self, AbbreviationsCacheStrategy, AttributeValue, Reader as _, Section as _, UnitType};
+use addr2line::gimli::{
+    self, AbbreviationsCacheStrategy, AttributeValue, Reader as _, Section as _, UnitType,
+};
 
 use crate::dwarf::{Bytes, Dwarf};
 

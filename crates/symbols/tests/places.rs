@@ -54,11 +54,10 @@ impl Program {
     }
 
     fn assert_known(&self, sysroot: Option<&Path>) {
-        let frames: Vec<_> = self.frames.clone();
         let files = Files::default();
         let mut symbols = Symbols::new(&files, sysroot);
-        for (address, frames) in frames {
-            assert_eq!(frames_at(&mut symbols, &self.file, address), frames, "{address:#x}");
+        for (address, frames) in &self.frames {
+            assert_eq!(frames_at(&mut symbols, &self.file, *address), *frames, "{address:#x}");
         }
         assert_eq!(symbols.warnings(), []);
     }
@@ -164,7 +163,10 @@ fn a_mapping_may_begin_and_end_anywhere_in_a_segment() {
         let path = program.file.clone();
         let beyond = Mapping { start: 0, end: u64::MAX, file_offset: 1 << 40, path };
         let location = symbols.in_mapping(&beyond, u64::MAX - 1).unwrap();
-        assert_eq!((location.object.as_deref(), &location.frames[..]), (program.file.to_str(), &[][..]));
+        assert_eq!(
+            (location.object.as_deref(), &location.frames[..]),
+            (program.file.to_str(), &[][..])
+        );
     }
 }
 
@@ -277,6 +279,8 @@ fn debug_information_may_be_compressed() {
     let program = Program::new(HOST, &[]);
     for format in ["zlib", "zlib-gnu", "zstd"] {
         run("objcopy", [Path::new(&format!("--compress-debug-sections={format}")), &program.file]);
+        let sections = run("readelf", [Path::new("-S"), &program.file]);
+        assert_eq!(sections.contains(".zdebug_info"), format == "zlib-gnu", "{sections}");
         program.assert_known(None);
     }
     for flags in ["-gz=zlib", "-gz=zlib-gnu"] {
@@ -301,7 +305,9 @@ fn debug_information_may_be_shared_with_other_programs() {
     for (address, frames) in &program.frames {
         let left = frames_at(&mut symbols, &program.file, *address);
         // The line stays, and the function around it.
-        let lines = |frames: &[PlainFrame]| frames.first().map(|(_, file, line)| (file.clone(), line.clone()));
+        let lines = |frames: &[PlainFrame]| {
+            frames.first().map(|(_, file, line)| (file.clone(), line.clone()))
+        };
         assert_eq!(lines(&left), lines(frames), "{address:#x}");
     }
     assert!(symbols.warnings()[0].to_string().contains("shared.debug"), "{:?}", symbols.warnings());

@@ -22,7 +22,10 @@ pub fn source(name: &str) -> PathBuf {
 }
 
 /// Runs a tool; it must succeed.
-pub fn run<I: AsRef<std::ffi::OsStr>>(tool: &str, arguments: impl IntoIterator<Item = I>) -> String {
+pub fn run<I: AsRef<std::ffi::OsStr>>(
+    tool: &str,
+    arguments: impl IntoIterator<Item = I>,
+) -> String {
     let output = output(Command::new(tool).args(arguments));
     String::from_utf8(output.stdout).expect("a tool writes text")
 }
@@ -78,8 +81,10 @@ pub fn oracle(prefix: &str, file: &Path, addresses: &[u64]) -> BTreeMap<u64, Vec
         .spawn()
         .expect("addr2line of the binutils");
     let mut stdin = child.stdin.take().unwrap();
-    let lines: String = addresses.iter().map(|address| format!("{address:#x}\n")).collect();
-    let writer = std::thread::spawn(move || std::io::Write::write_all(&mut stdin, lines.as_bytes()));
+    let lines: Vec<_> = addresses.iter().map(|address| format!("{address:#x}\n")).collect();
+    let lines = lines.concat();
+    let writer =
+        std::thread::spawn(move || std::io::Write::write_all(&mut stdin, lines.as_bytes()));
     let output = child.wait_with_output().unwrap();
     writer.join().unwrap().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
@@ -94,7 +99,8 @@ pub fn oracle(prefix: &str, file: &Path, addresses: &[u64]) -> BTreeMap<u64, Vec
         let place = lines.next().unwrap();
         let place = place.split(" (discriminator").next().unwrap();
         let (file, number) = place.rsplit_once(':').unwrap();
-        let known = |text: &str| if text.starts_with('?') { String::new() } else { text.to_owned() };
+        let known =
+            |text: &str| if text.starts_with('?') { String::new() } else { text.to_owned() };
         let number = if number == "0" { "" } else { number };
         answers.entry(address).or_default().push((known(line), known(file), known(number)));
     }
