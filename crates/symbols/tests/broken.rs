@@ -269,6 +269,21 @@ fn units_that_share_long_tables_are_refused() {
 }
 
 #[test]
+fn symbols_that_share_a_long_name_are_refused() {
+    let name = "x".repeat(20_000);
+    let mut symbols = String::new();
+    for length in 18_000..20_000 {
+        // The linker keeps one text for names that end alike.
+        writeln!(symbols, ".set {}, _start", &name[..length]).unwrap();
+    }
+    let (_directory, file) = assemble(".byte 0", &symbols);
+    let content = fs::read(&file).unwrap();
+    assert!(content.len() < 1 << 20, "{}", content.len());
+    let reason = "a symbol table with names that are too long";
+    assert_eq!(ask(&file), [format!("{}: {reason}", file.display())]);
+}
+
+#[test]
 fn a_section_that_claims_to_decompress_to_more_than_can_be_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("program");
