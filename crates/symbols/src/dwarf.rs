@@ -17,7 +17,7 @@ use crate::elf::Elf;
 use crate::files::Files;
 use crate::names::Names;
 use crate::separate::{Finder, package_path};
-use crate::vet::vet;
+use crate::vet::{Use, vet};
 
 pub(crate) type Bytes<'files> = EndianSlice<'files, RunTimeEndian>;
 pub(crate) type Dwarf<'files> = gimli::Dwarf<Bytes<'files>>;
@@ -51,12 +51,12 @@ impl<'files> DebugInfo<'files> {
         let mut dwarf = load_sections(elf, files, DwarfFileType::Main)?;
         if let Some(shared) = finder.shared_file(elf, files, warnings) {
             let loaded = load_sections(&shared, files, DwarfFileType::Main);
-            match loaded.and_then(|mut dwarf| vet(&mut dwarf).map(|()| dwarf)) {
+            match loaded.and_then(|mut dwarf| vet(&mut dwarf, Use::Shared).map(|()| dwarf)) {
                 Ok(shared) => dwarf.set_sup(shared),
                 Err(reason) => warnings.add(&shared.path, reason),
             }
         }
-        vet(&mut dwarf)?;
+        vet(&mut dwarf, Use::Code)?;
         let context = Context::from_dwarf(dwarf).map_err(|error| error.to_string())?;
         let split = Split { files, path: main.to_owned(), package: OnceCell::new() };
         Ok(Self { context, split })
@@ -119,7 +119,7 @@ impl<'files> Split<'files> {
         if let Some(package) = package
             && let Ok(Some(mut unit)) = package.find_cu(wanted.dwo_id, &wanted.parent)
         {
-            return match vet(&mut unit) {
+            return match vet(&mut unit, Use::Code) {
                 Ok(()) => Some(Arc::new(unit)),
                 Err(reason) => {
                     warnings.add(&package_path(&self.path), reason);
@@ -131,7 +131,9 @@ impl<'files> Split<'files> {
         for part in [wanted.comp_dir, wanted.path] {
             path.push(OsStr::from_bytes(part.as_ref().map_or(&[], |part| part.slice())));
         }
-        self.open(&path, wanted).map_err(|reason| warnings.add(&path, reason)).ok()
+        // A program may have thousands of parts, and if one is missing, others are too.
+        let warn = |reason| warnings.add(&self.path, format!("{}: {reason}", path.display()));
+        self.open(&path, wanted).map_err(warn).ok()
     }
 
     fn open(
@@ -142,7 +144,7 @@ impl<'files> Split<'files> {
         let elf = Elf::open(self.files, path)?;
         let mut dwarf = load_sections(&elf, self.files, DwarfFileType::Dwo)?;
         dwarf.make_dwo(&wanted.parent);
-        vet(&mut dwarf)?;
+        vet(&mut dwarf, Use::Code)?;
         let text = |error: gimli::Error| error.to_string();
         let header = dwarf.units().next().map_err(text)?.ok_or("no debug information")?;
         if dwarf.unit(header).map_err(text)?.dwo_id != Some(wanted.dwo_id) {

@@ -15,6 +15,7 @@ const MAX_COMPRESSION: u64 = 256;
 /// An ELF file in memory.
 pub(crate) struct Elf<'files> {
     pub path: PathBuf,
+    pub size_bytes: usize,
     pub file: object::File<'files>,
     segments: Vec<Segment>,
 }
@@ -58,7 +59,7 @@ impl<'files> Elf<'files> {
         let content = files.keep(content);
         let file = object::File::parse(content).map_err(|error| error.to_string())?;
         let segments = code_segments(&file);
-        Ok(Self { path: path.to_owned(), file, segments })
+        Ok(Self { path: path.to_owned(), size_bytes: content.len(), file, segments })
     }
 
     /// The address that the linker gave to what is at `offset` in the file.

@@ -22,6 +22,7 @@ pub(crate) struct Names<'files> {
 impl<'files> Names<'files> {
     /// A function's name from what the symbol table or DWARF calls it. An empty one is none.
     pub(crate) fn function(&mut self, symbol: &'files [u8]) -> Option<Arc<str>> {
+        let symbol = &symbol[..symbol.len().min(MAX_NAME_BYTES)];
         self.functions
             .entry(symbol)
             .or_insert_with(|| (!symbol.is_empty()).then(|| demangle(symbol).into()))
@@ -68,7 +69,6 @@ impl<'files> Names<'files> {
 /// `symbol` itself where none did. A version (`@`, as the GNU linker writes it) stays.
 fn demangle(symbol: &[u8]) -> String {
     let symbol = String::from_utf8_lossy(symbol);
-    let symbol = cut(&symbol);
     let (mangled, version) = symbol.split_at(symbol.find('@').unwrap_or(symbol.len()));
     let name = if let Ok(name) = rustc_demangle::try_demangle(mangled) {
         bounded(|text| write!(text, "{name:#}"))
@@ -82,7 +82,7 @@ fn demangle(symbol: &[u8]) -> String {
     };
     match name {
         Some(name) if !name.is_empty() => name + version,
-        _ => symbol.to_owned(),
+        _ => symbol.into_owned(),
     }
 }
 
@@ -142,7 +142,11 @@ mod tests {
 
     #[test]
     fn a_name_without_end_is_cut() {
-        assert_eq!(demangle(&b"x".repeat(1 << 20)).len(), MAX_NAME_BYTES);
+        let (mut names, long) = (Names::default(), "x".repeat(1 << 20));
+        assert_eq!(names.file(&long).unwrap().len(), MAX_NAME_BYTES);
+        let long = long.into_bytes();
+        let mut names = Names::default();
+        assert_eq!(names.function(&long).unwrap().len(), MAX_NAME_BYTES);
         // Each S_ stands for all before it: doubled 40 times.
         let mut bomb = String::from("_Z1fI");
         bomb += "St4pairIiiE";

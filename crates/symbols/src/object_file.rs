@@ -51,11 +51,16 @@ impl<'files> ObjectFile<'files> {
                 .map_err(|reason| warnings.add(&elf.path, reason))
                 .ok()
         });
+        let tables = separate.iter().map(|separate| (separate, SymbolTable::of_static(separate)));
+        let own = [SymbolTable::of_static(&elf), SymbolTable::of_dynamic(&elf)];
         let mut symbols = Vec::new();
-        symbols.extend(separate.iter().map(|separate| SymbolTable::of_static(&separate.file)));
-        symbols.push(SymbolTable::of_static(&elf.file));
-        symbols.push(SymbolTable::of_dynamic(&elf.file));
-        symbols.retain(|table| !table.is_empty());
+        for (elf, table) in tables.chain(own.map(|table| (&elf, table))) {
+            match table {
+                Ok(table) if table.is_empty() => {}
+                Ok(table) => symbols.push(table),
+                Err(reason) => warnings.add(&elf.path, reason),
+            }
+        }
         Self { name, elf: Some(elf), debug_info, symbols }
     }
 

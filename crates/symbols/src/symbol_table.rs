@@ -12,7 +12,12 @@ use std::collections::{BinaryHeap, HashMap};
 
 use object::{Object as _, ObjectSection as _, ObjectSymbol, SectionIndex, SymbolKind};
 
-/// Whose symbols these are.
+use crate::elf::Elf;
+
+/// The names of a symbol table may share bytes, but not more than so many times the file's size.
+const NAME_BYTES_PER_BYTE: usize = 32;
+
+/// The functions of a symbol table.
 pub(crate) struct SymbolTable<'data> {
     /// Ascending and disjoint.
     ranges: Vec<NamedRange<'data>>,
@@ -44,26 +49,41 @@ struct Rank {
 
 impl<'data> SymbolTable<'data> {
     /// The symbols of `.symtab`.
-    pub(crate) fn of_static(file: &object::File<'data>) -> Self {
-        Self::new(file, file.symbols())
+    ///
+    /// # Errors
+    /// The reason, for a message.
+    pub(crate) fn of_static(elf: &Elf<'data>) -> Result<Self, String> {
+        Self::new(elf, elf.file.symbols())
     }
 
     /// The symbols of `.dynsym`.
-    pub(crate) fn of_dynamic(file: &object::File<'data>) -> Self {
-        Self::new(file, file.dynamic_symbols())
+    ///
+    /// # Errors
+    /// The reason, for a message.
+    pub(crate) fn of_dynamic(elf: &Elf<'data>) -> Result<Self, String> {
+        Self::new(elf, elf.file.dynamic_symbols())
     }
 
     fn new<'file>(
-        file: &'file object::File<'data>,
-        symbols: impl Iterator<Item = object::Symbol<'data, 'file>>,
-    ) -> Self {
-        let machine = file.architecture();
-        let symbols = symbols.filter_map(|symbol| code_symbol(machine, &symbol)).collect();
-        let section_ends = file
+        elf: &'file Elf<'data>,
+        all: impl Iterator<Item = object::Symbol<'data, 'file>>,
+    ) -> Result<Self, String> {
+        let machine = elf.file.architecture();
+        // Many symbols of a hostile file could have one and the same long name.
+        let mut name_bytes = elf.size_bytes.saturating_mul(NAME_BYTES_PER_BYTE);
+        let mut symbols = Vec::new();
+        for symbol in all.filter_map(|symbol| code_symbol(machine, &symbol)) {
+            name_bytes = name_bytes
+                .checked_sub(symbol.name.len())
+                .ok_or("a symbol table with names that are too long")?;
+            symbols.push(symbol);
+        }
+        let section_ends = elf
+            .file
             .sections()
             .map(|section| (section.index(), section.address().saturating_add(section.size())))
             .collect();
-        Self::from_symbols(symbols, &section_ends)
+        Ok(Self::from_symbols(symbols, &section_ends))
     }
 
     fn from_symbols(

@@ -5,6 +5,10 @@
 //! the same list, they read it again and again, so that a file of a megabyte can take hours. No compiler
 //! writes such a file. So the work that the readers would do is counted here first, and may be a
 //! multiple of the file's size only.
+//!
+//! Not counted are the lengths of functions' names, where many functions share a long one, and units that
+//! claim the same addresses: they cost each function and each address asked for the time that it takes to
+//! look through the name, or the units.
 
 use std::collections::HashSet;
 
@@ -58,17 +62,26 @@ impl Budget {
     }
 }
 
-/// Whether reading all of `dwarf` is bounded; its supplementary file is vetted on its own.
+/// What is read of a file's units.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// Code: functions and lines.
+    Code,
+    /// Entries that other files refer to, one at a time.
+    Shared,
+}
+
+/// Whether reading `dwarf` is bounded; its supplementary file is vetted on its own.
 ///
 /// It leaves those tables of abbreviations in `dwarf`'s cache that several units use.
 ///
 /// # Errors
 /// The reason, for a message.
-pub(crate) fn vet(dwarf: &mut Dwarf) -> Result<(), String> {
+pub(crate) fn vet(dwarf: &mut Dwarf, usage: Use) -> Result<(), String> {
     let mut budget = budget(dwarf);
     vet_abbreviations(dwarf, &mut budget)?;
     dwarf.populate_abbreviations_cache(AbbreviationsCacheStrategy::Duplicates);
-    vet_units(dwarf, &mut budget)?;
+    vet_units(dwarf, usage, &mut budget)?;
     Ok(())
 }
 
@@ -86,7 +99,7 @@ fn budget(dwarf: &Dwarf) -> Budget {
     Budget(steps.saturating_add(FREE_STEPS))
 }
 
-fn vet_units(dwarf: &Dwarf, budget: &mut Budget) -> Result<(), Unfit> {
+fn vet_units(dwarf: &Dwarf, usage: Use, budget: &mut Budget) -> Result<(), Unfit> {
     let mut headers = dwarf.units();
     while let Some(header) = headers.next()? {
         let kind = header.type_();
@@ -96,7 +109,14 @@ fn vet_units(dwarf: &Dwarf, budget: &mut Budget) -> Result<(), Unfit> {
         // What ends the reading of a unit here ends it there.
         let Ok(unit) = dwarf.unit(header) else { continue };
         let unit = unit.unit_ref(dwarf);
-        vet_lines(unit, kind, budget)?;
+        if let Some(program) = &unit.line_program {
+            budget.spend(program.header().header_length())?;
+        }
+        if usage == Use::Shared || kind == UnitType::Partial {
+            // Has no code, so that its lines and functions are never asked for.
+            continue;
+        }
+        vet_lines(unit, budget)?;
         match vet_entries(unit, budget) {
             Ok(()) | Err(Unfit::Broken(_)) => {}
             Err(reason) => return Err(reason),
@@ -142,18 +162,9 @@ fn vet_table(mut table: Bytes, budget: &mut Budget) -> Result<(), Unfit> {
 }
 
 /// Units may share a line table, and its files a long path.
-fn vet_lines<'data>(
-    unit: gimli::UnitRef<Bytes<'data>>,
-    kind: UnitType<usize>,
-    budget: &mut Budget,
-) -> Result<(), Unfit> {
+fn vet_lines<'data>(unit: gimli::UnitRef<Bytes<'data>>, budget: &mut Budget) -> Result<(), Unfit> {
     let Some(program) = &unit.line_program else { return Ok(()) };
     let header = program.header();
-    budget.spend(header.header_length())?;
-    if kind == UnitType::Partial {
-        // Has no code, so that its lines are never asked for.
-        return Ok(());
-    }
     budget.spend(header.raw_program_buf().len())?;
     let length = |text: Option<AttributeValue<Bytes<'data>>>| {
         text.and_then(|text| unit.attr_string(text).ok()).map_or(0, |text| text.len())

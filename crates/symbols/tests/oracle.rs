@@ -92,6 +92,22 @@ fn c() {
 }
 
 #[test]
+fn c_for_32_bits_and_in_big_endian() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("program");
+    for (prefix, kind) in
+        [(RISCV, "-march=rv32imac -mabi=ilp32 -Wl,-melf32lriscv"), (AARCH64, "-mbig-endian")]
+    {
+        for dwarf in ["-gdwarf-4", "-gdwarf-5"] {
+            let mut flags = vec!["-O2", "-g", dwarf, "-nostdlib", "-static"];
+            flags.extend(kind.split(' '));
+            compile(&format!("{prefix}gcc"), &["shared.c"], &flags, &file);
+            compare(prefix, &file);
+        }
+    }
+}
+
+#[test]
 fn cpp() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("program");

@@ -81,7 +81,8 @@ pub fn oracle(prefix: &str, file: &Path, addresses: &[u64]) -> BTreeMap<u64, Vec
         .spawn()
         .expect("addr2line of the binutils");
     let mut stdin = child.stdin.take().unwrap();
-    let lines: String = addresses.iter().map(|address| format!("{address:#x}\n")).collect();
+    let lines: Vec<_> = addresses.iter().map(|address| format!("{address:#x}\n")).collect();
+    let lines = lines.concat();
     let writer =
         std::thread::spawn(move || std::io::Write::write_all(&mut stdin, lines.as_bytes()));
     let output = child.wait_with_output().unwrap();
