@@ -133,16 +133,20 @@ pub struct Places<'a> {
 }
 
 impl Places<'_> {
-    /// Where `instruction` comes from.
-    pub fn of(&mut self, instruction: &'static Instruction) -> Arc<Location> {
+    /// Where `instruction` comes from, and its address in that file, if it is known.
+    pub fn of(&mut self, instruction: &'static Instruction) -> (Arc<Location>, Option<u64>) {
         let Self { symbols, images, mapped, .. } = self;
         let vaddr = instruction.vaddr;
         let from_program =
             mapped.mapping_of(instruction).and_then(|mapping| symbols.in_mapping(mapping, vaddr));
         let found = from_program
             .or_else(|| images.iter().find_map(|image| symbols.in_elf(image, vaddr)))
-            .unwrap_or_default();
-        if found.frames.is_empty() { self.as_qemu_says(instruction, found) } else { found }
+            .map(|found| (found.location, found.object_address));
+        let (location, object_address) = found.unwrap_or_default();
+        if location.frames.is_empty() {
+            return (self.as_qemu_says(instruction, location), object_address);
+        }
+        (location, object_address)
     }
 
     /// `found`, with QEMU's symbol if there is one.

@@ -107,12 +107,16 @@ impl Sources<'_> {
         counted.sort_unstable_by_key(|(instruction, _)| {
             (instruction.vaddr, instruction.identity.code)
         });
-        let instructions = counted.into_iter().map(|(instruction, counts)| ProfiledInstruction {
-            vaddr: instruction.vaddr,
-            code: instruction.identity.code,
-            disassembly: texts.text(instruction),
-            location: places.of(instruction),
-            counts,
+        let instructions = counted.into_iter().map(|(instruction, counts)| {
+            let (location, object_address) = places.of(instruction);
+            ProfiledInstruction {
+                vaddr: instruction.vaddr,
+                object_address,
+                code: instruction.identity.code,
+                disassembly: texts.text(instruction),
+                location,
+                counts,
+            }
         });
         let instructions = instructions.collect();
         Profile { run, cores: counts.cores, detail: self.config.detail, instructions }

@@ -43,7 +43,9 @@ impl Display for Callgrind<'_> {
             previous = Some(place);
             let costs = costs(events);
             let written = costs.iter().rposition(|&cost| cost > 0).map_or(1, |last| last + 1);
-            writeln!(out, "{:#x} {} {}", instruction.vaddr, place.line, spaced(&costs[..written]))?;
+            // Whoever shows machine code reads it from the file.
+            let address = instruction.object_address.unwrap_or(instruction.vaddr);
+            writeln!(out, "{address:#x} {} {}", place.line, spaced(&costs[..written]))?;
         }
         writeln!(out, "\ntotals: {total}")
     }

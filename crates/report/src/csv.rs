@@ -11,8 +11,17 @@ use ::csv::{Terminator, Writer, WriterBuilder};
 use crate::{Events, FullProfile, Profile, ProfiledInstruction, hex};
 
 /// The columns that every file begins with.
-const PLACE: [&str; 8] =
-    ["address", "bytes", "disassembly", "function", "inlined_into", "file", "line", "object"];
+const PLACE: [&str; 9] = [
+    "address",
+    "bytes",
+    "disassembly",
+    "function",
+    "inlined_into",
+    "file",
+    "line",
+    "object",
+    "object_address",
+];
 
 /// The columns that follow where executions, loads and stores were counted.
 const EXECUTED: [&str; 5] = ["executions", "reads", "read_misses", "writes", "write_misses"];
@@ -56,6 +65,7 @@ fn place(instruction: &ProfiledInstruction) -> [String; PLACE.len()] {
         text(line.file.as_deref()),
         line.line.map(|line| line.to_string()).unwrap_or_default(),
         text(line.function.object.as_deref()),
+        instruction.object_address.map(hex::address).unwrap_or_default(),
     ]
 }
 

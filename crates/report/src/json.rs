@@ -131,6 +131,7 @@ struct Instruction<'a> {
     bytes: String,
     disassembly: &'a str,
     object: Option<&'a str>,
+    object_address: Option<String>,
     frames: Vec<FrameView<'a>>,
     #[serde(flatten)]
     counts: Counts,
@@ -309,6 +310,7 @@ impl<'a> Instruction<'a> {
             bytes: hex::bytes(&instruction.code),
             disassembly: &instruction.disassembly,
             object: instruction.location.object.as_deref(),
+            object_address: instruction.object_address.map(hex::address),
             frames: instruction.location.frames.iter().map(FrameView::of).collect(),
             counts: Counts::of(instruction.counts, detail),
         }

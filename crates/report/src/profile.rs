@@ -72,6 +72,8 @@ pub struct SetMisses {
 pub struct ProfiledInstruction {
     /// Its virtual address.
     pub vaddr: u64,
+    /// Its address in the ELF file, as that was linked, if it is from one and that is known.
+    pub object_address: Option<u64>,
     /// Its bytes.
     pub code: Code,
     /// As text. Any text: the guest wrote the bytes behind it.

@@ -66,6 +66,7 @@ pub(crate) fn profile() -> Profile {
     let instruction =
         |vaddr, code: &[u8], text: &str, location: &Arc<Location>, counts| ProfiledInstruction {
             vaddr,
+            object_address: location.object.is_some().then_some(vaddr & 0xf_ffff),
             code: Code::new(code),
             disassembly: text.to_owned(),
             location: Arc::clone(location),

@@ -68,6 +68,15 @@ pub struct LoadedElf {
     pub bias: u64,
 }
 
+/// Where an instruction comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The file, the functions and lines.
+    pub location: Arc<Location>,
+    /// Its address as the file was linked, if the file says that.
+    pub object_address: Option<u64>,
+}
+
 /// A file that could not be used, or only in part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
@@ -107,20 +116,20 @@ impl<'files> Symbols<'files> {
     /// Where the instruction at `address` comes from; `None` if it is not in the mapping.
     ///
     /// In it, the file at least is known.
-    pub fn in_mapping(&mut self, mapping: &Mapping, address: u64) -> Option<Arc<Location>> {
+    pub fn in_mapping(&mut self, mapping: &Mapping, address: u64) -> Option<Found> {
         if !(mapping.start..mapping.end).contains(&address) {
             return None;
         }
         let offset = mapping.file_offset.checked_add(address - mapping.start);
         let object = self.object(&mapping.path);
         let linked = offset.and_then(|offset| object.elf()?.address_of(offset));
-        Some(self.locate(linked))
+        Some(Found { location: self.locate(linked), object_address: linked })
     }
 
     /// Where the instruction at `address` comes from; `None` if it is not in the file's code.
-    pub fn in_elf(&mut self, elf: &LoadedElf, address: u64) -> Option<Arc<Location>> {
+    pub fn in_elf(&mut self, elf: &LoadedElf, address: u64) -> Option<Found> {
         let linked = self.object(&elf.path).elf()?.without_bias(address, elf.bias)?;
-        Some(self.locate(Some(linked)))
+        Some(Found { location: self.locate(Some(linked)), object_address: Some(linked) })
     }
 
     /// What could not be used so far: for each file the first reason.

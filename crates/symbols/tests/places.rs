@@ -127,6 +127,7 @@ fn functions_are_found_where_the_kernel_mapped_them() {
             let found: Vec<_> = mappings
                 .iter()
                 .filter_map(|(mapping, _)| symbols.in_mapping(mapping, address))
+                .map(|found| found.location)
                 .collect();
             let [location] = &found[..] else { panic!("{flags}: {found:?}") };
             // The program of a fixed address names its own entry for the library's function.
@@ -156,13 +157,13 @@ fn a_mapping_may_begin_and_end_anywhere_in_a_segment() {
             let path = program.file.clone();
             let mapping = Mapping { start, end: start + (to - from), file_offset: from, path };
             let address = 0x7f00_0000_0000 + function;
-            assert_eq!(plain(&symbols.in_mapping(&mapping, address).unwrap()), *frames);
+            assert_eq!(plain(&symbols.in_mapping(&mapping, address).unwrap().location), *frames);
             assert_eq!(symbols.in_mapping(&mapping, mapping.end), None);
             assert_eq!(symbols.in_mapping(&mapping, mapping.start - 1), None);
         }
         let path = program.file.clone();
         let beyond = Mapping { start: 0, end: u64::MAX, file_offset: 1 << 40, path };
-        let location = symbols.in_mapping(&beyond, u64::MAX - 1).unwrap();
+        let location = symbols.in_mapping(&beyond, u64::MAX - 1).unwrap().location;
         assert_eq!(
             (location.object.as_deref(), &location.frames[..]),
             (program.file.to_str(), &[][..])
@@ -179,7 +180,9 @@ fn a_loaded_file_has_the_addresses_of_its_code_plus_a_bias() {
     let (_, frames) = program.frames.iter().find(|(at, _)| *at == function).unwrap();
     for bias in [0, 0x1000, 0xffff_ffff_8000_0000] {
         let elf = LoadedElf { path: program.file.clone(), bias };
-        let location = symbols.in_elf(&elf, function.wrapping_add(bias)).unwrap();
+        let found = symbols.in_elf(&elf, function.wrapping_add(bias)).unwrap();
+        assert_eq!(found.object_address, Some(function));
+        let location = found.location;
         assert_eq!(plain(&location), *frames);
         assert_eq!(symbols.in_elf(&elf, function.wrapping_add(bias) ^ (1 << 40)), None);
         // Data is no code.
@@ -368,7 +371,7 @@ fn what_cannot_be_read_is_a_warning_once() {
         let path = path(name);
         let mapping = Mapping { start: 0, end: 9, file_offset: 0, path: path.clone() };
         for address in 0..2 {
-            let location = symbols.in_mapping(&mapping, address).unwrap();
+            let location = symbols.in_mapping(&mapping, address).unwrap().location;
             assert_eq!(location.object.as_deref(), path.to_str());
             assert_eq!(location.frames, []);
             assert_eq!(symbols.in_elf(&LoadedElf { path: path.clone(), bias: 0 }, address), None);

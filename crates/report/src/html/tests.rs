@@ -320,6 +320,7 @@ fn large_profile(cores: usize, sets: usize) -> Profile {
             };
             ProfiledInstruction {
                 vaddr: u64::from(number) * 4,
+                object_address: None,
                 disassembly: "<&>".repeat(120),
                 location: Arc::new(Location { object: None, frames: vec![frame] }),
                 ..template.clone()

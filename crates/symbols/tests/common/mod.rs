@@ -133,7 +133,8 @@ pub fn frames_at(symbols: &mut Symbols, file: &Path, address: u64) -> Vec<PlainF
     let elf = LoadedElf { path: file.to_owned(), bias: 0 };
     let location = symbols
         .in_elf(&elf, address)
-        .unwrap_or_else(|| panic!("{address:#x} is not in {}", file.display()));
+        .unwrap_or_else(|| panic!("{address:#x} is not in {}", file.display()))
+        .location;
     assert_eq!(location.object.as_deref(), file.to_str());
     plain(&location)
 }
