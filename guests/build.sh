@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Build one guest program, when its source is newer than the last build, and
-# print the path of the executable.
+# Build one guest program, when its source is newer than the last build or was
+# elsewhere, and print the path of the executable.
 #
 #   guests/build.sh ARCH NAME        guests/NAME.c, static, for user-mode QEMU
 #   guests/build.sh ARCH bare/NAME   guests/bare/NAME.c, bare metal, for `-M virt`
@@ -61,8 +61,12 @@ cache=${LIBCACHE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/libcache}
 target=$cache/guests/$arch/$name
 mkdir -p "$(dirname "$target")"
 
+# Where the source of this build was: its debug information names it. Another checkout builds anew.
+origin=$target.origin
+
 up_to_date() {
     local input
+    [[ -f $origin && $(<"$origin") == "$PWD" ]] || return 1
     for input in "${inputs[@]}"; do
         [[ $target -nt $input ]] || return 1
     done
@@ -76,5 +80,6 @@ if ! up_to_date; then
     trap 'rm -f "$partial"' EXIT
     "$compiler" "${flags[@]}" -o "$partial" "${objects[@]}" >&2
     mv -f "$partial" "$target"
+    printf '%s\n' "$PWD" >"$origin"
 fi
 printf '%s\n' "$target"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# demo.sh: builds the plugin, compiles a small riscv64 guest, runs it under QEMU with the plugin and explains the tables.
+# demo.sh: builds the plugin, compiles a small riscv64 guest, runs it under QEMU with the plugin, explains the tables and
+# says where the page for a browser is.
 # Installs, with apt, what is missing. The guest is a program for qemu-riscv64; where that cannot load plugins, it is
 # the same computation on bare metal, under qemu-system-riscv64. No package is ever removed for it: where the system's
 # own cannot be installed, that QEMU comes from qemu.sh.
@@ -74,8 +75,14 @@ target=$(cargo metadata --format-version 1 --no-deps --manifest-path "$root/Carg
     sed -nE 's/.*"target_directory":"([^"]*)".*/\1/p')
 plugin=$target/release/libcache.so
 [ -f "$plugin" ] || die "cargo built no $plugin"
+page=$target/demo/matrix.html
+mkdir -p "${page%/*}"
 # From the current directory, if it is below.
 plugin_shown=${plugin/#"$PWD"\//./}
+page_shown=${page/#"$PWD"\//./}
+# In an option a comma is written twice.
+options="limit=6,html=${page//,/,,}"
+options_shown="limit=6,html=${page_shown//,/,,}"
 
 report=$(mktemp)
 trap 'rm -f "$report"' EXIT
@@ -84,8 +91,8 @@ if takes_plugins qemu-riscv64; then
     heading "compiling guests/matrix.c"
     guest=$("$root/guests/build.sh" riscv64 matrix)
     printf '%s\n' "$guest"
-    shown="qemu-riscv64 -plugin $plugin_shown,limit=6 matrix"
-    run qemu-riscv64 -plugin "$plugin,limit=6" "$guest"
+    shown="qemu-riscv64 -plugin $plugin_shown,$options_shown matrix"
+    run qemu-riscv64 -plugin "$plugin,$options" "$guest"
 else
     heading "the installed qemu-riscv64 cannot load plugins: a machine instead"
     qemu='qemu-system-riscv64'
@@ -98,8 +105,8 @@ else
     guest=$("$root/guests/build.sh" riscv64 bare/matrix)
     printf '%s\n' "$guest"
     shown="qemu-system-riscv64 -M virt -bios none -nographic \\
-        -plugin $plugin_shown,limit=6 -kernel bare/matrix"
-    run "$qemu" -M virt -bios none -nographic -plugin "$plugin,limit=6" -kernel "$guest"
+        -plugin $plugin_shown,$options_shown,elf=bare/matrix -kernel bare/matrix"
+    run "$qemu" -M virt -bios none -nographic -plugin "$plugin,$options,elf=${guest//,/,,}" -kernel "$guest"
 fi
 
 rows=$(misses_of row_order)
@@ -116,3 +123,6 @@ Both functions compute the same product: the loop of row_order walks along a
 row and misses once for each line of 8 numbers, $rows times, and that of
 column_order walks down a column and misses at every number, $columns times.
 TEXT
+[ -s "$page" ] || die "the plugin wrote no $page"
+heading "the same with source lines, for a browser"
+printf '%s\n' "$page_shown"
