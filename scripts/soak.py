@@ -8,6 +8,7 @@ Checked of every run:
   - Where a run ends by itself and its accesses do not depend on timing, QEMU's own C plugin is often loaded
     beside ours and must have counted the same. Where that one crashes, the run is repeated without it.
   - A wrong option is refused with status 1 and one line of ours, before the guest runs.
+  - Files in other formats are whole, whatever ended the run; the JSON's counts add up to the table's.
   - Nothing hangs.
 
 Case number I of seed S is always the same run, up to the moment at which a signal arrives. Every failure shows
@@ -209,6 +210,7 @@ class Case:
     cores: int = 1
     limit: int = 32
     options: list = field(default_factory=list)  # of both plugins
+    extra: list = field(default_factory=list)  # of ours
     destination: str = "stderr"
     is_bad: bool = False
     with_reference: bool = False
@@ -313,6 +315,11 @@ def pick_options(rng, case):
         case.limit = rng.randint(0, 50)
         case.options.append(f"limit={case.limit}")
     rng.shuffle(case.options)
+    if rng.random() < 0.3:
+        formats = rng.sample(("json", "csv", "callgrind", "cachegrind", "html"), rng.randint(1, 3))
+        case.extra += [f"{format}=profile.%p.{format}" for format in formats]
+        case.extra += ["profile=on"] * (rng.random() < 0.5)
+        case.kind = f"{case.kind}, files"
     # One file each where several processes may report at the same time.
     if case.processes > 1:
         case.destination = "%p" if case.signal else rng.choice(("%p", "stderr", "auto"))
@@ -358,7 +365,7 @@ def pick(rng):
         return case
     pick_end(rng, case)
     pick_options(rng, case)
-    case.with_reference = case.deterministic and case.kind.endswith("natural") and rng.random() < 0.6
+    case.with_reference = case.deterministic and ", natural" in case.kind and rng.random() < 0.6
     case.reference_first = rng.random() < 0.5
     # The reference has the log for itself.
     if case.with_reference and case.destination in ("log", "auto"):
@@ -388,7 +395,7 @@ class Done:
 def command_line(case, artifacts):
     binary = f"qemu-system-{case.arch}" if case.is_system else f"qemu-{case.arch}"
     command = [artifacts.qemu[case.version] / "bin" / binary]
-    ours = [artifacts.plugin, *case.options]
+    ours = [artifacts.plugin, *case.options, *case.extra]
     ours += {"file": ["out=report"], "%p": ["out=report.%p"], "stderr": ["out=stderr"], "log": [], "auto": []}[
         case.destination]
     plugins = [["-plugin", ",".join(map(str, ours))]]
@@ -605,6 +612,40 @@ def check_reports(case, done):
     return must, may, len(reports), ours
 
 
+def check_files(case, done, ours):
+    """Checks the files beside the report: each is whole, whatever has ended the run, and all are there."""
+    killed = done.status == -signal.SIGKILL
+    for name, text in done.files.items():
+        if name.startswith(".libcache-") and not killed:
+            raise Wrong(f"{name} is left behind")
+        if name.startswith("profile.") and name.endswith(".json"):
+            check_json(case, text)
+    for option in case.extra:
+        name = option.partition("=")[2].replace("%p", str(done.pid))
+        if name.startswith("profile.") and f"report.{done.pid}" in done.files and not killed and not done.files.get(name):
+            raise Wrong(f"no {name}, or an empty one")
+    mine = done.files.get(f"profile.{done.pid}.json")
+    if mine and ours and case.is_still:
+        cores = json.loads(mine)["cores"]
+        counts = [(core["data"]["accesses"], core["data"]["misses"], core["instruction"]["accesses"],
+                   core["instruction"]["misses"]) for core in cores]
+        table = [(core.accesses, core.misses, core.fetches, core.fetch_misses) for core in ours.cores]
+        if counts != table:
+            raise Wrong(f"the JSON counts {counts}, the table {table}")
+
+
+def check_json(case, text):
+    profile = json.loads(text)
+    if case.is_still and profile["detail"] == "full":
+        total, rows = profile["total"], profile["instructions"]
+        sums = {name: sum(row[name] for row in rows)
+                for name in ("executions", "reads", "writes", "data_misses", "fetch_misses")}
+        if (sums["reads"] + sums["writes"], sums["data_misses"]) != (total["data"]["accesses"], total["data"]["misses"]) \
+                or (sums["executions"], sums["fetch_misses"]) != tuple(total["instruction"][name]
+                                                                       for name in ("accesses", "misses")):
+            raise Wrong(f"the instructions' sums {sums} are not the cores' {total}")
+
+
 def compare(case, done, ours):
     """Compares with the reference, which reports to the log; children report before their parent."""
     log = done.files.get("qemu.log")
@@ -638,6 +679,7 @@ def attempt(case, artifacts):
                 return counted, None
             check_end(case, done)
             must, may, arrived, ours = check_reports(case, done)
+            check_files(case, done, ours)
             counted["hit"] += bool(done.sent)
             counted.update({"due": must, "allowed": may - must, "arrived": arrived})
             if case.with_reference:
