@@ -109,6 +109,7 @@ class Guest:
     compares_reference: bool = True  # with a row in the table of times
     long_reference: bool = False  # left out by --quick
     measures_memory: bool = False
+    measures_options: bool = False  # what the outputs of OPTIONS cost, on the first of the versions
     native: str = None  # the name in the cachegrind table
 
     @property
@@ -124,21 +125,27 @@ BOOT_BAR = Bar(5.5, 1.25)
 GUESTS = (
     Guest("matrix", "guests/matrix.c, 256 × 256", USER, Bar(6, 1.0), native="matrix"),
     Guest("python", "CPython: a dict of 60,000 floats, sorted", USER, Bar(5, 1.05), measures_memory=True,
-          native="python"),
+          measures_options=True, native="python"),
     # The option exists in user mode since QEMU 10.0; 1 MiB of translated code makes QEMU flush often.
     Guest("python-tb-size-1", "the same with -tb-size 1", ("10.2",), qemu_options=("-tb-size", "1"),
           compares_reference=False, measures_memory=True),
     Guest("sqlite", "SQLite: 120,000 inserts, an index, scans", USER, Bar(7, 0.75), long_reference=True,
-          measures_memory=True, native="sqlite"),
+          measures_memory=True, measures_options=True, native="sqlite"),
     Guest("xz-t1", "xz -1 -T1, 4 MB", USER, long_reference=True, native="xz-t1"),
     Guest("xz-t2-cores-1", "xz -1 -T2, 4 MB in blocks of 1 MiB, cores=1", USER, XZ_BAR, long_reference=True,
-          native="xz-t2"),
+          measures_options=True, native="xz-t2"),
     Guest("xz-t2-cores-2", "the same, cores=2", USER, XZ_BAR, options=",cores=2", long_reference=True),
     Guest("boot-x86_64", "Debian's cloud kernel and busybox, boot to power-off", SYSTEM, BOOT_BAR,
           long_reference=True, measures_memory=True),
     Guest("boot-riscv64", "Debian's kernel and busybox, boot to power-off", SYSTEM, BOOT_BAR,
-          long_reference=True, measures_memory=True),
+          long_reference=True, measures_memory=True, measures_options=True),
 )
+
+# What is measured beside the table alone; FILE is a file for that.
+OPTIONS = ("profile=on", "by=function", "json=FILE", "json=FILE,profile=on", "csv=FILE,profile=on", "callgrind=FILE",
+           "cachegrind=FILE", "html=FILE")
+# At most that much more time with all counts of every instruction.
+OPTIONS_BAR = 2
 
 
 def say(text):
@@ -283,13 +290,15 @@ class Bench:
         return [directory / "xz", *XZ_TWO_THREADS, self.xz_input]
 
     def command(self, guest, version, variant):
-        """The command line of `guest` under `variant` of QEMU `version`."""
+        """The command line of `guest` under `variant` of QEMU `version`, which may be one of OPTIONS."""
+        more = f",{variant.replace('FILE', str(self.scratch / 'output'))}" if variant in OPTIONS else ""
+        variant = "ours" if more else variant
         plugin = {"plain": [], "floor": ["-plugin", self.floor[version]],
                   # It prints nowhere but to QEMU's log.
                   "reference": ["-d", "plugin", "-D", self.scratch / "report",
                                 "-plugin", f"{self.reference[version]}{guest.options}"],
                   # A file, since xz closes stderr, which in user mode is also QEMU's.
-                  "ours": ["-plugin", f"{self.ours},out={self.scratch / 'report'}{guest.options}"],
+                  "ours": ["-plugin", f"{self.ours},out={self.scratch / 'report'}{guest.options}{more}"],
                   "distinct": ["-plugin", f"{self.distinct[version]},out={self.scratch / 'report'}"]}[variant]
         programs = self.qemu[version] / "bin"
         if guest.is_system:
@@ -311,7 +320,7 @@ class Bench:
             raise Failure(f"{where}: the guest printed nothing")
         if not guest.is_system and expected is not None and out != expected:
             raise Failure(f"{where}: the guest printed something else than under plain QEMU")
-        if variant in ("reference", "ours") and not (report.exists() and b"core #" in report.read_bytes()):
+        if variant in ("reference", "ours", *OPTIONS) and not (report.exists() and b"core #" in report.read_bytes()):
             raise Failure(f"{where}: no report")
         return measurement, out
 
@@ -344,6 +353,22 @@ class Bench:
                 row.distinct, row.translated = map(int, (self.scratch / "report").read_text().split())
             except (OSError, ValueError) as error:
                 raise Failure(f"{guest.name} on QEMU {version}: no count of instructions: {error}") from error
+        return row
+
+    def options(self, guest):
+        """All turns of one guest with each of OPTIONS."""
+        version = next(version for other, version in self.rows if other == guest)
+        _, expected = self.run(guest, version, "plain")
+        row = Row(guest, version, {variant: [] for variant in ("ours", *OPTIONS)})
+        for turn in range(self.runs):
+            for variant, done in row.runs.items():
+                output = self.scratch / "output"
+                output.unlink(missing_ok=True)
+                measurement, _ = self.run(guest, version, variant, expected)
+                if "FILE" in variant and not (output.exists() and output.stat().st_size):
+                    raise Failure(f"{guest.name} on QEMU {version}, {variant}: no file")
+                done.append(measurement)
+                say(f"  {guest.name} {version} {turn + 1}/{self.runs} {variant:20} cpu {measurement.cpu:7.2f} s")
         return row
 
     def landmark(self, guest):
@@ -413,7 +438,7 @@ def ratio_text(values, digits):
 
 
 def markdown(header, rows):
-    right = {name for name in header if name not in ("guest", "program", "bar", "", "version")}
+    right = {name for name in header if name not in ("guest", "program", "option", "bar", "", "version")}
     lines = ["| " + " | ".join(header) + " |",
              "|" + "|".join("---:" if name in right else "---" for name in header) + "|"]
     lines += ["| " + " | ".join(row) + " |" for row in rows]
@@ -472,6 +497,17 @@ def growth(rows):
             f"{'(met)' if over[1] <= over[0] else '**missed**'}."]
 
 
+def options_table(rows):
+    body = []
+    for variant in OPTIONS:
+        ratios = [row.ratios(variant, "ours", "cpu") for row in rows]
+        worst = max(statistics.median(ratio) for ratio in ratios)
+        verdict = "met" if worst <= OPTIONS_BAR else "**missed**"
+        body.append([f"`{variant}`", *(ratio_text(ratio, 2) for ratio in ratios),
+                     *((f"≤ {OPTIONS_BAR}", verdict) if variant == "profile=on" else ("–", "–"))])
+    return markdown(["option", *(f"{row.guest.name}, {row.version}" for row in rows), "bar", ""], body)
+
+
 def landmark_table(landmarks):
     body = []
     for landmark in landmarks:
@@ -506,7 +542,7 @@ def machine(bench):
     return lines
 
 
-def report(bench, command, rows, landmarks, description):
+def report(bench, command, rows, costs, landmarks, description):
     timed = [row for row in rows if row.guest.compares_reference]
     turns = "one turn" if bench.runs == 1 else (
         f"medians of {bench.runs} turns; ratios are taken in each turn, in brackets their range")
@@ -532,6 +568,11 @@ def report(bench, command, rows, landmarks, description):
                   "number of addresses at which an instruction was translated. \"Translated\" counts each "
                   "retranslation. The floor's memory is QEMU's own price of the callbacks.",
                   memory_table(measured), *growth(measured)]
+    if costs:
+        parts += ["## Options",
+                  "CPU time with an option ÷ that of the table alone, in turn with it. What a file takes to write is "
+                  "in it, which in runs as short as these weighs much.",
+                  options_table(costs)]
     if landmarks:
         parts += ["## Landmark: cachegrind",
                   "The host's own builds of the programs, natively and under cachegrind with the same two caches; "
@@ -600,11 +641,13 @@ def main():
         bench = Bench(Path(scratch), guests, versions, 1 if options.quick else options.n or 3, options.quick)
         description = machine(bench)
         rows = [bench.row(guest, version) for guest, version in bench.rows]
+        costs = [bench.options(guest) for guest in dict.fromkeys(guest for guest, _ in bench.rows)
+                 if guest.measures_options]
         landmarks = [bench.landmark(guest) for guest in dict.fromkeys(guest for guest, _ in bench.rows)
                      if guest.native]
         description.append(f"Load (1 minute average) before: {load_before:.1f}, after: {os.getloadavg()[0]:.1f}; "
                            f"took {(time.monotonic() - start) / 60:.1f} min")
-        text = report(bench, " ".join(["benches/bench.py", *sys.argv[1:]]), rows, landmarks, description)
+        text = report(bench, " ".join(["benches/bench.py", *sys.argv[1:]]), rows, costs, landmarks, description)
     print(text, end="")
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
