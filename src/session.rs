@@ -9,7 +9,8 @@ use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context, anyhow};
 use cachesim::options::{
-    self, Config, Detail, ElfImage, Format, GuestMode, Host, PolicyKind, Request, Subject,
+    self, Config, Detail, ElfImage, Format, GuestMode, Host, PathTemplate, PolicyKind, Request,
+    Subject,
 };
 use cachesim::policy::{Fifo, Lru, Random};
 use isa::Isa;
@@ -35,6 +36,7 @@ use crate::places::{MappedFiles, Places};
 use crate::profiling::SharingInFull;
 use crate::snapshot::Sources;
 use crate::syscalls;
+use crate::threads;
 use crate::vcpu::{Machine, Machines, Simulator, expect_several, several_expected};
 #[cfg(target_os = "linux")]
 use crate::{fatal, forks, handover, signals};
@@ -166,33 +168,49 @@ impl Session {
 
     /// Takes what has been counted: the report for `write_report`, then what else is asked for, in files.
     fn tell(&self, write_report: impl FnOnce(&str)) {
-        let translator = self.translator.lock();
-        let sources =
-            Sources { config: &self.config, simulator: self.simulator, translator: &translator };
-        let instructions = || table::render(&sources.snapshot());
         if !self.config.needs_locations() {
-            return write_report(&instructions());
+            return write_report(&self.table_of_instructions());
         }
-        let profile = catch_unwind(AssertUnwindSafe(|| self.profile(&sources)));
-        let Ok(profile) = profile else {
-            output::complain("internal error in the profile: only the table follows");
-            return write_report(&instructions());
-        };
-        write_report(&match self.config.by {
-            Subject::Instruction => instructions(),
+        // On a stack of our own: QEMU gives the guest's threads 256 KiB.
+        let texts = threads::run("cache report", REPORT_STACK_BYTES, || self.texts());
+        let texts = texts.unwrap_or_else(|error| {
+            output::complain(&format!("{error:#}: only the table follows"));
+            Texts { report: self.table_of_instructions(), files: Vec::new() }
+        });
+        write_report(&texts.report);
+        for (format, template, text) in texts.files {
+            self.outlet.write_file(format, template, &text);
+        }
+    }
+
+    fn table_of_instructions(&self) -> String {
+        table::render(&self.sources(&self.translator.lock()).snapshot())
+    }
+
+    fn sources<'a>(&'a self, translator: &'a Translator) -> Sources<'a> {
+        Sources { config: &self.config, simulator: self.simulator, translator }
+    }
+
+    /// The report, and the files.
+    fn texts(&self) -> Texts<'_> {
+        let translator = self.translator.lock();
+        let sources = self.sources(&translator);
+        let profile = self.profile(&sources);
+        let report = match self.config.by {
+            Subject::Instruction => table::render(&sources.snapshot()),
             Subject::Function => self.table_by(&profile, By::Function),
             Subject::Line => self.table_by(&profile, By::Line),
-        });
-        for (format, template) in &self.config.files {
+        };
+        let text = |(format, template): &'_ (Format, PathTemplate)| {
             // One that fails shall not take the others with it.
-            match catch_unwind(AssertUnwindSafe(|| render(*format, &profile))) {
-                Ok(text) => self.outlet.write_file(*format, template, &text),
-                Err(_) => output::complain(&format!(
-                    "{}={template}: internal error; it is not written",
-                    format.name()
-                )),
-            }
-        }
+            catch_unwind(AssertUnwindSafe(|| render(*format, &profile))).inspect_err(|_| {
+                let name = format.name();
+                output::complain(&format!("{name}={template}: internal error; it is not written"));
+            })
+        };
+        let files = self.config.files.iter();
+        let files = files.filter_map(|file| Some((file.0, &file.1, text(file).ok()?))).collect();
+        Texts { report, files }
     }
 
     /// Everything, with where the instructions come from.
@@ -255,7 +273,8 @@ impl Session {
     fn tell_progress(&'static self) -> anyhow::Result<()> {
         let Some(interval) = self.config.progress else { return Ok(()) };
         let may_write = |write: &dyn Fn()| {
-            let Some(reported) = self.reported.try_lock() else { return false };
+            // While one is being written the program may still go on: its execve may fail.
+            let Some(reported) = self.reported.try_lock() else { return true };
             if !*reported {
                 write();
             }
@@ -328,6 +347,15 @@ fn loaded_elf(image: &ElfImage) -> anyhow::Result<LoadedElf> {
     let open = || File::open(path).and_then(|_| path::absolute(path));
     Ok(LoadedElf { path: open().with_context(|| format!("elf={path}"))?, bias: *bias })
 }
+
+/// What is written: the report, and each file with its name.
+struct Texts<'a> {
+    report: String,
+    files: Vec<(Format, &'a PathTemplate, String)>,
+}
+
+/// The stack on which reports are made that tell functions and lines: DWARF is a tree.
+const REPORT_STACK_BYTES: usize = 16 << 20;
 
 /// The longest source that is shown.
 const MAX_SOURCE_BYTES: u64 = 8 << 20;

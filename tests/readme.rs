@@ -95,6 +95,11 @@ fn the_options_of_all_examples_are_accepted() {
         .collect();
     assert!(examples.len() >= 4, "few examples: {examples:?}");
     for options in examples {
-        small().plugin(options).succeed();
+        let run = small();
+        std::fs::copy(guest(Arch::Riscv64, "matrix"), run.directory().join("firmware.elf"))
+            .expect("a file for elf=");
+        let finished = run.plugin(options).succeed();
+        // What it says of the files that it cannot use.
+        assert!(!finished.stderr.contains("cache: "), "{}", finished.describe());
     }
 }
