@@ -135,6 +135,15 @@ impl Run {
         self.qemu_args(["-d", "plugin", "-D", LOG])
     }
 
+    /// The command, for a shell.
+    pub fn command_line(&self) -> String {
+        let words = [self.executable.as_os_str()].into_iter();
+        let words = words.chain(self.qemu_args.iter().map(OsString::as_os_str));
+        let words = words.chain(self.program.iter().map(OsString::as_os_str));
+        let words: Vec<_> = words.map(|word| format!("'{}'", word.to_string_lossy())).collect();
+        words.join(" ")
+    }
+
     /// Runs QEMU to its end.
     ///
     /// # Panics
