@@ -27,12 +27,48 @@ pub enum Expect {
     Accesses,
 }
 
-/// Runs QEMU to a good end with both plugins and these options; the reports, ours first.
-pub fn both(qemu: &Qemu, run: Run, options: &str) -> (Finished, Report, Report) {
+/// Options of a run under both plugins.
+#[derive(Clone, Copy, Debug)]
+pub struct Options<'a> {
+    /// What both of them know.
+    pub both: &'a str,
+    /// What libcache alone knows.
+    pub ours: &'a str,
+}
+
+impl<'a> From<&'a str> for Options<'a> {
+    fn from(both: &'a str) -> Self {
+        Self { both, ours: "" }
+    }
+}
+
+impl Options<'_> {
+    fn for_both(self) -> String {
+        joined(self.both, ALL_ROWS)
+    }
+
+    fn for_ours(self) -> String {
+        joined(self.ours, &self.for_both())
+    }
+}
+
+fn joined(options: &str, more: &str) -> String {
     let separator = if options.is_empty() { "" } else { "," };
-    let options = format!("{options}{separator}{ALL_ROWS}");
-    let finished =
-        run.load(&qemu.reference(), &options).plugin_to_file(&options).log_plugins().succeed();
+    format!("{options}{separator}{more}")
+}
+
+/// Runs QEMU to a good end with both plugins and these options; the reports, ours first.
+pub fn both<'a>(
+    qemu: &Qemu,
+    run: Run,
+    options: impl Into<Options<'a>>,
+) -> (Finished, Report, Report) {
+    let options = options.into();
+    let finished = run
+        .load(&qemu.reference(), &options.for_both())
+        .plugin_to_file(&options.for_ours())
+        .log_plugins()
+        .succeed();
     let ours = finished.plugin_report();
     // Forked children report before their parent, to the same log.
     let log = finished.log();
@@ -47,12 +83,13 @@ pub fn both(qemu: &Qemu, run: Run, options: &str) -> (Finished, Report, Report) 
 ///
 /// # Errors
 /// What differs, if not all is equal that should be.
-pub fn try_compare(
+pub fn try_compare<'a>(
     qemu: &Qemu,
     run: Run,
-    options: &str,
+    options: impl Into<Options<'a>>,
     expect: Expect,
 ) -> Result<(Finished, Report), String> {
+    let options = options.into();
     let (finished, ours, reference) = both(qemu, run, options);
     match difference(&ours, &reference, expect) {
         None => Ok((finished, ours)),
@@ -71,7 +108,12 @@ pub fn try_compare(
 ///
 /// # Panics
 /// With what differs, if not all is equal that should be.
-pub fn compare(qemu: &Qemu, run: Run, options: &str, expect: Expect) -> (Finished, Report) {
+pub fn compare<'a>(
+    qemu: &Qemu,
+    run: Run,
+    options: impl Into<Options<'a>>,
+    expect: Expect,
+) -> (Finished, Report) {
     try_compare(qemu, run, options, expect).unwrap_or_else(|difference| panic!("{difference}"))
 }
 
@@ -86,14 +128,15 @@ pub struct Sweep {
 impl Sweep {
     /// Runs QEMU with both plugins and compares their reports; the run and our report if they agree.
     /// `what` names this way.
-    pub fn compare(
+    pub fn compare<'a>(
         &mut self,
         what: &str,
         qemu: &Qemu,
         run: Run,
-        options: &str,
+        options: impl Into<Options<'a>>,
         expect: Expect,
     ) -> Option<(Finished, Report)> {
+        let options = options.into();
         self.runs += 1;
         match try_compare(qemu, run, options, expect) {
             Ok(agreed) => Some(agreed),

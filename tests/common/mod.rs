@@ -13,4 +13,6 @@
 pub mod artifacts;
 pub mod differential;
 pub mod process;
+pub mod profile;
 pub mod report;
+pub mod tools;

@@ -30,6 +30,8 @@ pub struct Run {
     timeout: Duration,
     /// A line of the guest to wait for, and the signal to send then.
     signal: Option<(String, &'static str)>,
+    /// What to do before that.
+    act: Option<Box<dyn FnOnce()>>,
     stdin: &'static str,
     directory: TempDir,
 }
@@ -57,6 +59,7 @@ impl Run {
             environment: Vec::new(),
             timeout: TIMEOUT,
             signal: None,
+            act: None,
             stdin: "",
             directory: tempfile::tempdir().expect("a directory for temporary files"),
         }
@@ -100,6 +103,12 @@ impl Run {
     /// Sends QEMU `signal` once the guest has printed `line`.
     pub fn signal_after(mut self, line: &str, signal: &'static str) -> Self {
         self.signal = Some((line.to_owned(), signal));
+        self
+    }
+
+    /// Acts once the guest has printed the line of [`Run::signal_after`], before the signal is sent.
+    pub fn act_before_signal(mut self, act: impl FnOnce() + 'static) -> Self {
+        self.act = Some(Box::new(act));
         self
     }
 
@@ -181,6 +190,9 @@ impl Run {
                 lines.recv_timeout(deadline.saturating_duration_since(Instant::now()))
             {
                 if heard == *line {
+                    if let Some(act) = self.act {
+                        act();
+                    }
                     kill(signal, &pid.to_string());
                     break;
                 }
