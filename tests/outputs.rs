@@ -32,14 +32,7 @@ fn riscv64(qemu: &Qemu, name: &str, args: &[&str]) -> Run {
 // That it adds up.
 
 /// Compares with the reference and checks the sums; what is counted beside misses changes no number.
-fn check_full(
-    sweep: &mut Sweep,
-    what: &str,
-    qemu: &Qemu,
-    run: Run,
-    options: &str,
-    expect: Expect,
-) {
+fn check_full(sweep: &mut Sweep, what: &str, qemu: &Qemu, run: Run, options: &str, expect: Expect) {
     let options = Options { both: options, ours: FULL };
     if let Some((finished, table)) = sweep.compare(what, qemu, run, options, expect) {
         Profile::of(&finished, "profile.json").check_sums(&table);
@@ -136,7 +129,8 @@ fn without_a_profile_the_misses_add_up_and_are_the_same() {
             assert_eq!(misses.total, full.total, "{arch}");
             let places = |profile: &Profile| -> Vec<_> {
                 let rows = profile.instructions.iter();
-                let missing = rows.filter(|row| row.counts.data_misses + row.counts.fetch_misses > 0);
+                let missing =
+                    rows.filter(|row| row.counts.data_misses + row.counts.fetch_misses > 0);
                 missing
                     .map(|row| {
                         (row.address.clone(), row.counts.data_misses, row.counts.fetch_misses)
@@ -226,7 +220,8 @@ fn the_counts_of_the_matrices_of_every_hart_are_those_of_their_loops() {
             assert_eq!(profile.cores.len(), usize::try_from(harts).expect("few"));
             let harts = u64::from(harts);
             // Of a and b each number, and a sum stored for each row and column.
-            let [_, reads, read_misses, writes, ..] = profile.function("column_order").counts.full();
+            let [_, reads, read_misses, writes, ..] =
+                profile.function("column_order").counts.full();
             assert_eq!((reads, writes), (harts * 2 * N.pow(3), harts * N.pow(2)));
             assert!(read_misses >= harts * N.pow(3), "{read_misses}");
             // a once for each row, then b and c, which is stored too.
@@ -299,7 +294,8 @@ fn every_process_of_a_program_that_forks_writes_its_own_files() {
 #[test]
 fn all_files_are_there_whatever_ends_a_program() {
     for qemu in qemus(Mode::User) {
-        let plugged = |name: &str, args: &[&str]| riscv64(&qemu, name, args).plugin_to_file(ALL_FILES);
+        let plugged =
+            |name: &str, args: &[&str]| riscv64(&qemu, name, args).plugin_to_file(ALL_FILES);
         let replaced = ["ok", "/bin/sh", "-c", "exit 5"];
         for finished in [
             plugged("matrix", &["8"]).succeed(),
@@ -308,7 +304,10 @@ fn all_files_are_there_whatever_ends_a_program() {
             plugged("aborter", &["term"]).finish().expect_signal(15),
             plugged("execer", &replaced).finish().expect_status(5),
             plugged("execer", &["fail", "5"]).succeed(),
-            plugged("spin", &["default", "1"]).signal_after("ready", "TERM").finish().expect_signal(15),
+            plugged("spin", &["default", "1"])
+                .signal_after("ready", "TERM")
+                .finish()
+                .expect_signal(15),
         ] {
             check_files(&finished).check_sums(&finished.plugin_report());
         }
@@ -316,7 +315,10 @@ fn all_files_are_there_whatever_ends_a_program() {
         for finished in [
             plugged("hotexit", &["20", "42", "_exit"]).finish().expect_status(42),
             plugged("hotexit", &["20", "42", "thread"]).finish().expect_status(42),
-            plugged("spin", &["default", "6"]).signal_after("ready", "TERM").finish().expect_signal(15),
+            plugged("spin", &["default", "6"])
+                .signal_after("ready", "TERM")
+                .finish()
+                .expect_signal(15),
         ] {
             check_files(&finished);
         }
@@ -326,7 +328,8 @@ fn all_files_are_there_whatever_ends_a_program() {
 #[test]
 fn all_files_are_there_whatever_ends_a_machine() {
     for qemu in qemus(Mode::System) {
-        let machine = |name: &str, harts| qemu.bare(&bare_guest(name), harts).plugin_to_file(ALL_FILES);
+        let machine =
+            |name: &str, harts| qemu.bare(&bare_guest(name), harts).plugin_to_file(ALL_FILES);
         let finished = machine("jit", 1).succeed();
         check_files(&finished).check_sums(&finished.plugin_report());
         check_files(&machine("semihost", 4).qemu_args(["-semihosting"]).succeed());
@@ -385,11 +388,14 @@ fn a_directory_that_goes_away_is_complained_of_once_for_each_file() {
         let gone = run.directory().join("gone");
         let files = "json=gone/a.json,csv=a.csv,cachegrind=gone/a.cachegrind";
         let at_ready = move || fs::remove_dir(&gone).expect("it is empty");
-        let run = run.plugin_to_file(files).signal_after("ready", "TERM").act_before_signal(at_ready);
+        let run =
+            run.plugin_to_file(files).signal_after("ready", "TERM").act_before_signal(at_ready);
         let finished = run.finish().expect_signal(15);
         let lines: Vec<&str> = finished.stderr.lines().collect();
         let [json, cachegrind] = lines[..] else { panic!("{}", finished.describe()) };
-        for (line, option, name) in [(json, "json", "a.json"), (cachegrind, "cachegrind", "a.cachegrind")] {
+        for (line, option, name) in
+            [(json, "json", "a.json"), (cachegrind, "cachegrind", "a.cachegrind")]
+        {
             assert!(line.starts_with(&format!("cache: {option}=")), "{line}");
             assert!(line.contains(&format!("gone/{name}: ")), "{line}");
             assert!(line.ends_with("; it is not written"), "{line}");

@@ -242,6 +242,11 @@ impl Finished {
         format!("{command}\n{status}\nstdout:\n{stdout}\nstderr:\n{stderr}")
     }
 
+    /// The run's own directory.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
     /// A file that QEMU wrote into its directory, if it did.
     pub fn file(&self, name: &str) -> Option<String> {
         let bytes = std::fs::read(self.directory.path().join(name)).ok()?;

@@ -126,10 +126,11 @@ impl Counts {
 impl Profile {
     /// The JSON in a file of a run.
     pub fn of(finished: &Finished, name: &str) -> Self {
-        let text = finished
-            .file(name)
-            .unwrap_or_else(|| panic!("no {name} in {:?}: {}", finished.files(), finished.describe()));
-        Self::parse(&text).unwrap_or_else(|error| panic!("{name}: {error}: {}", finished.describe()))
+        let text = finished.file(name).unwrap_or_else(|| {
+            panic!("no {name} in {:?}: {}", finished.files(), finished.describe())
+        });
+        Self::parse(&text)
+            .unwrap_or_else(|error| panic!("{name}: {error}: {}", finished.describe()))
     }
 
     /// The JSON in `text`.
@@ -186,7 +187,8 @@ impl Profile {
     fn check_table(&self, table: &Report) {
         let rows = table.cores.iter().filter(|row| row.label != "sum");
         let of_table: Vec<_> = rows.map(|row| (row.data, row.fetch)).collect();
-        let counts = |cache: Cache| report::Counts { accesses: cache.accesses, misses: cache.misses };
+        let counts =
+            |cache: Cache| report::Counts { accesses: cache.accesses, misses: cache.misses };
         let totals = self.cores.iter().map(|core| core.total);
         let ours: Vec<_> =
             totals.map(|total| (counts(total.data), counts(total.instruction))).collect();
@@ -238,9 +240,10 @@ impl Profile {
 
     /// The one row of a function that is not inlined.
     pub fn function(&self, name: &str) -> &Function {
-        let mut found = self.functions.iter().filter(|row| {
-            row.function.as_deref() == Some(name) && row.inlined_into.is_none()
-        });
+        let mut found = self
+            .functions
+            .iter()
+            .filter(|row| row.function.as_deref() == Some(name) && row.inlined_into.is_none());
         let row = found.next().unwrap_or_else(|| panic!("no function {name}"));
         assert_eq!(found.next(), None, "two of {name}");
         row
