@@ -7,7 +7,7 @@ use std::path::{self, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use cachesim::options::{
     self, Config, Detail, ElfImage, Format, GuestMode, Host, PathTemplate, PolicyKind, Request,
     Subject,
@@ -344,7 +344,12 @@ fn every_lock(act: &dyn Fn(&'static RawMutex)) {
 /// An ELF file, by a name that holds wherever the guest's program goes.
 fn loaded_elf(image: &ElfImage) -> anyhow::Result<LoadedElf> {
     let ElfImage { path, bias } = image;
-    let open = || File::open(path).and_then(|_| path::absolute(path));
+    let open = || {
+        if File::open(path)?.metadata()?.is_dir() {
+            bail!("is a directory; name an ELF file");
+        }
+        Ok(path::absolute(path)?)
+    };
     Ok(LoadedElf { path: open().with_context(|| format!("elf={path}"))?, bias: *bias })
 }
 

@@ -117,6 +117,12 @@ pub enum Problem {
     /// `off` names no destination.
     #[error("not a destination; write ./off for a file of that name")]
     OutputOff,
+    /// `off` names no file.
+    #[error("not a file; leave {name} out, or write ./off for a file of that name")]
+    FileOff {
+        /// The option.
+        name: &'static str,
+    },
     /// A percent sign in a file name is not followed by `p` or `%`.
     #[error("% in a file name must be %p (the process id) or %% (a percent sign)")]
     UnknownPlaceholder,

@@ -228,6 +228,10 @@ const fn file(
 
 impl Typed {
     fn set_file(&mut self, format: Format, text: &str) -> Result<(), Problem> {
+        // Who switches a file off does not expect one of that name.
+        if text == "off" {
+            return Err(Problem::FileOff { name: format.name() });
+        }
         self.files[format.index()] = Some(Given::typed(PathTemplate::new(text)?, text));
         Ok(())
     }

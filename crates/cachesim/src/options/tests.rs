@@ -218,6 +218,7 @@ const BAD_INPUTS: &[&[&str]] = &[
     &["out="],
     &["out=on"],
     &["out=off"],
+    &["html=off"],
     &["help=off"],
     // Zero.
     &["dcachesize=0"],
@@ -319,6 +320,7 @@ fn every_bad_input_has_its_message() {
     out=: needs a value; write out=auto|log|stderr|FILE
     out=on: needs a value; write out=auto|log|stderr|FILE
     out=off: not a destination; write ./off for a file of that name
+    html=off: not a file; leave html out, or write ./off for a file of that name
     help=off: takes no value; write help
     dcachesize=0: must be at least 1
     iblksize=0: must be at least 1
