@@ -122,9 +122,21 @@ impl Qemu {
 
     /// A run of a bare-metal guest with `harts` harts; see [`bare_guest`].
     pub fn bare(&self, kernel: &Path, harts: u32) -> Run {
-        self.machine(Arch::Riscv64)
-            .qemu_args(["-M", "virt", "-nographic", "-bios", "none", "-smp", &harts.to_string()])
-            .qemu_args([OsStr::new("-kernel"), kernel.as_os_str()])
+        self.machine_of_riscv64(harts).qemu_args([OsStr::new("-kernel"), kernel.as_os_str()])
+    }
+
+    /// A run of a riscv64 machine in which there is nothing yet.
+    pub fn machine_of_riscv64(&self, harts: u32) -> Run {
+        let harts = harts.to_string();
+        self.machine(Arch::Riscv64).qemu_args([
+            "-M",
+            "virt",
+            "-nographic",
+            "-bios",
+            "none",
+            "-smp",
+            &harts,
+        ])
     }
 
     /// A boot of Linux with `vcpus` vCPUs, which ends by itself.
@@ -153,6 +165,11 @@ impl Qemu {
 /// The user-mode guest `guests/NAME.c`, compiled.
 pub fn guest(arch: Arch, name: &str) -> PathBuf {
     built("guests/build.sh", &[&arch.to_string(), name]).into()
+}
+
+/// Where the libraries of dynamic riscv64 programs are.
+pub fn sysroot() -> PathBuf {
+    script("sysroot.sh", &["riscv64"]).into()
 }
 
 /// The bare-metal riscv64 guest `guests/bare/NAME.c`, compiled.
