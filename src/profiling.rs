@@ -1,7 +1,8 @@
 //! The callbacks of runs that count executions, loads and stores of every instruction.
 //!
 //! They do what those of [`crate::callbacks`] do in the same way, and count; they take records of
-//! [`cachesim::profile`] as user data.
+//! [`cachesim::profile`] as user data. An instruction's counts are raised after the core's, so that a report
+//! that is made meanwhile, which reads them in the other order, never has more of the first.
 
 use std::ffi::c_void;
 use std::ptr;
@@ -75,16 +76,15 @@ macro_rules! straight_to_the_core {
         impl SharingInFull for $sharing {
             #[inline(always)]
             unsafe fn fetch_in_full<P: Machines>(seat: Self::Seat<P>, run: &'static ProfiledRun) {
-                run.count($counted_by(seat));
                 // SAFETY: in a callback of the one vCPU of its core.
-                unsafe { seat.fetch_in_full(run, $writers) };
+                unsafe { seat.fetch_in_full(run, $counted_by(seat), $writers) };
             }
 
             #[inline(always)]
             unsafe fn count_in_full<P: Machines>(seat: Self::Seat<P>, segment: &'static Segment) {
-                segment.count($counted_by(seat));
                 // SAFETY: in a callback of the one vCPU of its core.
                 unsafe { seat.count(segment.fetches()) };
+                segment.count($counted_by(seat));
             }
 
             #[inline(always)]
@@ -94,9 +94,10 @@ macro_rules! straight_to_the_core {
                 access: &'static ProfiledAccess,
                 effect: Effect,
             ) {
-                let fetches = access.count(effect, $counted_by(seat));
                 // SAFETY: in a callback of the one vCPU of its core.
-                unsafe { seat.access_in_full(line, access, effect, fetches, $writers) };
+                unsafe {
+                    seat.access_in_full(line, access, effect, $counted_by(seat), $writers);
+                }
             }
         }
     };
@@ -118,14 +119,13 @@ fn one_of_several<P: Machines>(core: &'static SimulatedCore<P>) -> CountedBy<'st
 impl SharingInFull for Shared {
     #[inline(always)]
     unsafe fn fetch_in_full<P: Machines>(vcpu: &'static Vcpu<P>, run: &'static ProfiledRun) {
-        run.count(CountedBy::OneOf(vcpu.bank()));
-        vcpu.record_fetches(run.line, run.instruction, run.fetches);
+        vcpu.record_fetches_in_full(run);
     }
 
     #[inline(always)]
     unsafe fn count_in_full<P: Machines>(vcpu: &'static Vcpu<P>, segment: &'static Segment) {
-        segment.count(CountedBy::OneOf(vcpu.bank()));
         vcpu.count(segment.fetches());
+        segment.count(CountedBy::OneOf(vcpu.bank()));
     }
 
     #[inline(always)]
@@ -135,8 +135,7 @@ impl SharingInFull for Shared {
         access: &'static ProfiledAccess,
         effect: Effect,
     ) {
-        let fetches = access.count(effect, CountedBy::OneOf(vcpu.bank()));
-        vcpu.record_access_in_full(line, access, effect, fetches);
+        vcpu.record_access_in_full(line, access, effect);
     }
 }
 

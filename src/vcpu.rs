@@ -23,7 +23,7 @@ use cachesim::instructions::{Instruction, Run};
 use cachesim::options::{Config, Detail};
 use cachesim::pages::PageCache;
 use cachesim::policy::{Fifo, Lru, Policy, Random};
-use cachesim::profile::{Bank, Effect, ProfiledAccess, ProfiledRun};
+use cachesim::profile::{Bank, CountedBy, Effect, ProfiledAccess, ProfiledRun};
 use cachesim::stats::{CoreStats, Counter, FetchSource};
 use parking_lot::{Mutex, RawMutex};
 use report::{CacheCounts, CoreProfile, CoreSnapshot, SetMisses};
@@ -377,12 +377,13 @@ impl<P: Policy> SimulatedCore<P> {
         line: Option<LineAddr>,
         access: &'static ProfiledAccess,
         effect: Effect,
-        fetches: u64,
+        by: CountedBy<'_>,
         writers: Writers,
     ) {
-        self.stats.fetches.add(FetchSource::Access, fetches);
-        let Some(line) = line else { return };
+        self.stats.fetches.add(FetchSource::Access, access.fetches(effect));
+        let Some(line) = line else { return access.count(effect, by) };
         let now = self.stats.data.accesses.add(1);
+        access.count(effect, by);
         // SAFETY: as in `access`.
         let model = unsafe { &mut *self.model.data_ptr() };
         if !model.dcache().hits_as_predicted(line, now) {
@@ -396,8 +397,14 @@ impl<P: Policy> SimulatedCore<P> {
     /// # Safety
     /// As for [`SimulatedCore::access`].
     #[inline(always)]
-    pub unsafe fn fetch_in_full(&self, run: &'static ProfiledRun, writers: Writers) {
+    pub unsafe fn fetch_in_full(
+        &self,
+        run: &'static ProfiledRun,
+        by: CountedBy<'_>,
+        writers: Writers,
+    ) {
         let now = self.stats.fetches.add(FetchSource::Run, run.fetches);
+        run.count(by);
         // SAFETY: as in `access`.
         let model = unsafe { &mut *self.model.data_ptr() };
         if !model.icache().hits_as_predicted(run.line, now) {
@@ -575,18 +582,30 @@ impl<P: Policy> Vcpu<P> {
         }
     }
 
+    /// As [`Vcpu::record_fetches`], where all is counted of each instruction.
+    pub fn record_fetches_in_full(&self, run: &'static ProfiledRun) {
+        let token = token_of(run.instruction);
+        let room = self.buffer.record_fetches(run.line, run.fetches, token);
+        run.count(CountedBy::OneOf(&self.bank));
+        if room == Room::Full {
+            self.drain();
+        }
+    }
+
     /// As [`Vcpu::record_access`], where all is counted of each instruction.
     pub fn record_access_in_full(
         &self,
         line: Option<LineAddr>,
         access: &'static ProfiledAccess,
         effect: Effect,
-        fetches: u64,
     ) {
-        self.buffer.count(FetchSource::Access, fetches);
-        let Some(line) = line else { return };
+        let by = CountedBy::OneOf(&self.bank);
+        self.buffer.count(FetchSource::Access, access.fetches(effect));
+        let Some(line) = line else { return access.count(effect, by) };
         let store = if effect.is_store() { STORE_TOKEN } else { 0 };
-        if self.buffer.record_access(line, token_of(access) | store) == Room::Full {
+        let room = self.buffer.record_access(line, token_of(access) | store);
+        access.count(effect, by);
+        if room == Room::Full {
             self.drain();
         }
     }

@@ -215,10 +215,15 @@ pub struct ProfiledAccess {
 }
 
 impl ProfiledAccess {
-    /// Counts an access. How many fetches follow it.
+    /// Counts an access.
     #[inline(always)]
-    pub fn count(&self, effect: Effect, by: CountedBy<'_>) -> u64 {
+    pub fn count(&self, effect: Effect, by: CountedBy<'_>) {
         self.accesses.add_one(effect as usize, by);
+    }
+
+    /// How many fetches follow it.
+    #[inline(always)]
+    pub fn fetches(&self, effect: Effect) -> u64 {
         self.fetches[usize::from(effect.is_store())]
     }
 }
