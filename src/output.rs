@@ -187,7 +187,7 @@ pub fn to_stderr(text: &str) {
 }
 
 /// Writes without the signal that a pipe without a reader sends: it would be taken for the guest's.
-fn without_sigpipe(write: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+pub fn without_sigpipe(write: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
     // SAFETY: all zeros is a value of this type; the mask is put back as it was.
     unsafe {
         let mut sigpipe: libc::sigset_t = mem::zeroed();
