@@ -184,24 +184,24 @@ fn the_counts_of_a_program_of_seventeen_instructions_are_those_worked_out_by_han
         let csv = csv.replace(&program.display().to_string(), "strides");
         insta::allow_duplicates! {
             insta::assert_snapshot!(csv.replace("\r\n", "|\n"), @r#"
-            address,bytes,disassembly,function,inlined_into,file,line,object,executions,reads,read_misses,writes,write_misses,data_misses,fetch_misses|
-            0x10000,13 04 80 00,"addi s0, zero, 8",_start,,,,strides,1,0,0,0,0,0,1|
-            0x10004,ef 00 c0 03,jal 0x3c,_start,,,,strides,8,0,0,0,0,0,0|
-            0x10008,13 04 f4 ff,"addi s0, s0, -1",_start,,,,strides,8,0,0,0,0,0,8|
-            0x1000c,e3 1c 04 fe,"bnez s0, -8",_start,,,,strides,8,0,0,0,0,0,0|
-            0x10010,13 05 00 00,"mv a0, zero",_start,,,,strides,1,0,0,0,0,0,1|
-            0x10014,93 08 d0 05,"addi a7, zero, 0x5d",_start,,,,strides,1,0,0,0,0,0,0|
-            0x10018,73 00 00 00,ecall,_start,,,,strides,1,0,0,0,0,0,0|
-            0x10040,37 05 02 00,"lui a0, 0x20",walk,,,,strides,8,0,0,0,0,0,8|
-            0x10044,93 06 05 40,"addi a3, a0, 0x400",walk,,,,strides,8,0,0,0,0,0,0|
-            0x10048,93 05 00 01,"addi a1, zero, 0x10",walk,,,,strides,8,0,0,0,0,0,0|
-            0x1004c,03 36 05 00,"ld a2, 0(a0)",walk,,,,strides,128,128,128,0,0,128,0|
-            0x10050,23 b0 c6 00,"sd a2, 0(a3)",walk,,,,strides,128,0,0,128,16,16,1|
-            0x10054,23 b0 c6 04,"sd a2, 0x40(a3)",walk,,,,strides,128,0,0,128,17,17,0|
-            0x10058,13 05 05 04,"addi a0, a0, 0x40",walk,,,,strides,128,0,0,0,0,0,0|
-            0x1005c,93 85 f5 ff,"addi a1, a1, -1",walk,,,,strides,128,0,0,0,0,0,0|
-            0x10060,e3 96 05 fe,"bnez a1, -0x14",walk,,,,strides,128,0,0,0,0,0,1|
-            0x10064,67 80 00 00,ret,walk,,,,strides,8,0,0,0,0,0,0|
+            address,bytes,disassembly,function,inlined_into,file,line,object,object_address,executions,reads,read_misses,writes,write_misses,data_misses,fetch_misses|
+            0x10000,13 04 80 00,"addi s0, zero, 8",_start,,,,strides,0x10000,1,0,0,0,0,0,1|
+            0x10004,ef 00 c0 03,jal 0x3c,_start,,,,strides,0x10004,8,0,0,0,0,0,0|
+            0x10008,13 04 f4 ff,"addi s0, s0, -1",_start,,,,strides,0x10008,8,0,0,0,0,0,8|
+            0x1000c,e3 1c 04 fe,"bnez s0, -8",_start,,,,strides,0x1000c,8,0,0,0,0,0,0|
+            0x10010,13 05 00 00,"mv a0, zero",_start,,,,strides,0x10010,1,0,0,0,0,0,1|
+            0x10014,93 08 d0 05,"addi a7, zero, 0x5d",_start,,,,strides,0x10014,1,0,0,0,0,0,0|
+            0x10018,73 00 00 00,ecall,_start,,,,strides,0x10018,1,0,0,0,0,0,0|
+            0x10040,37 05 02 00,"lui a0, 0x20",walk,,,,strides,0x10040,8,0,0,0,0,0,8|
+            0x10044,93 06 05 40,"addi a3, a0, 0x400",walk,,,,strides,0x10044,8,0,0,0,0,0,0|
+            0x10048,93 05 00 01,"addi a1, zero, 0x10",walk,,,,strides,0x10048,8,0,0,0,0,0,0|
+            0x1004c,03 36 05 00,"ld a2, 0(a0)",walk,,,,strides,0x1004c,128,128,128,0,0,128,0|
+            0x10050,23 b0 c6 00,"sd a2, 0(a3)",walk,,,,strides,0x10050,128,0,0,128,16,16,1|
+            0x10054,23 b0 c6 04,"sd a2, 0x40(a3)",walk,,,,strides,0x10054,128,0,0,128,17,17,0|
+            0x10058,13 05 05 04,"addi a0, a0, 0x40",walk,,,,strides,0x10058,128,0,0,0,0,0,0|
+            0x1005c,93 85 f5 ff,"addi a1, a1, -1",walk,,,,strides,0x1005c,128,0,0,0,0,0,0|
+            0x10060,e3 96 05 fe,"bnez a1, -0x14",walk,,,,strides,0x10060,128,0,0,0,0,0,1|
+            0x10064,67 80 00 00,ret,walk,,,,strides,0x10064,8,0,0,0,0,0,0|
             "#);
         }
     }
@@ -343,6 +343,29 @@ fn all_files_are_there_whatever_ends_a_machine() {
     }
 }
 
+/// Which is a matter of who is where when the counts are read, so many times.
+#[test]
+fn what_is_counted_while_a_report_is_made_is_in_the_cores_first() {
+    for qemu in qemus(Mode::System) {
+        for cores in ["cores=4", "cores=2", "cores=1"] {
+            for _ in 0..6 {
+                let run = qemu.bare(&bare_guest("semihost"), 4).qemu_args(["-semihosting"]);
+                let finished = run.plugin(&format!("{FULL},{cores}")).succeed();
+                Profile::of(&finished, "profile.json").check_bounds();
+            }
+        }
+    }
+    for qemu in qemus(Mode::User) {
+        for cores in ["cores=8", "cores=1"] {
+            for _ in 0..6 {
+                let run = riscv64(&qemu, "hotexit", &["20", "42", "_exit"]);
+                let finished = run.plugin(&format!("{FULL},{cores}")).finish().expect_status(42);
+                Profile::of(&finished, "profile.json").check_bounds();
+            }
+        }
+    }
+}
+
 #[test]
 fn a_machine_that_never_ran_writes_files_of_zeros() {
     for qemu in qemus(Mode::System) {
@@ -423,6 +446,27 @@ fn files_of_an_earlier_run_are_replaced_and_keep_their_mode_and_name() {
         profile.check_sums(&finished.plugin_report());
         let csv = finished.file("a.csv").expect("a CSV");
         assert_eq!(csv.lines().count(), profile.instructions.len() + 1);
+    }
+}
+
+/// As with `>` in a shell: QEMU has the file open, and so may others.
+#[test]
+fn the_guest_s_own_output_is_written_behind_and_not_replaced() {
+    for qemu in qemus(Mode::User) {
+        for name in ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"] {
+            let run = riscv64(&qemu, "matrix", &["8"]).stdout_to_file("both");
+            let options = format!("out={name},limit=0,csv=a.csv");
+            let finished = run.plugin(&options).succeed();
+            let both = finished.file("both").expect("standard output");
+            let (guest, report) = both.split_once('\n').expect("the guest's line");
+            assert!(guest.starts_with("matrix: ok"), "{name}: {both}");
+            finished.parse(report);
+            assert_eq!((finished.stderr.as_str(), finished.files().len()), ("", 2));
+        }
+        let finished = riscv64(&qemu, "matrix", &["8"]).plugin("out=/dev/stdout,limit=0").succeed();
+        let (guest, report) = finished.stdout.split_once('\n').expect("the guest's line");
+        assert!(guest.starts_with("matrix: ok"), "{}", finished.describe());
+        finished.parse(report);
     }
 }
 

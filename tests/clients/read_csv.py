@@ -33,6 +33,7 @@ def expected(instruction):
         "file": text(inner.get("file")),
         "line": text(inner.get("line")),
         "object": text(instruction["object"]),
+        "object_address": text(instruction["object_address"]),
     }
     row.update({name: str(instruction[name]) for name in COUNTS if name in instruction})
     return row

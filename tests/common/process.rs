@@ -1,6 +1,7 @@
 //! One run of QEMU: built up, watched, and taken down if it hangs.
 
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -33,6 +34,8 @@ pub struct Run {
     /// What to do before that.
     act: Option<Box<dyn FnOnce()>>,
     stdin: &'static str,
+    /// A file for standard output.
+    stdout: Option<&'static str>,
     directory: TempDir,
 }
 
@@ -61,6 +64,7 @@ impl Run {
             signal: None,
             act: None,
             stdin: "",
+            stdout: None,
             directory: tempfile::tempdir().expect("a directory for temporary files"),
         }
     }
@@ -118,6 +122,12 @@ impl Run {
         self
     }
 
+    /// Sends QEMU's standard output to a file in its directory.
+    pub fn stdout_to_file(mut self, name: &'static str) -> Self {
+        self.stdout = Some(name);
+        self
+    }
+
     /// Loads the plugin under test with these options, one or more with commas between them.
     pub fn plugin(self, options: &str) -> Self {
         self.load(plugin(), options)
@@ -168,7 +178,12 @@ impl Run {
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .current_dir(self.directory.path())
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
+            .stdout(match self.stdout {
+                None => Stdio::piped(),
+                Some(name) => {
+                    File::create(self.directory.path().join(name)).expect("a file").into()
+                }
+            })
             .stderr(Stdio::piped())
             // So that guest children can be killed with it.
             .process_group(0);
@@ -180,8 +195,11 @@ impl Run {
         let _ = stdin.write_all(self.stdin.as_bytes());
         drop(stdin);
         let (heard, lines) = mpsc::channel();
-        let stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
-        let stdout = thread::spawn(move || read_lines(stdout, &heard));
+        let stdout = child.stdout.take();
+        let stdout = thread::spawn(move || match stdout {
+            Some(stdout) => read_lines(BufReader::new(stdout), &heard),
+            None => String::new(),
+        });
         let stderr = child.stderr.take().expect("stderr is piped");
         let stderr = thread::spawn(move || read_all(stderr));
         if let Some((line, signal)) = &self.signal {
