@@ -62,11 +62,11 @@ impl Written {
         assert_eq!(of("Dr") + of("Dw"), sum.data.accesses);
         assert_eq!(of("D1mr") + of("D1mw"), sum.data.misses);
     }
+}
 
-    /// The number of the line `INNER`.
-    fn inner_line(&self) -> u32 {
-        line_of(&root().join("guests/matrix.c"), INNER)
-    }
+/// The number of the line `INNER`.
+fn inner_line() -> u32 {
+    line_of(&root().join("guests/matrix.c"), INNER)
 }
 
 fn root() -> &'static Path {
@@ -124,7 +124,7 @@ fn cg_annotate_has_the_totals_of_the_table_and_the_misses_of_the_line() {
             let annotated = written.valgrind("cg_annotate", &shown);
             let line = annotated.lines().find(|line| line.ends_with(INNER));
             let line = line.unwrap_or_else(|| panic!("{annotated}"));
-            let row = written.profile.line("matrix.c", written.inner_line());
+            let row = written.profile.line("matrix.c", inner_line());
             let [_, reads, read_misses, _, write_misses, _] = row.counts.full();
             // The numbers of the source are no counts.
             let counts = counts(line.trim_end_matches(INNER));
@@ -147,7 +147,7 @@ fn callgrind_annotate_has_the_totals_of_the_table_and_the_misses_of_the_line() {
             written.check_totals(&Totals::of(&annotated));
             let line = annotated.lines().find(|line| line.ends_with(INNER));
             let line = line.unwrap_or_else(|| panic!("{annotated}"));
-            let row = written.profile.line("matrix.c", written.inner_line());
+            let row = written.profile.line("matrix.c", inner_line());
             let [executions, reads, read_misses, writes, write_misses, fetch_misses] =
                 row.counts.full();
             assert_eq!(
@@ -351,7 +351,7 @@ fn a_browser_loads_the_page_without_a_word_and_finds_function_line_and_sets() {
         let rows = page.dom.lines().find(|line| line.contains("class=\"name strong\">"));
         assert!(rows.is_some_and(|row| row.contains(">column_order<")), "{rows:?}");
 
-        let number = written.inner_line();
+        let number = inner_line();
         let [executions, reads, read_misses, ..] =
             written.profile.line("matrix.c", number).counts.full();
         page.line(&[
@@ -449,7 +449,7 @@ impl Screen {
     }
 }
 
-/// What KCachegrind makes of a file: the title of its window, or that of an error.
+/// What `kcachegrind` makes of a file: the title of its window, or that of an error.
 fn opened_by_kcachegrind(file: &Path) -> String {
     let screen = Screen::new();
     let home = tempfile::tempdir().expect("a home directory");
@@ -594,7 +594,7 @@ fn cachegrind_counts_the_same_accesses_and_misses_of_the_same_program() {
         assert_close("data accesses", ours.total[0], theirs.total[0]);
         assert_close("data misses", ours.total[1], theirs.total[1]);
         assert_eq!(ours.hottest(), theirs.hottest());
-        assert_eq!(ours.hottest()[0].1, line_of(&root().join("guests/matrix.c"), INNER));
+        assert_eq!(ours.hottest()[0].1, inner_line());
         assert!(ours.hottest().len() > 1);
     }
 }

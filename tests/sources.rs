@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use common::artifacts::{Arch, Mode, Qemu, assembled, bare_guest, guest, qemus, sysroot};
 use common::process::{Finished, Run};
-use common::profile::{Line, Profile};
+use common::profile::{LineRow, Profile};
 use common::tools::{output_of, run, tool};
 use tempfile::TempDir;
 
@@ -201,7 +201,7 @@ impl Mark {
     }
 
     /// The row of the line.
-    fn row(self, profile: &Profile) -> &Line {
+    fn row(self, profile: &Profile) -> &LineRow {
         profile.line(&format!("places/{}", self.file), self.line())
     }
 }

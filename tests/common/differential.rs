@@ -36,9 +36,9 @@ pub struct Options<'a> {
     pub ours: &'a str,
 }
 
-impl<'a> From<&'a str> for Options<'a> {
-    fn from(both: &'a str) -> Self {
-        Self { both, ours: "" }
+impl<'a, S: AsRef<str> + ?Sized> From<&'a S> for Options<'a> {
+    fn from(both: &'a S) -> Self {
+        Self { both: both.as_ref(), ours: "" }
     }
 }
 

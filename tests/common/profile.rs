@@ -13,8 +13,8 @@ pub struct Profile {
     pub cores: Vec<Core>,
     pub total: Total,
     pub instructions: Vec<Instruction>,
-    pub functions: Vec<Function>,
-    pub lines: Vec<Line>,
+    pub functions: Vec<FunctionRow>,
+    pub lines: Vec<LineRow>,
 }
 
 #[derive(Deserialize, Clone, PartialEq, Debug)]
@@ -64,7 +64,7 @@ pub struct Frame {
 }
 
 #[derive(Deserialize, Clone, PartialEq, Debug)]
-pub struct Function {
+pub struct FunctionRow {
     pub function: Option<String>,
     pub inlined_into: Option<String>,
     pub object: Option<String>,
@@ -73,7 +73,7 @@ pub struct Function {
 }
 
 #[derive(Deserialize, Clone, PartialEq, Debug)]
-pub struct Line {
+pub struct LineRow {
     pub file: Option<String>,
     pub line: Option<u32>,
     pub function: Option<String>,
@@ -224,22 +224,22 @@ impl Profile {
     }
 
     /// The rows of a source line, by the end of its file's name.
-    pub fn rows_of_line(&self, file: &str, line: u32) -> Vec<&Line> {
-        let is_it = |row: &&Line| {
+    pub fn rows_of_line(&self, file: &str, line: u32) -> Vec<&LineRow> {
+        let is_it = |row: &&LineRow| {
             row.line == Some(line) && row.file.as_deref().is_some_and(|name| name.ends_with(file))
         };
         self.lines.iter().filter(is_it).collect()
     }
 
     /// The one row of a source line.
-    pub fn line(&self, file: &str, line: u32) -> &Line {
+    pub fn line(&self, file: &str, line: u32) -> &LineRow {
         let rows = self.rows_of_line(file, line);
         let [row] = rows[..] else { panic!("{file}:{line}: {rows:?}") };
         row
     }
 
     /// The one row of a function that is not inlined.
-    pub fn function(&self, name: &str) -> &Function {
+    pub fn function(&self, name: &str) -> &FunctionRow {
         let mut found = self
             .functions
             .iter()

@@ -389,7 +389,8 @@ mod tests {
         let access = table.access(load, Some(second), Completing::AnyAccess);
         for effect in [Effect::Load, Effect::Load, Effect::DeviceLoad] {
             first.count(CountedBy::Alone);
-            assert_eq!(access.count(effect, CountedBy::Alone), 2);
+            access.count(effect, CountedBy::Alone);
+            assert_eq!(access.fetches(effect), 2);
         }
         // A fourth time it faults.
         first.count(CountedBy::Alone);
@@ -406,8 +407,10 @@ mod tests {
         let mut table = ProfileTable::default();
         let then = table.segment([next].into_iter());
         let access = table.access(exchange, Some(then), Completing::Store);
-        assert_eq!(access.count(Effect::Load, CountedBy::Alone), 0);
-        assert_eq!(access.count(Effect::Store, CountedBy::Alone), 1);
+        access.count(Effect::Load, CountedBy::Alone);
+        assert_eq!(access.fetches(Effect::Load), 0);
+        access.count(Effect::Store, CountedBy::Alone);
+        assert_eq!(access.fetches(Effect::Store), 1);
         access.write_misses.add(1);
         let expected = Executed { executions: 0, reads: 1, writes: 1, write_misses: 1 };
         assert_eq!(executed(&table, &[], exchange), expected);
