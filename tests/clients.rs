@@ -287,6 +287,12 @@ fn python_reads_the_same_rows_from_the_csv_as_from_the_json() {
     }
 }
 
+#[test]
+#[should_panic(expected = "install the Debian package no-such-package")]
+fn a_tool_that_is_missing_is_named_with_its_package() {
+    output_of("no-such-package", "no-such-program", Path::new("/"), [""; 0]);
+}
+
 // A browser.
 
 /// What a page is once it is loaded, and what the browser had to say.
