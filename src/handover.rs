@@ -6,7 +6,6 @@
 //! it. The guest does not see it: it is no child of the guest's, and what is open for it is closed at
 //! execve or has numbers out of the way.
 
-use std::fs::File;
 use std::io;
 use std::mem;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -14,6 +13,7 @@ use std::ptr;
 
 use parking_lot::{Mutex, RawMutex};
 
+use crate::files::LaterStream;
 use crate::output::duplicate_high;
 
 /// A thread in a call of execve.
@@ -42,7 +42,7 @@ pub fn forget_in_child() {
 ///
 /// # Errors
 /// Where the system has no process or descriptors left.
-pub fn offer(text: &str, destination: &File) -> io::Result<()> {
+pub fn offer(text: &str, destination: &LaterStream) -> io::Result<()> {
     let (ours, theirs) = socket_pair()?;
     // SAFETY: what runs in the new process is `wait_and_write`, made for that.
     let child = unsafe { new_process()? };
@@ -51,7 +51,7 @@ pub fn offer(text: &str, destination: &File) -> io::Result<()> {
         // SAFETY: as before.
         if matches!(unsafe { new_process() }, Ok(0)) {
             drop(ours);
-            wait_and_write(theirs.as_raw_fd(), text.as_bytes(), destination.as_raw_fd());
+            wait_and_write(theirs.as_raw_fd(), text.as_bytes(), destination);
         }
         // SAFETY: ends this process, and runs nothing of the one it is a copy of.
         unsafe { libc::_exit(0) };
@@ -123,18 +123,31 @@ unsafe fn new_process() -> io::Result<libc::pid_t> {
 }
 
 /// Waits at `socket` and writes `text` to `destination` if it is closed, nothing if a byte comes.
-fn wait_and_write(socket: RawFd, text: &[u8], destination: RawFd) {
+fn wait_and_write(socket: RawFd, text: &[u8], destination: &LaterStream) {
     // SAFETY: system calls only, on this process and what was made for it.
     unsafe {
         // QEMU's handlers must not run here, and an interrupt at the terminal not lose the report.
         let mut all: libc::sigset_t = mem::zeroed();
         libc::sigfillset(&raw mut all);
         libc::sigprocmask(libc::SIG_BLOCK, &raw const all, ptr::null_mut());
-        close_all_but(socket, destination);
+        let open = match destination {
+            LaterStream::Open(file) => file.as_raw_fd(),
+            LaterStream::Pipe(_) => socket,
+        };
+        close_all_but(socket, open);
         let mut byte = 0_u8;
         if libc::read(socket, (&raw mut byte).cast(), 1) != 0 {
             return;
         }
+        let destination = match destination {
+            LaterStream::Open(_) => open,
+            LaterStream::Pipe(name) => {
+                // Not waiting for a reader. What cannot be opened cannot be written either.
+                let pipe = libc::open(name.as_ptr(), libc::O_WRONLY | libc::O_NONBLOCK);
+                libc::fcntl(pipe, libc::F_SETFL, 0);
+                pipe
+            }
+        };
         let mut rest = text;
         while !rest.is_empty() {
             let written = libc::write(destination, rest.as_ptr().cast(), rest.len());

@@ -7,7 +7,7 @@ use std::path::{self, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use cachesim::options::{
     self, Config, Detail, ElfImage, Format, GuestMode, Host, PathTemplate, PolicyKind, Request,
     Subject,
@@ -166,8 +166,13 @@ impl Session {
         self.translator.lock().translate(&self.qemu, tb, callbacks);
     }
 
-    /// Takes what has been counted: the report for `write_report`, then what else is asked for, in files.
-    fn tell(&self, write_report: impl FnOnce(&str)) {
+    /// Takes what has been counted: the report for `write_report`, then what else is asked for, for
+    /// `write_file`.
+    fn tell(
+        &self,
+        write_report: impl FnOnce(&str),
+        write_file: impl Fn(Format, &PathTemplate, &str),
+    ) {
         if !self.config.needs_locations() {
             return write_report(&self.table_of_instructions());
         }
@@ -179,7 +184,7 @@ impl Session {
         });
         write_report(&texts.report);
         for (format, template, text) in texts.files {
-            self.outlet.write_file(format, template, &text);
+            write_file(format, template, &text);
         }
     }
 
@@ -228,7 +233,7 @@ impl Session {
         // Once: a shell that tries its PATH comes here for every directory.
         if !self.warned.swap(true, Ordering::Relaxed) {
             for warning in places.symbols.warnings() {
-                output::complain(&warning.to_string());
+                output::complain(&format!("symbols: {warning}"));
             }
         }
         profile
@@ -263,7 +268,10 @@ impl Session {
             live::clear();
             #[cfg(target_os = "linux")]
             handover::cancel_all();
-            self.tell(|report| self.outlet.write(&self.qemu, report));
+            self.tell(
+                |report| self.outlet.write(&self.qemu, report),
+                |format, template, text| self.outlet.write_file(format, template, text),
+            );
             *reported = true;
         }
     }
@@ -289,7 +297,13 @@ impl Session {
     fn report_if_program_is_replaced(&self) {
         let reported = self.reported.lock();
         if !*reported {
-            self.tell(|report| self.outlet.write_if_program_is_replaced(&self.qemu, report));
+            let outlet = &self.outlet;
+            self.tell(
+                |report| outlet.write_if_program_is_replaced(&self.qemu, report),
+                |format, template, text| {
+                    outlet.write_file_if_program_is_replaced(format, template, text);
+                },
+            );
         }
     }
 
@@ -344,7 +358,14 @@ fn every_lock(act: &dyn Fn(&'static RawMutex)) {
 /// An ELF file, by a name that holds wherever the guest's program goes.
 fn loaded_elf(image: &ElfImage) -> anyhow::Result<LoadedElf> {
     let ElfImage { path, bias } = image;
-    let open = || File::open(path).and_then(|_| path::absolute(path));
+    let open = || {
+        // Opening a pipe would wait for its writer.
+        if !fs::metadata(path)?.is_file() {
+            bail!("not a regular file");
+        }
+        File::open(path)?;
+        Ok(path::absolute(path)?)
+    };
     Ok(LoadedElf { path: open().with_context(|| format!("elf={path}"))?, bias: *bias })
 }
 
