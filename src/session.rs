@@ -489,7 +489,9 @@ impl Events for Session {
             if session.syscalls.is_some_and(|syscalls| syscalls.sets_signal_action(number)) {
                 signals::catch_defaults();
             }
-            if session.syscalls.is_some_and(|syscalls| syscalls.maps_files(number)) {
+            if session.config.needs_locations()
+                && session.syscalls.is_some_and(|syscalls| syscalls.maps_files(number))
+            {
                 session.translator.lock().files_may_have_changed();
             }
         });
