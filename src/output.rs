@@ -21,7 +21,7 @@ use crate::api::{self, Emulation, Qemu};
 use crate::command_line::qemu_option;
 use crate::files::{self, LaterStream};
 #[cfg(target_os = "linux")]
-use crate::handover;
+use crate::handover::{self, Kind};
 
 /// Whether plugin logging was turned on at the start. Asked only where QEMU does not export its log mask.
 fn logging_requested(emulation: Emulation) -> bool {
@@ -140,7 +140,7 @@ impl Outlet {
         };
         let complaint = complaint.map(|complaint| format!("cache: {complaint}\n"));
         let text = complaint.unwrap_or_default() + report;
-        leave_behind("the report", &text, destination.or_else(stderr_file));
+        leave_behind(Kind::Report, &text, destination.or_else(stderr_file));
     }
 
     /// The same of a file beside the report.
@@ -153,10 +153,10 @@ impl Outlet {
         let path = self.path(template);
         match write_or_open(&path, contents) {
             Ok(Written::Now) => {}
-            Ok(Written::Later(stream)) => leave_behind(format.name(), contents, Some(stream)),
+            Ok(Written::Later(stream)) => leave_behind(Kind::File(format), contents, Some(stream)),
             Err(error) => {
                 let complaint = format!("cache: {}\n", not_written(format, &path, &error));
-                leave_behind("a message", &complaint, stderr_file());
+                leave_behind(Kind::File(format), &complaint, stderr_file());
             }
         }
     }
@@ -189,12 +189,16 @@ fn write_or_open(path: &Path, contents: &str) -> io::Result<Written> {
     }
 }
 
-/// Has `text`, which is `what`, written to `destination` by another process if this one is replaced. Where
+/// Has `text`, which is of `kind`, written to `destination` by another process if this one is replaced. Where
 /// there is none, there is no standard error any more, and nowhere to write to.
 #[cfg(target_os = "linux")]
-fn leave_behind(what: &str, text: &str, destination: Option<LaterStream>) {
+fn leave_behind(kind: Kind, text: &str, destination: Option<LaterStream>) {
     let Some(destination) = destination else { return };
-    if let Err(error) = handover::offer(text, &destination) {
+    if let Err(error) = handover::offer(kind, text, &destination) {
+        let what = match kind {
+            Kind::Report => "the report",
+            Kind::File(format) => format.name(),
+        };
         complain(&format!(
             "execve: nobody to leave {what} with ({error}); it is lost if the call succeeds"
         ));

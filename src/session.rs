@@ -266,10 +266,13 @@ impl Session {
         let mut reported = self.reported.lock();
         if !*reported {
             live::clear();
-            #[cfg(target_os = "linux")]
-            handover::cancel_all();
             self.tell(
-                |report| self.outlet.write(&self.qemu, report),
+                |report| {
+                    // Not before: meanwhile a call of execve may succeed.
+                    #[cfg(target_os = "linux")]
+                    handover::cancel_all();
+                    self.outlet.write(&self.qemu, report);
+                },
                 |format, template, text| self.outlet.write_file(format, template, text),
             );
             *reported = true;

@@ -654,6 +654,23 @@ fn the_report_of_a_program_that_is_replaced_goes_where_it_should() {
 }
 
 #[test]
+fn a_program_in_which_several_threads_call_execve_is_reported_once() {
+    let mut tally = Tally::default();
+    for qemu in qemus(Mode::User) {
+        for option in ["limit=2", "limit=2,by=function"] {
+            tally.rounds(&format!("QEMU {}, {option}", qemu.version()), 10, || {
+                let args = ["threads", "/bin/sh", "-c", "echo new; exit 5"];
+                let finished = riscv64(&qemu, "execer", &args).plugin(option).finish();
+                nobody_left(finished.pid)?;
+                End::Status(5).check(finished.status).map_err(|_| finished.describe())?;
+                check(report_count(&finished.stderr) == 1, || finished.describe())
+            });
+        }
+    }
+    tally.finish();
+}
+
+#[test]
 fn calls_of_execve_that_fail_change_no_count_and_leave_nothing() {
     for qemu in qemus(Mode::User) {
         // The guest checks its descriptors and children itself.
