@@ -9,9 +9,12 @@
 //        execer fork|vfork|spawn PATH [ARGS...]
 //                                       replaces a child by PATH, made so or by
 //                                       posix_spawn; exits with the child's status
+//        execer threads PATH [ARGS...]  replaced by PATH while seven other threads
+//                                       make failing calls for ever
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <dirent.h>
 #include <errno.h>
+#include <pthread.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,6 +84,29 @@ static int in_child(const char *how, char **arguments)
     return WEXITSTATUS(status);
 }
 
+__attribute__((noreturn)) static void *fail_for_ever(void *unused)
+{
+    (void)unused;
+    char *arguments[] = {"/nonexistent/program", NULL};
+    for (;;)
+        execve(arguments[0], arguments, environ);
+}
+
+static int in_company(char **arguments)
+{
+    for (int i = 0; i < 7; i++) {
+        pthread_t thread;
+        if (pthread_create(&thread, NULL, fail_for_ever, NULL)) {
+            fprintf(stderr, "execer: no thread\n");
+            return 1;
+        }
+    }
+    usleep(20000);
+    execve(arguments[0], arguments, environ);
+    perror("execer: execve");
+    return 1;
+}
+
 int main(int argc, char **argv)
 {
     static unsigned long words[1024];
@@ -114,6 +140,8 @@ int main(int argc, char **argv)
     }
     if (argc > 2 && (!strcmp(mode, "fork") || !strcmp(mode, "vfork") || !strcmp(mode, "spawn")))
         return in_child(mode, argv + 2);
+    if (argc > 2 && !strcmp(mode, "threads"))
+        return in_company(argv + 2);
     if (!strcmp(mode, "search") && argc > 2) {
         execvp(argv[2], argv + 2);
         perror("execer: execvp");
@@ -127,6 +155,6 @@ int main(int argc, char **argv)
         return 1;
     }
     fprintf(stderr, "usage: execer fail [N] | loop |"
-                    " execer ok|closed|search|fork|vfork|spawn PATH [ARGS...]\n");
+                    " execer ok|closed|search|fork|vfork|spawn|threads PATH [ARGS...]\n");
     return 2;
 }

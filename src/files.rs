@@ -1,56 +1,141 @@
-//! Files that appear whole or not at all.
+//! Files that appear whole or not at all, and streams, to which text is added.
 
-use std::ffi::c_int;
-use std::fs::{self, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::ffi::CString;
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
+use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 
-use crate::output::{duplicate_high, without_sigpipe};
+use crate::output::duplicate_high;
 
 /// Makes `contents` what is in the file at `path`. Who reads it finds what was there before or all of
-/// this, also if the process is killed meanwhile. What is no regular file, such as a pipe, is written to, and
-/// so is what a name such as `/dev/stdout` means.
+/// this, also if the process is killed meanwhile. To a stream it is written.
+///
+/// A file in a directory that may not be written is written in its place.
 ///
 /// # Errors
-/// Where the file cannot be written; then it is what it was.
+/// Where the file cannot be written; then it is what it was, as a rule.
 pub fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
-    if let Some(descriptor) = own_descriptor(path) {
-        let mut file = duplicate_high(descriptor).ok_or(io::ErrorKind::NotFound)?;
-        return without_sigpipe(|| file.write_all(contents));
+    if let Some(stream) = stream(path) {
+        return stream?.write_all(contents);
     }
     // What a symbolic link points to is replaced, not the link.
-    let target = fs::canonicalize(path);
-    let path = target.as_deref().unwrap_or(path);
+    let path = &followed(path);
     let before = fs::metadata(path).ok();
-    if before.as_ref().is_some_and(|before| !before.is_file()) {
-        let mut file = fs::OpenOptions::new().write(true).open(path)?;
-        return without_sigpipe(|| file.write_all(contents));
-    }
     // As a new file has them; what the umask takes away is taken.
-    let permissions = before.map_or(Permissions::from_mode(0o666), |before| before.permissions());
-    let directory = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new()
-        .prefix(".libcache-")
-        .permissions(permissions)
-        .tempfile_in(directory)?;
-    file.write_all(contents)?;
-    file.persist(path)?;
-    Ok(())
+    let permissions = before.as_ref().map_or(Permissions::from_mode(0o666), Metadata::permissions);
+    let replaced = beside(path, &permissions).and_then(|mut file| {
+        file.write_all(contents)?;
+        Ok(file.persist(path)?)
+    });
+    match replaced {
+        // The directory's, or one of `/tmp`, whose files only their owners may replace.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && before.is_some() => {
+            fs::write(path, contents)
+        }
+        other => other.map(drop),
+    }
 }
 
-/// The file descriptor of this process that `path` is a name of: `/dev/stdout`, `/dev/fd/1`,
-/// `/proc/self/fd/1`. Others write to it too, so it must not be replaced.
-fn own_descriptor(path: &Path) -> Option<c_int> {
-    let descriptors = fs::canonicalize("/proc/self/fd").ok()?;
-    let mut path = path.to_owned();
-    // As many links as Linux follows.
-    for _ in 0..40 {
-        let directory = fs::canonicalize(path.parent()?).ok()?;
-        if directory == descriptors {
-            return path.file_name()?.to_str()?.parse().ok();
+/// Checks as far as possible that [`replace`] can do it. Nothing is changed.
+///
+/// # Errors
+/// Where it cannot.
+pub fn check(path: &Path) -> io::Result<()> {
+    match fs::metadata(path) {
+        // To open a pipe would wait for its reader, or be the writer that this waits for.
+        Ok(before) if !before.is_file() => Ok(()),
+        Ok(_) => OpenOptions::new().append(true).open(path).map(drop),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            beside(&followed(path), &Permissions::from_mode(0o600)).map(drop)
         }
-        path = directory.join(fs::read_link(&path).ok()?);
+        Err(error) => Err(error),
     }
-    None
+}
+
+/// What `path` names, if it is there and no file to be replaced: a pipe, a terminal, or the file that is
+/// standard output or error, which is the guest's.
+fn stream(path: &Path) -> Option<io::Result<File>> {
+    let there = fs::metadata(path).ok()?;
+    if there.is_file() {
+        let open = [libc::STDOUT_FILENO, libc::STDERR_FILENO].into_iter().find_map(|descriptor| {
+            // With its place in the file: what the guest writes afterwards follows.
+            let file = duplicate_high(descriptor)?;
+            let metadata = file.metadata().ok()?;
+            (identity(&metadata) == identity(&there)).then_some(file)
+        });
+        return open.map(Ok);
+    }
+    Some(open_stream(path, &there))
+}
+
+/// A stream to which something may be written later.
+pub enum LaterStream {
+    /// It is open.
+    Open(File),
+    /// A pipe with this name. To open and close it without writing would end its reader.
+    Pipe(CString),
+}
+
+/// What `path` names, if it is a stream and what is written to it may wait for a while: not to a device,
+/// which would not say then what is wrong with it.
+pub fn later_stream(path: &Path) -> Option<LaterStream> {
+    let named = fs::canonicalize(path).ok();
+    let is_pipe = |path: &Path| fs::metadata(path).is_ok_and(|there| there.file_type().is_fifo());
+    if let Some(pipe) = named.filter(|named| is_pipe(named)) {
+        return CString::new(pipe.into_os_string().into_encoded_bytes())
+            .ok()
+            .map(LaterStream::Pipe);
+    }
+    let stream = stream(path)?.ok()?;
+    let is_device = stream.metadata().ok()?.file_type().is_char_device();
+    (!is_device || stream.is_terminal()).then_some(LaterStream::Open(stream))
+}
+
+fn open_stream(path: &Path, there: &Metadata) -> io::Result<File> {
+    // Not waiting for a reader: there may never be one.
+    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+    let opened = OpenOptions::new().write(true).custom_flags(flags).open(path);
+    let file = opened.map_err(|error| match error.raw_os_error() {
+        Some(libc::ENXIO) if there.file_type().is_fifo() => {
+            io::Error::new(error.kind(), "nobody reads this pipe")
+        }
+        _ => error,
+    })?;
+    // SAFETY: of a descriptor of ours.
+    unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETFL, 0) };
+    Ok(file)
+}
+
+fn identity(metadata: &Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
+}
+
+/// Where `path` leads, also if nothing is there yet.
+fn followed(path: &Path) -> PathBuf {
+    let mut path = path.to_owned();
+    // As many as the kernel follows.
+    for _ in 0..40 {
+        let Ok(target) = fs::read_link(&path) else { break };
+        path = parent(&path).join(target);
+    }
+    path
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."))
+}
+
+/// A file whose name nobody knows, in the directory of `path`.
+fn beside(path: &Path, permissions: &Permissions) -> io::Result<tempfile::NamedTempFile> {
+    // The error that is returned tells the name.
+    let mut code = None;
+    let open = |path: &Path| {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(permissions.mode());
+        options.open(path).inspect_err(|error| code = error.raw_os_error())
+    };
+    let made = tempfile::Builder::new().prefix(".libcache-").make_in(parent(path), open);
+    made.map_err(|error| code.map_or(error, io::Error::from_raw_os_error))
 }

@@ -6,14 +6,16 @@
 //! it. The guest does not see it: it is no child of the guest's, and what is open for it is closed at
 //! execve or has numbers out of the way.
 
-use std::fs::File;
 use std::io;
 use std::mem;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
+use cachesim::options::Format;
 use parking_lot::{Mutex, RawMutex};
 
+use crate::files::LaterStream;
 use crate::output::duplicate_high;
 
 /// A thread in a call of execve.
@@ -25,6 +27,30 @@ struct Caller {
 
 static CALLERS: Mutex<Vec<Caller>> = Mutex::new(Vec::new());
 
+/// Of each [`Kind`] of text, whether one has been written: when one of several threads' calls succeeds, the
+/// texts of all are due. In memory that this process shares with those that wait; null before the first.
+static WRITTEN: AtomicPtr<[AtomicBool; Kind::ALL]> = AtomicPtr::new(ptr::null_mut());
+
+/// What is written once.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// The report.
+    Report,
+    /// A file beside it.
+    File(Format),
+}
+
+impl Kind {
+    const ALL: usize = 1 + Format::ALL.len();
+
+    fn index(self) -> usize {
+        match self {
+            Self::Report => 0,
+            Self::File(format) => 1 + format as usize,
+        }
+    }
+}
+
 /// The lock of this file, for forks.
 pub fn lock() -> &'static RawMutex {
     // SAFETY: what is done to the lock is the caller's business.
@@ -35,14 +61,34 @@ pub fn lock() -> &'static RawMutex {
 /// copy of them.
 pub fn forget_in_child() {
     CALLERS.lock().clear();
+    WRITTEN.store(ptr::null_mut(), Ordering::Relaxed);
 }
 
-/// Has `text` written to `destination` if the execve that this thread is about to call succeeds. If it
-/// returns, [`cancel`] has to be called.
+/// [`WRITTEN`], made if there is none; for one thread at a time.
+fn written() -> io::Result<&'static [AtomicBool; Kind::ALL]> {
+    if WRITTEN.load(Ordering::Relaxed).is_null() {
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
+        let size = size_of::<[AtomicBool; Kind::ALL]>();
+        // SAFETY: new memory, nowhere in particular.
+        let memory = unsafe { libc::mmap(ptr::null_mut(), size, protection, flags, -1, 0) };
+        if memory == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        WRITTEN.store(memory.cast(), Ordering::Relaxed);
+    }
+    // SAFETY: what was mapped above, all zeros, which is false; it is never unmapped.
+    Ok(unsafe { &*WRITTEN.load(Ordering::Relaxed) })
+}
+
+/// Has `text` written to `destination` if the execve that this thread is about to call succeeds; if other
+/// threads call it too, of each kind only one text. If it returns, [`cancel`] has to be called. For one
+/// thread at a time.
 ///
 /// # Errors
 /// Where the system has no process or descriptors left.
-pub fn offer(text: &str, destination: &File) -> io::Result<()> {
+pub fn offer(kind: Kind, text: &str, destination: &LaterStream) -> io::Result<()> {
+    let written = &written()?[kind.index()];
     let (ours, theirs) = socket_pair()?;
     // SAFETY: what runs in the new process is `wait_and_write`, made for that.
     let child = unsafe { new_process()? };
@@ -51,7 +97,7 @@ pub fn offer(text: &str, destination: &File) -> io::Result<()> {
         // SAFETY: as before.
         if matches!(unsafe { new_process() }, Ok(0)) {
             drop(ours);
-            wait_and_write(theirs.as_raw_fd(), text.as_bytes(), destination.as_raw_fd());
+            wait_and_write(theirs.as_raw_fd(), text.as_bytes(), destination, written);
         }
         // SAFETY: ends this process, and runs nothing of the one it is a copy of.
         unsafe { libc::_exit(0) };
@@ -122,19 +168,36 @@ unsafe fn new_process() -> io::Result<libc::pid_t> {
     libc::pid_t::try_from(process).map_err(io::Error::other)
 }
 
-/// Waits at `socket` and writes `text` to `destination` if it is closed, nothing if a byte comes.
-fn wait_and_write(socket: RawFd, text: &[u8], destination: RawFd) {
+/// Waits at `socket` and writes `text` to `destination` if it is closed and nobody else has `written`,
+/// nothing if a byte comes.
+fn wait_and_write(socket: RawFd, text: &[u8], destination: &LaterStream, written: &AtomicBool) {
     // SAFETY: system calls only, on this process and what was made for it.
     unsafe {
         // QEMU's handlers must not run here, and an interrupt at the terminal not lose the report.
         let mut all: libc::sigset_t = mem::zeroed();
         libc::sigfillset(&raw mut all);
         libc::sigprocmask(libc::SIG_BLOCK, &raw const all, ptr::null_mut());
-        close_all_but(socket, destination);
+        let open = match destination {
+            LaterStream::Open(file) => file.as_raw_fd(),
+            LaterStream::Pipe(_) => socket,
+        };
+        close_all_but(socket, open);
         let mut byte = 0_u8;
         if libc::read(socket, (&raw mut byte).cast(), 1) != 0 {
             return;
         }
+        if written.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let destination = match destination {
+            LaterStream::Open(_) => open,
+            LaterStream::Pipe(name) => {
+                // Not waiting for a reader. What cannot be opened cannot be written either.
+                let pipe = libc::open(name.as_ptr(), libc::O_WRONLY | libc::O_NONBLOCK);
+                libc::fcntl(pipe, libc::F_SETFL, 0);
+                pipe
+            }
+        };
         let mut rest = text;
         while !rest.is_empty() {
             let written = libc::write(destination, rest.as_ptr().cast(), rest.len());

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use report::{CoreSnapshot, progress};
 
-use crate::output;
+use crate::output::{self, Display};
 use crate::threads;
 
 /// Whether a terminal shows a line that the next thing written should replace.
@@ -37,13 +37,16 @@ pub fn tell(
     })
 }
 
+/// Does not wait: forks and the report wait for this.
 fn write(line: &str) {
-    if output::stderr_is_terminal() {
-        // To the start of the line, and what was longer is erased.
-        output::to_stderr(&format!("\rcache: {line}\x1b[K"));
-        SHOWN.store(true, Ordering::Relaxed);
-    } else {
-        output::complain(line);
+    match output::display() {
+        Display::Terminal => {
+            // To the start of the line, and what was longer is erased.
+            output::to_stderr(&format!("\rcache: {line}\x1b[K"));
+            SHOWN.store(true, Ordering::Relaxed);
+        }
+        Display::Plain => output::complain(line),
+        Display::None => {}
     }
 }
 

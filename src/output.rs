@@ -19,9 +19,9 @@ use cachesim::options::{Config, Format, Output, PathTemplate};
 
 use crate::api::{self, Emulation, Qemu};
 use crate::command_line::qemu_option;
-use crate::files;
+use crate::files::{self, LaterStream};
 #[cfg(target_os = "linux")]
-use crate::handover;
+use crate::handover::{self, Kind};
 
 /// Whether plugin logging was turned on at the start. Asked only where QEMU does not export its log mask.
 fn logging_requested(emulation: Emulation) -> bool {
@@ -82,8 +82,8 @@ impl Outlet {
             }
             Output::File(template) => {
                 let path = self.path(template);
-                if let Err(error) = files::replace(&path, report.as_bytes()) {
-                    complain(&format!("out={}: {error}; the report follows", path.display()));
+                if let Err(error) = replace(&path, report) {
+                    complain(&report_follows(&path, &error));
                     to_stderr(report);
                 }
             }
@@ -96,10 +96,22 @@ impl Outlet {
     /// Writes the file that `format` was asked for; where that cannot be, says so.
     pub fn write_file(&self, format: Format, template: &PathTemplate, contents: &str) {
         let path = self.path(template);
-        if let Err(error) = files::replace(&path, contents.as_bytes()) {
-            complain(&format!("{}={}: {error}; it is not written", format.name(), path.display()));
+        if let Err(error) = replace(&path, contents) {
+            complain(&not_written(format, &path, &error));
         }
     }
+}
+
+fn replace(path: &Path, contents: &str) -> io::Result<()> {
+    without_signals(|| files::replace(path, contents.as_bytes()))
+}
+
+fn report_follows(path: &Path, error: &io::Error) -> String {
+    format!("out={}: {error}; the report follows", path.display())
+}
+
+fn not_written(format: Format, path: &Path, error: &io::Error) -> String {
+    format!("{}={}: {error}; it is not written", format.name(), path.display())
 }
 
 const NO_LOG: &str =
@@ -113,21 +125,39 @@ impl Outlet {
     /// [`Outlet::program_not_replaced`] has to be called.
     pub fn write_if_program_is_replaced(&self, qemu: &Qemu, report: &str) {
         let logging = qemu.plugin_logging().unwrap_or(self.logging_requested);
-        let destination = match &self.output {
-            Output::File(_) => return self.write(qemu, report),
-            Output::Auto | Output::Log if logging => self.open_log(),
-            Output::Auto | Output::Log | Output::Stderr => None,
+        let (destination, complaint) = match &self.output {
+            Output::File(template) => {
+                let path = self.path(template);
+                match write_or_open(&path, report) {
+                    Ok(Written::Now) => return,
+                    Ok(Written::Later(stream)) => (Some(stream), None),
+                    Err(error) => (None, Some(report_follows(&path, &error))),
+                }
+            }
+            Output::Auto | Output::Log if logging => (self.open_log().map(LaterStream::Open), None),
+            Output::Auto | Output::Stderr => (None, None),
+            Output::Log => (None, Some(NO_LOG.to_owned())),
         };
-        let complaint = match &self.output {
-            Output::Log if !logging => format!("cache: {NO_LOG}\n"),
-            _ => String::new(),
-        };
-        // Where there is no standard error any more, there is nowhere to write to.
-        let Some(destination) = destination.or_else(stderr_file) else { return };
-        if let Err(error) = handover::offer(&format!("{complaint}{report}"), &destination) {
-            complain(&format!(
-                "execve: nobody to leave the report with ({error}); it is lost if the call succeeds"
-            ));
+        let complaint = complaint.map(|complaint| format!("cache: {complaint}\n"));
+        let text = complaint.unwrap_or_default() + report;
+        leave_behind(Kind::Report, &text, destination.or_else(stderr_file));
+    }
+
+    /// The same of a file beside the report.
+    pub fn write_file_if_program_is_replaced(
+        &self,
+        format: Format,
+        template: &PathTemplate,
+        contents: &str,
+    ) {
+        let path = self.path(template);
+        match write_or_open(&path, contents) {
+            Ok(Written::Now) => {}
+            Ok(Written::Later(stream)) => leave_behind(Kind::File(format), contents, Some(stream)),
+            Err(error) => {
+                let complaint = format!("cache: {}\n", not_written(format, &path, &error));
+                leave_behind(Kind::File(format), &complaint, stderr_file());
+            }
         }
     }
 
@@ -143,13 +173,46 @@ impl Outlet {
     }
 }
 
+/// How far a file is that is written before a call of execve.
+#[cfg(target_os = "linux")]
+enum Written {
+    Now,
+    /// It is to be written there if the call succeeds.
+    Later(LaterStream),
+}
+
+#[cfg(target_os = "linux")]
+fn write_or_open(path: &Path, contents: &str) -> io::Result<Written> {
+    match files::later_stream(path) {
+        Some(stream) => Ok(Written::Later(stream)),
+        None => replace(path, contents).map(|()| Written::Now),
+    }
+}
+
+/// Has `text`, which is of `kind`, written to `destination` by another process if this one is replaced. Where
+/// there is none, there is no standard error any more, and nowhere to write to.
+#[cfg(target_os = "linux")]
+fn leave_behind(kind: Kind, text: &str, destination: Option<LaterStream>) {
+    let Some(destination) = destination else { return };
+    if let Err(error) = handover::offer(kind, text, &destination) {
+        let what = match kind {
+            Kind::Report => "the report",
+            Kind::File(format) => format.name(),
+        };
+        complain(&format!(
+            "execve: nobody to leave {what} with ({error}); it is lost if the call succeeds"
+        ));
+    }
+}
+
 /// The standard error that QEMU was started with.
 #[cfg(target_os = "linux")]
-fn stderr_file() -> Option<File> {
-    match STDERR.get().and_then(Option::as_ref) {
+fn stderr_file() -> Option<LaterStream> {
+    let file = match STDERR.get().and_then(Option::as_ref) {
         Some(kept) => kept.open(),
         None => duplicate_high(libc::STDERR_FILENO),
-    }
+    };
+    file.map(LaterStream::Open)
 }
 
 fn check_writable(path: &Path) -> anyhow::Result<()> {
@@ -163,11 +226,7 @@ fn check_writable(path: &Path) -> anyhow::Result<()> {
     if !parent.is_dir() {
         bail!("there is no directory {}; make it first", parent.display());
     }
-    if path.exists() {
-        // Opened and closed without a change.
-        fs::OpenOptions::new().append(true).open(path).map(drop).context("cannot be written")?;
-    }
-    Ok(())
+    files::check(path).context("cannot be written")
 }
 
 /// Writes a line of libcache's own to stderr.
@@ -178,7 +237,7 @@ pub fn complain(message: &str) {
 /// Writes to the standard error that QEMU was started with; there is nobody to tell where that fails.
 pub fn to_stderr(text: &str) {
     let kept = STDERR.get().and_then(Option::as_ref);
-    let written = without_sigpipe(|| match kept {
+    let written = without_signals(|| match kept {
         Some(kept) => kept.write(text),
         None => io::stderr().write_all(text.as_bytes()),
     });
@@ -186,33 +245,60 @@ pub fn to_stderr(text: &str) {
     let _ = written;
 }
 
-/// Writes without the signal that a pipe without a reader sends: it would be taken for the guest's.
-pub fn without_sigpipe(write: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+/// Writes without the signals that a pipe without a reader and the guest's limit of a file's size send:
+/// they would be taken for the guest's.
+fn without_signals(write: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    const OF_WRITES: [c_int; 2] = [libc::SIGPIPE, libc::SIGXFSZ];
     // SAFETY: all zeros is a value of this type; the mask is put back as it was.
     unsafe {
-        let mut sigpipe: libc::sigset_t = mem::zeroed();
+        let mut blocked: libc::sigset_t = mem::zeroed();
         let mut before: libc::sigset_t = mem::zeroed();
         let mut pending: [libc::sigset_t; 2] = mem::zeroed();
-        libc::sigemptyset(&raw mut sigpipe);
-        libc::sigaddset(&raw mut sigpipe, libc::SIGPIPE);
+        libc::sigemptyset(&raw mut blocked);
+        for signal in OF_WRITES {
+            libc::sigaddset(&raw mut blocked, signal);
+        }
         libc::sigpending(&raw mut pending[0]);
-        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const sigpipe, &raw mut before);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const blocked, &raw mut before);
         let written = write();
         libc::sigpending(&raw mut pending[1]);
-        if pending.each_ref().map(|set| libc::sigismember(set, libc::SIGPIPE)) == [0, 1] {
-            // It is ours.
-            let mut taken = 0;
-            libc::sigwait(&raw const sigpipe, &raw mut taken);
+        for signal in OF_WRITES {
+            if pending.each_ref().map(|set| libc::sigismember(set, signal)) == [0, 1] {
+                // It is ours.
+                let mut only: libc::sigset_t = mem::zeroed();
+                let mut taken = 0;
+                libc::sigaddset(&raw mut only, signal);
+                libc::sigwait(&raw const only, &raw mut taken);
+            }
         }
         libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, ptr::null_mut());
         written
     }
 }
 
-/// Whether the standard error that QEMU was started with is a terminal.
-pub fn stderr_is_terminal() -> bool {
+/// What the standard error that QEMU was started with is, for a line that may as well not be written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Display {
+    /// A terminal.
+    Terminal,
+    /// Anything else.
+    Plain,
+    /// Gone, or full: writing would wait for a reader.
+    None,
+}
+
+/// See [`Display`].
+pub fn display() -> Display {
     let kept = STDERR.get().and_then(Option::as_ref).and_then(KeptStderr::open);
-    kept.is_some_and(|file| file.is_terminal())
+    let Some(kept) = kept else { return Display::None };
+    let mut ready = libc::pollfd { fd: kept.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
+    // SAFETY: writes the one struct it is given, and returns at once.
+    let is_ready = unsafe { libc::poll(&raw mut ready, 1, 0) } == 1;
+    match is_ready && ready.revents & libc::POLLOUT != 0 {
+        true if kept.is_terminal() => Display::Terminal,
+        true => Display::Plain,
+        false => Display::None,
+    }
 }
 
 /// The standard error of the start, if there was one.

@@ -17,14 +17,16 @@ use symbols::{LoadedElf, Mapping, Symbols};
 struct Region {
     start: u64,
     end: u64,
-    /// By number in [`MappedFiles::mappings`]; `None` if no file is there.
-    mapping: Option<usize>,
+    /// The file that is mapped there, if there is one.
+    mapping: Option<Mapping>,
+    /// Its number in [`MappedFiles::mappings`], once there was code in it.
+    number: Option<usize>,
 }
 
 /// The files that a program's code is mapped from.
 #[derive(Default)]
 pub struct MappedFiles {
-    /// All that were ever seen.
+    /// Those that code was ever seen in: a program may map any number of others.
     mappings: Vec<Mapping>,
     /// What was there when it was last looked at, in the order of addresses.
     regions: Vec<Region>,
@@ -38,24 +40,22 @@ impl MappedFiles {
     /// bytes are at `host` in this process.
     pub fn note(&mut self, instruction: &'static Instruction, host: u64) {
         let vaddr = instruction.vaddr;
-        if self.is_stale || self.region(vaddr).is_none() {
+        if self.is_stale || region_index(&self.regions, vaddr).is_none() {
             // QEMU puts the guest's address 0 somewhere in its own address space.
             self.look(host.wrapping_sub(vaddr));
             self.is_stale = false;
         }
-        if let Some(mapping) = self.region(vaddr).and_then(|region| region.mapping) {
-            self.of.insert(instruction, mapping);
+        let Self { mappings, regions, of, .. } = self;
+        let region = region_index(regions, vaddr).map(|index| &mut regions[index]);
+        if let Some(Region { mapping: Some(mapping), number, .. }) = region {
+            let number = *number.get_or_insert_with(|| number_of(mapping, mappings));
+            of.insert(instruction, number);
         }
     }
 
     /// The program may have mapped something.
     pub fn may_have_changed(&mut self) {
         self.is_stale = true;
-    }
-
-    fn region(&self, vaddr: u64) -> Option<&Region> {
-        let after = self.regions.partition_point(|region| region.start <= vaddr);
-        self.regions[..after].last().filter(|region| vaddr < region.end)
     }
 
     /// Reads what is mapped now. `base` is where this process has the guest's address 0.
@@ -67,25 +67,28 @@ impl MappedFiles {
                 // Not the guest's.
                 continue;
             }
-            let mapping = file.map(|(path, file_offset)| {
-                let mapping = Mapping { start, end, file_offset, path };
-                self.number_of(mapping)
-            });
-            self.regions.push(Region { start, end, mapping });
+            let mapping = file.map(|(path, file_offset)| Mapping { start, end, file_offset, path });
+            self.regions.push(Region { start, end, mapping, number: None });
         }
         self.regions.sort_unstable_by_key(|region| region.start);
-    }
-
-    fn number_of(&mut self, mapping: Mapping) -> usize {
-        self.mappings.iter().position(|known| *known == mapping).unwrap_or_else(|| {
-            self.mappings.push(mapping);
-            self.mappings.len() - 1
-        })
     }
 
     fn mapping_of(&self, instruction: &'static Instruction) -> Option<&Mapping> {
         self.mappings.get(*self.of.get(&ptr::from_ref(instruction))?)
     }
+}
+
+fn region_index(regions: &[Region], vaddr: u64) -> Option<usize> {
+    let index = regions.partition_point(|region| region.start <= vaddr).checked_sub(1)?;
+    (vaddr < regions[index].end).then_some(index)
+}
+
+/// The number of `mapping`, which is added to `mappings` if it is a new one.
+fn number_of(mapping: &Mapping, mappings: &mut Vec<Mapping>) -> usize {
+    mappings.iter().position(|known| known == mapping).unwrap_or_else(|| {
+        mappings.push(mapping.clone());
+        mappings.len() - 1
+    })
 }
 
 /// A part of this process's address space.

@@ -166,8 +166,13 @@ impl Session {
         self.translator.lock().translate(&self.qemu, tb, callbacks);
     }
 
-    /// Takes what has been counted: the report for `write_report`, then what else is asked for, in files.
-    fn tell(&self, write_report: impl FnOnce(&str)) {
+    /// Takes what has been counted: the report for `write_report`, then what else is asked for, for
+    /// `write_file`.
+    fn tell(
+        &self,
+        write_report: impl FnOnce(&str),
+        write_file: impl Fn(Format, &PathTemplate, &str),
+    ) {
         if !self.config.needs_locations() {
             return write_report(&self.table_of_instructions());
         }
@@ -179,7 +184,7 @@ impl Session {
         });
         write_report(&texts.report);
         for (format, template, text) in texts.files {
-            self.outlet.write_file(format, template, &text);
+            write_file(format, template, &text);
         }
     }
 
@@ -228,7 +233,7 @@ impl Session {
         // Once: a shell that tries its PATH comes here for every directory.
         if !self.warned.swap(true, Ordering::Relaxed) {
             for warning in places.symbols.warnings() {
-                output::complain(&warning.to_string());
+                output::complain(&format!("symbols: {warning}"));
             }
         }
         profile
@@ -261,9 +266,15 @@ impl Session {
         let mut reported = self.reported.lock();
         if !*reported {
             live::clear();
-            #[cfg(target_os = "linux")]
-            handover::cancel_all();
-            self.tell(|report| self.outlet.write(&self.qemu, report));
+            self.tell(
+                |report| {
+                    // Not before: meanwhile a call of execve may succeed.
+                    #[cfg(target_os = "linux")]
+                    handover::cancel_all();
+                    self.outlet.write(&self.qemu, report);
+                },
+                |format, template, text| self.outlet.write_file(format, template, text),
+            );
             *reported = true;
         }
     }
@@ -289,7 +300,13 @@ impl Session {
     fn report_if_program_is_replaced(&self) {
         let reported = self.reported.lock();
         if !*reported {
-            self.tell(|report| self.outlet.write_if_program_is_replaced(&self.qemu, report));
+            let outlet = &self.outlet;
+            self.tell(
+                |report| outlet.write_if_program_is_replaced(&self.qemu, report),
+                |format, template, text| {
+                    outlet.write_file_if_program_is_replaced(format, template, text);
+                },
+            );
         }
     }
 
@@ -345,9 +362,11 @@ fn every_lock(act: &dyn Fn(&'static RawMutex)) {
 fn loaded_elf(image: &ElfImage) -> anyhow::Result<LoadedElf> {
     let ElfImage { path, bias } = image;
     let open = || {
-        if File::open(path)?.metadata()?.is_dir() {
-            bail!("is a directory; name an ELF file");
+        // Opening a pipe would wait for its writer.
+        if !fs::metadata(path)?.is_file() {
+            bail!("not a file; name an ELF file");
         }
+        File::open(path)?;
         Ok(path::absolute(path)?)
     };
     Ok(LoadedElf { path: open().with_context(|| format!("elf={path}"))?, bias: *bias })
@@ -473,7 +492,9 @@ impl Events for Session {
             if session.syscalls.is_some_and(|syscalls| syscalls.sets_signal_action(number)) {
                 signals::catch_defaults();
             }
-            if session.syscalls.is_some_and(|syscalls| syscalls.maps_files(number)) {
+            if session.config.needs_locations()
+                && session.syscalls.is_some_and(|syscalls| syscalls.maps_files(number))
+            {
                 session.translator.lock().files_may_have_changed();
             }
         });

@@ -6,8 +6,9 @@
 mod common;
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, ExitStatus, Stdio};
@@ -653,6 +654,23 @@ fn the_report_of_a_program_that_is_replaced_goes_where_it_should() {
 }
 
 #[test]
+fn a_program_in_which_several_threads_call_execve_is_reported_once() {
+    let mut tally = Tally::default();
+    for qemu in qemus(Mode::User) {
+        for option in ["limit=2", "limit=2,by=function"] {
+            tally.rounds(&format!("QEMU {}, {option}", qemu.version()), 10, || {
+                let args = ["threads", "/bin/sh", "-c", "echo new; exit 5"];
+                let finished = riscv64(&qemu, "execer", &args).plugin(option).finish();
+                nobody_left(finished.pid)?;
+                End::Status(5).check(finished.status).map_err(|_| finished.describe())?;
+                check(report_count(&finished.stderr) == 1, || finished.describe())
+            });
+        }
+    }
+    tally.finish();
+}
+
+#[test]
 fn calls_of_execve_that_fail_change_no_count_and_leave_nothing() {
     for qemu in qemus(Mode::User) {
         // The guest checks its descriptors and children itself.
@@ -892,6 +910,132 @@ fn a_program_that_is_replaced_is_reported_where_its_file_cannot_be_written() {
             ended.ends(End::Status(5), "")?;
             ended.complaint_and_report("cache: out=/dev/full: ")
         });
+    }
+    tally.finish();
+}
+
+#[test]
+fn a_pipe_whose_reader_has_gone_is_no_signal_of_the_guests() {
+    let mut tally = Tally::default();
+    for qemu in qemus(Mode::User) {
+        // The guest goes on after the calls that fail, so a signal would reach it.
+        let shell = r#"exec 9> >(exec true); sleep 0.2; exec "$@""#;
+        for option in ["json", "out"] {
+            tally.rounds(&format!("QEMU {}, {option}", qemu.version()), 3, || {
+                let options = format!("limit=2,{option}=/dev/fd/9");
+                let launch = Launch::user(&qemu, &options, "execer", &["fail", "3"]).shell(shell);
+                let ended = launch.finish();
+                ended.ends(End::Status(0), "execer: ok 3 failed\n")?;
+                check(report_count(&ended.stderr) == 1, || ended.describe())
+            });
+        }
+    }
+    tally.finish();
+}
+
+#[test]
+fn a_limit_of_the_size_of_files_is_no_signal_of_the_guests() {
+    let mut tally = Tally::default();
+    for qemu in qemus(Mode::User) {
+        tally.rounds(&format!("QEMU {}", qemu.version()), 3, || {
+            let launch = Launch::user(&qemu, "limit=2,json=report.json", "execer", &["fail", "3"]);
+            let ended = launch.shell(r#"ulimit -f 1; exec "$@""#).finish();
+            ended.ends(End::Status(0), "execer: ok 3 failed\n")?;
+            check(report_count(&ended.stderr) == 1, || ended.describe())?;
+            let left = fs::read_dir(ended.directory.path()).map_or(0, Iterator::count);
+            check(left == 0, || format!("{left} files are left"))
+        });
+    }
+    tally.finish();
+}
+
+#[test]
+fn a_file_that_is_standard_output_keeps_what_the_guest_has_written() {
+    let mut tally = Tally::default();
+    for qemu in qemus(Mode::User) {
+        for option in ["out=/dev/stdout", "out=printed"] {
+            tally.rounds(&format!("QEMU {}, {option}", qemu.version()), 3, || {
+                let options = format!("limit=2,{option}");
+                let launch = Launch::user(&qemu, &options, "execer", &["fail", "3"]);
+                let ended = launch.shell(r#"exec "$@" > printed"#).finish();
+                ended.ends(End::Status(0), "")?;
+                let printed = fs::read_to_string(ended.directory.path().join("printed"));
+                let printed = printed.map_err(|error| error.to_string())?;
+                let report = printed.replacen("execer: ok 3 failed\n", "", 1);
+                check(report != printed, || format!("the guest's line is missing:\n{printed}"))?;
+                Report::parse(&report).map(drop)
+            });
+        }
+    }
+    tally.finish();
+}
+
+#[test]
+fn a_line_of_progress_that_nobody_reads_does_not_keep_the_report() {
+    let mut tally = Tally::default();
+    for qemu in qemus(Mode::User) {
+        tally.rounds(&format!("QEMU {}", qemu.version()), 1, || {
+            // Standard error is a pipe that is full.
+            let shell = r#"exec 2> >(exec sleep 20 >/dev/null 2>&1)
+                head -c 65536 /dev/zero >&2
+                exec "$@""#;
+            let options = "limit=2,progress=1,out=report.txt";
+            let launch = Launch::user(&qemu, options, "spin", &["default"]).shell(shell);
+            let start = Instant::now();
+            let ended = launch.when_ready(|pid, _, _| {
+                thread::sleep(Duration::from_secs(3));
+                kill(SIGTERM, &pid.to_string());
+            });
+            ended.ends(End::Signal(SIGTERM), "ready\n")?;
+            check(start.elapsed() < Duration::from_secs(15), || "waited for a reader".to_owned())?;
+            let report = fs::read_to_string(ended.directory.path().join("report.txt"));
+            Report::parse(&report.map_err(|error| error.to_string())?).map(drop)
+        });
+    }
+    tally.finish();
+}
+
+/// Takes root's right to write everywhere.
+const NO_RIGHTS: &str = r#"exec setpriv --bounding-set=-all --inh-caps=-all "$@""#;
+
+#[test]
+fn a_file_in_a_directory_that_may_not_be_written_is_written_if_it_is_there() {
+    let mut tally = Tally::default();
+    for qemu in qemus(Mode::User) {
+        tally.rounds(&format!("QEMU {}", qemu.version()), 3, || {
+            let options = "limit=2,out=fixed/report.txt";
+            let launch = Launch::user(&qemu, options, "execer", &["fail", "1"]);
+            let fixed = launch.directory.path().join("fixed");
+            fs::create_dir(&fixed).expect("a directory");
+            fs::write(fixed.join("report.txt"), "old\n").expect("a file");
+            fs::set_permissions(&fixed, Permissions::from_mode(0o555)).expect("it is ours");
+            let ended = launch.shell(NO_RIGHTS).finish();
+            ended.ends(End::Status(0), "execer: ok 1 failed\n")?;
+            let report = fs::read_to_string(fixed.join("report.txt"));
+            Report::parse(&report.map_err(|error| error.to_string())?).map(drop)
+        });
+    }
+    tally.finish();
+}
+
+#[test]
+fn a_file_that_cannot_be_made_is_known_before_the_program_runs() {
+    let mut tally = Tally::default();
+    for qemu in qemus(Mode::User) {
+        let too_long = "x".repeat(256);
+        for name in ["fixed/report.json", &too_long] {
+            tally.rounds(&format!("QEMU {}, {name}", qemu.version()), 1, || {
+                let options = format!("json={name}");
+                let launch = Launch::user(&qemu, &options, "execer", &["fail", "1"]);
+                let fixed = launch.directory.path().join("fixed");
+                fs::create_dir(&fixed).expect("a directory");
+                fs::set_permissions(&fixed, Permissions::from_mode(0o555)).expect("it is ours");
+                let ended = launch.shell(NO_RIGHTS).finish();
+                ended.ends(End::Status(1), "")?;
+                let complaint = format!("cache: json={name}: cannot be written: ");
+                check(ended.stderr.starts_with(&complaint), || ended.describe())
+            });
+        }
     }
     tally.finish();
 }
