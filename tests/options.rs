@@ -83,7 +83,7 @@ const BAD: &[(&str, &str, &[&str])] = &[
     ("by", "by=on: ", &["needs a value"]),
     ("elf", "elf=on: ", &["needs a value"]),
     ("elf=none.elf", "elf=none.elf: ", &["No such file"]),
-    ("elf=/dev", "elf=/dev: ", &["is a directory", "name an ELF file"]),
+    ("elf=/dev", "elf=/dev: ", &["not a file", "name an ELF file"]),
     // What a terminal would obey is shown, not obeyed.
     ("limit=1\u{1b}[31m", "limit=1\\u{1b}[31m: ", &["text after the number"]),
     ("limit=1\ncache: fine", "limit=1\\ncache: fine: ", &["text after the number"]),

@@ -457,41 +457,49 @@ fn what_was_typed_is_shown_short_and_harmless() {
 fn the_help_lists_every_option() {
     insta::assert_snapshot!(help_text(), @r"
     Options, as in -plugin FILE,name=value,name=value (of one given twice the last
-    holds; a comma within a value is written twice):
+    holds, but elf adds up; a comma within a value is written twice):
 
-      icachesize=BYTES          size of each instruction cache (default: 16384)
-      iblksize=BYTES            its line size, a power of two (default: 64)
-      iassoc=N                  its associativity, the ways of a set (default: 8)
-      dcachesize=BYTES          size of each data cache (default: 16384)
-      dblksize=BYTES            its line size, a power of two (default: 64)
-      dassoc=N                  its associativity, the ways of a set (default: 8)
-      evict=lru|fifo|rand       replacement policy of all caches (default: lru)
-      seed=N                    start of the random choices of evict=rand, decimal
-                                or 0x hexadecimal (default: 1)
-      cores=N                   simulated cores; vCPU v runs on core v modulo N
-                                (default: 1 in user mode, the vCPUs in system mode)
-      limit=N                   most rows in each list; 0 for no lists (default: 32)
-      by=instruction|function|linewhat the lists are of (default: instruction)
-      out=auto|log|stderr|FILE  where the report goes: auto is QEMU's log with -d
-                                plugin, else stderr; in a file name %p is the
-                                process id and %% a percent sign; a file called like
-                                one of the words is written ./log (default: auto)
-      json=FILE                 writes everything, for scripts
-      csv=FILE                  writes a row for each instruction, for spreadsheets
-      callgrind=FILE            writes a profile for KCachegrind and
-                                callgrind_annotate
-      cachegrind=FILE           writes a profile for cg_annotate, cg_diff and
-                                cg_merge
-      html=FILE                 writes a page for a browser, with annotated source
-      profile=on|off            also counts executions, loads and stores of every
-                                instruction, for json and csv; callgrind, cachegrind
-                                and html turn it on (default: off)
-      elf=FILE[@BIAS]           an ELF file in the guest's memory, such as its
-                                kernel, for functions and lines; BIAS is added to
-                                its addresses; may be given several times
-      progress=SECONDS          how often a line on stderr tells how far the run is
-      help                      show this and do not run
-      list                      the same as help
+      icachesize=BYTES              size of each instruction cache (default: 16384)
+      iblksize=BYTES                its line size, a power of two (default: 64)
+      iassoc=N                      its associativity, the ways of a set (default:
+                                    8)
+      dcachesize=BYTES              size of each data cache (default: 16384)
+      dblksize=BYTES                its line size, a power of two (default: 64)
+      dassoc=N                      its associativity, the ways of a set (default:
+                                    8)
+      evict=lru|fifo|rand           replacement policy of all caches (default: lru)
+      seed=N                        start of the random choices of evict=rand,
+                                    decimal or 0x hexadecimal (default: 1)
+      cores=N                       simulated cores; vCPU v runs on core v modulo N
+                                    (default: 1 in user mode, the vCPUs in system
+                                    mode)
+      limit=N                       most rows in each list; 0 for no lists (default:
+                                    32)
+      by=instruction|function|line  what the lists are of (default: instruction)
+      out=auto|log|stderr|FILE      where the report goes: auto is QEMU's log with
+                                    -d plugin, else stderr; in a file name %p is the
+                                    process id and %% a percent sign; a file called
+                                    like one of the words is written ./log (default:
+                                    auto)
+      json=FILE                     writes everything, for scripts
+      csv=FILE                      writes a row for each instruction, for
+                                    spreadsheets
+      callgrind=FILE                writes a profile for KCachegrind and
+                                    callgrind_annotate
+      cachegrind=FILE               writes a profile for cg_annotate, cg_diff and
+                                    cg_merge
+      html=FILE                     writes a page for a browser, with annotated
+                                    source
+      profile=on|off                also counts executions, loads and stores of
+                                    every instruction, for json and csv; callgrind,
+                                    cachegrind and html turn it on (default: off)
+      elf=FILE[@BIAS]               an ELF file in the guest's memory, such as its
+                                    kernel, for functions and lines; BIAS is added
+                                    to its addresses; may be given several times
+      progress=SECONDS              how often a line on stderr tells how far the run
+                                    is
+      help                          show this and do not run
+      list                          the same as help
 
     BYTES may end in K, M or G (or KiB, MiB, GiB): powers of 1024.
     ");
