@@ -461,14 +461,17 @@ mod tests {
     #[test]
     fn a_bank_counts_wherever_the_number_is() {
         let bank = Bank::default();
-        let numbers = [0, 1023, 1024, 0xf_ffff, 0x10_0000];
-        for number in numbers {
-            bank.counter(number).add(2);
+        // The last of a leaf and the first of the next one, of a branch likewise, which takes Miri minutes.
+        let numbers: &[usize] =
+            if cfg!(miri) { &[0, 1023, 1024] } else { &[0, 1023, 1024, 0xf_ffff, 0x10_0000] };
+        for &number in numbers {
+            bank.counter(u32::try_from(number).unwrap()).add(2);
         }
         bank.counter(u32::MAX).add(1);
-        let mut sums = vec![1; 0x10_0001];
+        let mut sums = vec![1; numbers[numbers.len() - 1] + 1];
         bank.add_to(&mut sums);
         let raised: Vec<_> = (0..).zip(&sums).filter(|&(_, &sum)| sum != 1).collect();
-        assert_eq!(raised, numbers.map(|number| (number, &3)));
+        let expected: Vec<(usize, &u64)> = numbers.iter().map(|&number| (number, &3)).collect();
+        assert_eq!(raised, expected);
     }
 }
