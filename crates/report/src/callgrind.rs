@@ -155,12 +155,12 @@ mod tests {
         let mut profile = sample::profile();
         let mut other = profile.instructions[0].clone();
         let mut location = (*other.location).clone();
-        location.object = Some("/work/other".into());
+        location.object = Some("/opt/other".into());
         other.location = location.into();
         profile.instructions.push(other);
         let text = rendered(&profile);
         assert!(text.contains("fn=(1) row_order\n"), "{text}");
-        assert!(text.contains("\nob=(5) /work/other\nfl=(1)\nfn=(6) row_order\n"), "{text}");
+        assert!(text.contains("\nob=(5) /opt/other\nfl=(1)\nfn=(6) row_order\n"), "{text}");
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub(crate) fn counts(
 /// Two cores; a program with an inlined function, a library without lines, code of no file, and names that
 /// try to break out of every format. The totals of the cores are the sums of the instructions.
 pub(crate) fn profile() -> Profile {
-    let main = Some(Arc::from("/work/matrix"));
+    let main = Some(Arc::from("/opt/matrix"));
     let library = Some(Arc::from("/usr/lib/libm, \"odd\".so.6"));
     let at = |object: &Option<Arc<str>>, frames: Vec<Frame>| {
         Arc::new(Location { object: object.clone(), frames })
