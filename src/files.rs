@@ -108,7 +108,8 @@ fn open_stream(path: &Path, there: &Metadata) -> io::Result<File> {
     Ok(file)
 }
 
-fn identity(metadata: &Metadata) -> (u64, u64) {
+/// Device and inode, to know a file again.
+pub fn identity(metadata: &Metadata) -> (u64, u64) {
     (metadata.dev(), metadata.ino())
 }
 

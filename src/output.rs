@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::io::{self, IsTerminal, Write};
 use std::mem;
 use std::os::fd::{AsRawFd, FromRawFd};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::OnceLock;
@@ -344,8 +344,7 @@ impl KeptStderr {
 }
 
 fn identity(file: &File) -> Option<(u64, u64)> {
-    let metadata = file.metadata().ok()?;
-    Some((metadata.dev(), metadata.ino()))
+    Some(files::identity(&file.metadata().ok()?))
 }
 
 /// A second descriptor of another process's, as far as the system allows that.

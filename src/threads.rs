@@ -12,7 +12,7 @@ use anyhow::{Context, anyhow};
 /// Where the system has no thread left.
 pub fn start(name: &str, body: impl FnOnce() + Send + 'static) -> anyhow::Result<()> {
     let builder = thread::Builder::new().name(name.to_owned()).stack_size(1 << 20);
-    without_signals(|| builder.spawn(body)).map(drop).context("no thread")
+    with_signals_blocked(|| builder.spawn(body)).map(drop).context("no thread")
 }
 
 /// Runs `body` on a thread that takes no signals and has a stack of `stack_bytes`, and waits for it.
@@ -26,13 +26,14 @@ pub fn run<T: Send>(
 ) -> anyhow::Result<T> {
     thread::scope(|scope| {
         let builder = thread::Builder::new().name(name.to_owned()).stack_size(stack_bytes);
-        let thread = without_signals(|| builder.spawn_scoped(scope, body)).context("no thread")?;
+        let thread =
+            with_signals_blocked(|| builder.spawn_scoped(scope, body)).context("no thread")?;
         thread.join().map_err(|_| anyhow!("internal error"))
     })
 }
 
 /// Runs `start` with all signals blocked: the thread it starts has the mask of this one.
-fn without_signals<T>(start: impl FnOnce() -> T) -> T {
+fn with_signals_blocked<T>(start: impl FnOnce() -> T) -> T {
     // SAFETY: all zeros is a value of these types; the mask is put back as it was.
     unsafe {
         let mut all: libc::sigset_t = mem::zeroed();
