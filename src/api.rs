@@ -9,6 +9,7 @@ use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::mem;
 use std::sync::atomic::{AtomicI32, Ordering};
 
+use cachesim::options::GuestMode;
 use qemu_plugin_sys::{
     qemu_info_t, qemu_plugin_id_t, qemu_plugin_insn, qemu_plugin_register_atexit_cb,
     qemu_plugin_register_flush_cb, qemu_plugin_register_vcpu_exit_cb,
@@ -243,6 +244,14 @@ impl Qemu {
             log_level,
             target: target.to_string_lossy().into_owned(),
             emulation,
+        }
+    }
+
+    /// What the guest is, and its vCPUs at the start.
+    pub fn guest(&self) -> (GuestMode, u32) {
+        match self.emulation {
+            Emulation::System { smp_vcpus, .. } => (GuestMode::System, smp_vcpus),
+            Emulation::User => (GuestMode::User, 1),
         }
     }
 

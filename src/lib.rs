@@ -21,6 +21,7 @@ mod live;
 mod output;
 mod places;
 mod profiling;
+mod reporter;
 mod session;
 #[cfg(target_os = "linux")]
 mod signals;

@@ -1,26 +1,15 @@
 //! One run: options become a machine and callbacks at the start, counters become a report at the end.
 
-use std::collections::HashMap;
-use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{self, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
-use anyhow::{Context, anyhow, bail};
-use cachesim::options::{
-    self, Config, Detail, ElfImage, Format, GuestMode, Host, PathTemplate, PolicyKind, Request,
-    Subject,
-};
+use anyhow::anyhow;
+use cachesim::options::{self, Config, Detail, Format, Host, PathTemplate, PolicyKind, Request};
 use cachesim::policy::{Fifo, Lru, Random};
 use isa::Isa;
 use parking_lot::{Mutex, RawMutex};
 use qemu_plugin_sys::qemu_plugin_tb;
-use report::table::{self, By};
-use report::{
-    FullProfile, Profile, RunDescription, Snapshot, cachegrind, callgrind, csv, html, json,
-};
-use symbols::{Files, LoadedElf, Symbols};
+use report::table;
 
 use crate::api::{Emulation, Events, Qemu};
 use crate::callbacks::{
@@ -28,12 +17,11 @@ use crate::callbacks::{
     SHARED_GENERATION, Shared, UsualLines, Virtual, expect_memory_info_of, expect_readable_stores,
     memory_info_is_readable,
 };
-use crate::command_line::qemu_option;
 use crate::instrument::Translator;
 use crate::live;
 use crate::output::{self, Outlet};
-use crate::places::{MappedFiles, Places};
 use crate::profiling::SharingInFull;
+use crate::reporter::{Reporter, Texts};
 use crate::snapshot::Sources;
 use crate::syscalls;
 use crate::threads;
@@ -55,11 +43,7 @@ struct Session {
     /// The callbacks for code translated when cores are shared.
     shared: CallbackSet,
     syscalls: Option<syscalls::Numbers>,
-    /// The files of `elf`, and where a program's libraries are.
-    images: Vec<LoadedElf>,
-    sysroot: Option<PathBuf>,
-    /// Whether it has been told what is wrong with files of symbols.
-    warned: AtomicBool,
+    reporter: Reporter,
     /// Whether the report has been written; locked while it is.
     reported: Mutex<bool>,
 }
@@ -77,7 +61,7 @@ pub fn install(qemu: Qemu, arguments: &[String]) -> i32 {
 }
 
 fn try_install(qemu: Qemu, arguments: &[String]) -> anyhow::Result<()> {
-    let (mode, vcpus) = guest(qemu.emulation);
+    let (mode, vcpus) = qemu.guest();
     let config = match options::parse(arguments, &Host { mode, vcpus })? {
         Request::Run(config) => config,
         Request::Help => {
@@ -102,14 +86,6 @@ fn try_install(qemu: Qemu, arguments: &[String]) -> anyhow::Result<()> {
         session.guard_program();
     }
     Ok(())
-}
-
-/// What the guest is, and its vCPUs at the start.
-fn guest(emulation: Emulation) -> (GuestMode, u32) {
-    match emulation {
-        Emulation::System { smp_vcpus, .. } => (GuestMode::System, smp_vcpus),
-        Emulation::User => (GuestMode::User, 1),
-    }
 }
 
 impl Session {
@@ -139,12 +115,7 @@ impl Session {
             expect_several();
         }
         let translator = Translator::new(&qemu, isa, &config);
-        let images = config.images.iter().map(loaded_elf).collect::<anyhow::Result<_>>()?;
-        let sysroot = match qemu.emulation {
-            Emulation::User => qemu_option(qemu.emulation, "L", "QEMU_LD_PREFIX"),
-            Emulation::System { .. } => None,
-        };
-        let sysroot = sysroot.and_then(|prefix| path::absolute(prefix).ok());
+        let reporter = Reporter::new(&qemu, &config)?;
         Ok(Self {
             simulator: Machine::<P>::start(&config),
             translator: Mutex::new(translator),
@@ -154,9 +125,7 @@ impl Session {
             private,
             shared,
             syscalls,
-            images,
-            sysroot,
-            warned: AtomicBool::new(false),
+            reporter,
             reported: Mutex::new(false),
         })
     }
@@ -173,91 +142,26 @@ impl Session {
         write_report: impl FnOnce(&str),
         write_file: impl Fn(Format, &PathTemplate, &str),
     ) {
+        let table = || table::render(&self.sources(&self.translator.lock()).snapshot());
         if !self.config.needs_locations() {
-            return write_report(&self.table_of_instructions());
+            return write_report(&table());
         }
         // On a stack of our own: QEMU gives the guest's threads 256 KiB.
-        let texts = threads::run("cache report", REPORT_STACK_BYTES, || self.texts());
+        let texts = threads::run("cache report", REPORT_STACK_BYTES, || {
+            self.reporter.texts(&self.qemu, &self.sources(&self.translator.lock()))
+        });
         let texts = texts.unwrap_or_else(|error| {
             output::complain(&format!("{error:#}: only the table follows"));
-            Texts { report: self.table_of_instructions(), files: Vec::new() }
+            Texts { report: table(), files: Vec::new() }
         });
         write_report(&texts.report);
         for (format, template, text) in texts.files {
-            write_file(format, template, &text);
+            write_file(format, &template, &text);
         }
-    }
-
-    fn table_of_instructions(&self) -> String {
-        table::render(&self.sources(&self.translator.lock()).snapshot())
     }
 
     fn sources<'a>(&'a self, translator: &'a Translator) -> Sources<'a> {
         Sources { config: &self.config, simulator: self.simulator, translator }
-    }
-
-    /// The report, and the files.
-    fn texts(&self) -> Texts<'_> {
-        let translator = self.translator.lock();
-        let sources = self.sources(&translator);
-        let profile = self.profile(&sources);
-        let report = match self.config.by {
-            Subject::Instruction => table::render(&sources.snapshot()),
-            Subject::Function => self.table_by(&profile, By::Function),
-            Subject::Line => self.table_by(&profile, By::Line),
-        };
-        let text = |(format, template): &'_ (Format, PathTemplate)| {
-            // One that fails shall not take the others with it.
-            catch_unwind(AssertUnwindSafe(|| render(*format, &profile))).inspect_err(|_| {
-                let name = format.name();
-                output::complain(&format!("{name}={template}: internal error; it is not written"));
-            })
-        };
-        let files = self.config.files.iter();
-        let files = files.filter_map(|file| Some((file.0, &file.1, text(file).ok()?))).collect();
-        Texts { report, files }
-    }
-
-    /// Everything, with where the instructions come from.
-    fn profile(&self, sources: &Sources<'_>) -> Profile {
-        let files = Files::default();
-        let no_program = MappedFiles::default();
-        let mut places = Places {
-            symbols: Symbols::new(&files, self.sysroot.as_deref()),
-            images: &self.images,
-            mapped: sources.translator.files().unwrap_or(&no_program),
-            instructions: sources.translator.instructions(),
-            named: HashMap::new(),
-        };
-        let profile = sources.profile(self.description(), &mut places);
-        // Once: a shell that tries its PATH comes here for every directory.
-        if !self.warned.swap(true, Ordering::Relaxed) {
-            for warning in places.symbols.warnings() {
-                output::complain(&format!("symbols: {warning}"));
-            }
-        }
-        profile
-    }
-
-    fn table_by(&self, profile: &Profile, by: By) -> String {
-        let cores = profile.cores.iter().map(|core| core.counts).collect();
-        let table = table::render(&Snapshot { cores, lists: None });
-        table + &table::render_by(profile, by, self.config.limit)
-    }
-
-    fn description(&self) -> RunDescription {
-        let (mode, vcpus) = guest(self.qemu.emulation);
-        RunDescription {
-            version: env!("CARGO_PKG_VERSION"),
-            target: self.qemu.target.clone(),
-            mode,
-            vcpus,
-            plugin_api: self.qemu.api,
-            qemu_version: self.qemu.version(),
-            command: std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect(),
-            process_id: std::process::id(),
-            config: self.config.clone(),
-        }
     }
 
     /// Writes the report, once. Whoever comes second waits until it is written: the process may end
@@ -358,53 +262,6 @@ fn every_lock(act: &dyn Fn(&'static RawMutex)) {
     act(handover::lock());
 }
 
-/// An ELF file, by a name that holds wherever the guest's program goes.
-fn loaded_elf(image: &ElfImage) -> anyhow::Result<LoadedElf> {
-    let ElfImage { path, bias } = image;
-    let open = || {
-        // Opening a pipe would wait for its writer.
-        if !fs::metadata(path)?.is_file() {
-            bail!("not a file; name an ELF file");
-        }
-        File::open(path)?;
-        Ok(path::absolute(path)?)
-    };
-    Ok(LoadedElf { path: open().with_context(|| format!("elf={path}"))?, bias: *bias })
-}
-
-/// What is written: the report, and each file with its name.
-struct Texts<'a> {
-    report: String,
-    files: Vec<(Format, &'a PathTemplate, String)>,
-}
-
-/// The stack on which reports are made that tell functions and lines: DWARF is a tree.
-const REPORT_STACK_BYTES: usize = 16 << 20;
-
-/// The longest source that is shown.
-const MAX_SOURCE_BYTES: u64 = 8 << 20;
-
-/// The text of a source file, if it is there.
-fn source(path: &str) -> Option<Arc<str>> {
-    let metadata = fs::metadata(path).ok()?;
-    if !metadata.is_file() || metadata.len() > MAX_SOURCE_BYTES {
-        return None;
-    }
-    Some(String::from_utf8_lossy(&fs::read(path).ok()?).into())
-}
-
-/// The text of a file.
-fn render(format: Format, profile: &Profile) -> String {
-    let full = || FullProfile::new(profile).expect("formats that need all counts turn them on");
-    match format {
-        Format::Json => json::render(profile),
-        Format::Csv => csv::render(profile),
-        Format::Callgrind => callgrind::render(full()),
-        Format::Cachegrind => cachegrind::render(full()),
-        Format::Html => html::render(profile, &source),
-    }
-}
-
 /// Whether every instruction that can change address translation is known, and accesses tell the
 /// privilege they are made with.
 fn page_cache_is_exact(isa: Isa) -> bool {
@@ -448,6 +305,9 @@ fn set<P: Machines, S: SharingInFull, A: Addressing, L: LineSize>(detail: Detail
         Detail::Full => CallbackSet::in_full::<P, S, A, L>(),
     }
 }
+
+/// The stack on which reports are made that tell functions and lines: DWARF is a tree.
+const REPORT_STACK_BYTES: usize = 16 << 20;
 
 /// Runs `event` for the session. A panic must not unwind into QEMU, nor end the guest.
 fn with_session(what: &str, event: impl FnOnce(&'static Session)) {

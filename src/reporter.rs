@@ -1,0 +1,159 @@
+//! What a run writes that tells functions and lines: the report, and a file in each format asked for.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{self, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, bail};
+use cachesim::options::{Config, ElfImage, Format, PathTemplate, Subject};
+use report::table::{self, By};
+use report::{
+    FullProfile, Profile, RunDescription, Snapshot, cachegrind, callgrind, csv, html, json,
+};
+use symbols::{Files, LoadedElf, Symbols};
+
+use crate::api::{Emulation, Qemu};
+use crate::command_line::qemu_option;
+use crate::output;
+use crate::places::{MappedFiles, Places};
+use crate::snapshot::Sources;
+
+/// Makes texts.
+pub struct Reporter {
+    /// The files of `elf`.
+    images: Vec<LoadedElf>,
+    /// Where a program's libraries are.
+    sysroot: Option<PathBuf>,
+    /// Whether it has been told what is wrong with files of symbols.
+    warned: AtomicBool,
+}
+
+/// What is written: the report, and each file with its name.
+pub struct Texts {
+    /// The report.
+    pub report: String,
+    /// The files.
+    pub files: Vec<(Format, PathTemplate, String)>,
+}
+
+impl Reporter {
+    /// For a run with the settings `config`.
+    ///
+    /// # Errors
+    /// Where a file of `elf` cannot be read.
+    pub fn new(qemu: &Qemu, config: &Config) -> anyhow::Result<Self> {
+        let sysroot = match qemu.emulation {
+            Emulation::User => qemu_option(qemu.emulation, "L", "QEMU_LD_PREFIX"),
+            Emulation::System { .. } => None,
+        };
+        Ok(Self {
+            images: config.images.iter().map(loaded_elf).collect::<anyhow::Result<_>>()?,
+            sysroot: sysroot.and_then(|prefix| path::absolute(prefix).ok()),
+            warned: AtomicBool::new(false),
+        })
+    }
+
+    /// What a run writes that has counted what `sources` say.
+    pub fn texts(&self, qemu: &Qemu, sources: &Sources<'_>) -> Texts {
+        let profile = self.profile(qemu, sources);
+        let report = match sources.config.by {
+            Subject::Instruction => table::render(&sources.snapshot()),
+            Subject::Function => table_by(&profile, By::Function),
+            Subject::Line => table_by(&profile, By::Line),
+        };
+        let text = |(format, template): &'_ (Format, PathTemplate)| {
+            // One that fails shall not take the others with it.
+            catch_unwind(AssertUnwindSafe(|| render(*format, &profile))).inspect_err(|_| {
+                let name = format.name();
+                output::complain(&format!("{name}={template}: internal error; it is not written"));
+            })
+        };
+        let files = sources.config.files.iter();
+        let files =
+            files.filter_map(|file| Some((file.0, file.1.clone(), text(file).ok()?))).collect();
+        Texts { report, files }
+    }
+
+    /// Everything, with where the instructions come from.
+    fn profile(&self, qemu: &Qemu, sources: &Sources<'_>) -> Profile {
+        let files = Files::default();
+        let no_program = MappedFiles::default();
+        let mut places = Places {
+            symbols: Symbols::new(&files, self.sysroot.as_deref()),
+            images: &self.images,
+            mapped: sources.translator.files().unwrap_or(&no_program),
+            instructions: sources.translator.instructions(),
+            named: HashMap::new(),
+        };
+        let profile = sources.profile(description(qemu, sources.config), &mut places);
+        // Once: a shell that tries its PATH comes here for every directory.
+        if !self.warned.swap(true, Ordering::Relaxed) {
+            for warning in places.symbols.warnings() {
+                output::complain(&format!("symbols: {warning}"));
+            }
+        }
+        profile
+    }
+}
+
+fn table_by(profile: &Profile, by: By) -> String {
+    let cores = profile.cores.iter().map(|core| core.counts).collect();
+    let table = table::render(&Snapshot { cores, lists: None });
+    table + &table::render_by(profile, by, profile.run.config.limit)
+}
+
+fn description(qemu: &Qemu, config: &Config) -> RunDescription {
+    let (mode, vcpus) = qemu.guest();
+    RunDescription {
+        version: env!("CARGO_PKG_VERSION"),
+        target: qemu.target.clone(),
+        mode,
+        vcpus,
+        plugin_api: qemu.api,
+        qemu_version: qemu.version(),
+        command: std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect(),
+        process_id: std::process::id(),
+        config: config.clone(),
+    }
+}
+
+/// An ELF file, by a name that holds wherever the guest's program goes.
+fn loaded_elf(image: &ElfImage) -> anyhow::Result<LoadedElf> {
+    let ElfImage { path, bias } = image;
+    let open = || {
+        // Opening a pipe would wait for its writer.
+        if !fs::metadata(path)?.is_file() {
+            bail!("not a file; name an ELF file");
+        }
+        File::open(path)?;
+        Ok(path::absolute(path)?)
+    };
+    Ok(LoadedElf { path: open().with_context(|| format!("elf={path}"))?, bias: *bias })
+}
+
+/// The longest source that is shown.
+const MAX_SOURCE_BYTES: u64 = 8 << 20;
+
+/// The text of a source file, if it is there.
+fn source(path: &str) -> Option<Arc<str>> {
+    let metadata = fs::metadata(path).ok()?;
+    if !metadata.is_file() || metadata.len() > MAX_SOURCE_BYTES {
+        return None;
+    }
+    Some(String::from_utf8_lossy(&fs::read(path).ok()?).into())
+}
+
+/// The text of a file.
+fn render(format: Format, profile: &Profile) -> String {
+    let full = || FullProfile::new(profile).expect("formats that need all counts turn them on");
+    match format {
+        Format::Json => json::render(profile),
+        Format::Csv => csv::render(profile),
+        Format::Callgrind => callgrind::render(full()),
+        Format::Cachegrind => cachegrind::render(full()),
+        Format::Html => html::render(profile, &source),
+    }
+}
