@@ -63,14 +63,14 @@ pub fn install(qemu: Qemu, arguments: &[String]) -> i32 {
 fn try_install(qemu: Qemu, arguments: &[String]) -> anyhow::Result<()> {
     let (mode, vcpus) = qemu.guest();
     let config = match options::parse(arguments, &Host { mode, vcpus })? {
-        Request::Run(config) => config,
+        Request::Run(config) => *config,
         Request::Help => {
             print!("{}", options::help_text());
             // As `qemu -plugin help` would: there is nothing to run.
             std::process::exit(0);
         }
     };
-    let session = match config.policy {
+    let session = match config.dcache.policy {
         PolicyKind::Lru => Session::new::<Lru>(qemu, config)?,
         PolicyKind::Fifo => Session::new::<Fifo>(qemu, config)?,
         PolicyKind::Random => Session::new::<Random>(qemu, config)?,
@@ -97,7 +97,7 @@ impl Session {
             Emulation::System { .. } => isa,
         };
         expect_memory_info_of(qemu.api);
-        let (private, shared) = if config.dcache.line_shift() == UsualLines::SHIFT {
+        let (private, shared) = if config.dcache.geometry.line_shift() == UsualLines::SHIFT {
             callbacks::<P, UsualLines>(&qemu, isa, config.detail)
         } else {
             callbacks::<P, AnyLines>(&qemu, isa, config.detail)

@@ -90,6 +90,8 @@ impl Sources<'_> {
         MissLists {
             data: rows(|misses| misses.data, |pending| pending.data),
             fetch: rows(|misses| misses.fetch, |pending| pending.fetch),
+            l2: None,
+            l3: None,
         }
     }
 
@@ -145,6 +147,7 @@ impl Sources<'_> {
         let counts = InstructionCounts {
             fetch_misses: misses.fetch + pending.fetch,
             data_misses: misses.data + pending.data,
+            lower: None,
             executed,
         };
         let is_blank = counts.misses() == 0

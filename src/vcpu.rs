@@ -85,7 +85,7 @@ struct SetCounters {
 
 impl SetCounters {
     fn new(config: &Config) -> Self {
-        let Config { icache, dcache, .. } = *config;
+        let (icache, dcache) = (config.icache.geometry, config.dcache.geometry);
         let counters = |cache: CacheGeometry| (0..cache.sets()).map(|_| Counter::default());
         Self { dcache, icache, data: counters(dcache).collect(), fetch: counters(icache).collect() }
     }
@@ -269,8 +269,8 @@ impl<P: Policy> Machine<P> {
             model: Mutex::new(Core::new(config, number)),
         });
         Box::leak(Box::new(Self {
-            icache: config.icache,
-            dcache: config.dcache,
+            icache: config.icache.geometry,
+            dcache: config.dcache.geometry,
             cores: cores.collect(),
             registry: Mutex::new(Registry {
                 by_index: HashMap::new(),
@@ -786,6 +786,7 @@ impl<P: Policy> SimulatedCore<P> {
         CoreSnapshot {
             data: CacheCounts { accesses: data.accesses.get(), misses: data.misses.get() },
             fetch: CacheCounts { accesses: fetches.get(), misses: fetch_misses.get() },
+            beyond: None,
         }
     }
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use cachesim::address::LineAddr;
 use cachesim::cache::{Cache, Outcome};
 use cachesim::geometry::CacheGeometry;
+use cachesim::options::PolicyKind;
 use cachesim::policy::{Fifo, Lru, Policy, Random};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
@@ -116,7 +117,7 @@ fn round<P: Policy>(cache: &mut Cache<P>, lines: &[LineAddr], now: u64) -> Round
 
 fn pattern<P: Policy>(group: &mut BenchmarkGroup<WallTime>, ways: u32, pattern: Pattern) {
     let geometry = CacheGeometry::new(SIZE_BYTES, LINE_BYTES, ways).expect("a valid geometry");
-    let mut cache = Cache::<P>::new(&geometry, 1);
+    let mut cache = Cache::<P>::new(&geometry, PolicyKind::Lru, 1);
     let accesses = pattern.accesses(&geometry);
     let mut now = 1;
     for _ in 0..2 {

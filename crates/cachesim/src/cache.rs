@@ -15,7 +15,8 @@ use std::cmp::Reverse;
 
 use crate::address::LineAddr;
 use crate::geometry::CacheGeometry;
-use crate::policy::{Policy, Way};
+use crate::options::{Level, PolicyKind};
+use crate::policy::{Hit, Policy, Way};
 
 /// What one access did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -68,11 +69,12 @@ pub struct Cache<P: Policy> {
 }
 
 impl<P: Policy> Cache<P> {
-    /// An empty cache. `seed` matters to [`Random`](crate::policy::Random) only.
+    /// An empty cache. Where `P` is not [`AnyPolicy`](crate::policy::AnyPolicy), `kind` does not matter;
+    /// `seed` matters to policies that make random choices.
     ///
     /// # Panics
     /// Where the host cannot address that many lines; [`CacheGeometry`] bounds them far below.
-    pub fn new(geometry: &CacheGeometry, seed: u64) -> Self {
+    pub fn new(geometry: &CacheGeometry, kind: PolicyKind, seed: u64) -> Self {
         let ways_per_set = usize::try_from(geometry.ways()).expect("ways fit the address space");
         let sets = usize::try_from(geometry.sets()).expect("sets fit the address space");
         let empty = Way { line: LineAddr::INVALID, mark: P::Mark::default() };
@@ -80,9 +82,14 @@ impl<P: Policy> Cache<P> {
             ways: vec![empty; sets * ways_per_set].into_boxed_slice(),
             ways_per_set,
             index: SetIndex::new(geometry.sets()),
-            policy: P::new(seed),
+            policy: P::new(kind, geometry, seed),
             predictions: [0; PREDICTIONS],
         }
+    }
+
+    /// An empty cache with these settings; see [`Cache::new`].
+    pub fn of(level: &Level, seed: u64) -> Self {
+        Self::new(&level.geometry, level.policy, seed)
     }
 
     /// Accesses `line` at time `now`, a number that is greater at each access, and more than 0.
@@ -101,10 +108,7 @@ impl<P: Policy> Cache<P> {
     pub fn hits_as_predicted(&mut self, line: LineAddr, now: u64) -> bool {
         let predicted = self.predictions[prediction_of(line)] as usize;
         match self.ways.get_mut(predicted) {
-            Some(way) if way.line == line => {
-                self.policy.hit(&mut way.mark, now);
-                true
-            }
+            Some(way) if way.line == line => self.policy.hit(&mut way.mark, now) == Hit::Done,
             _ => false,
         }
     }
@@ -127,35 +131,37 @@ impl<P: Policy> Cache<P> {
             return None;
         }
         #[expect(clippy::cast_possible_truncation, reason = "all sets are in memory")]
-        let first = (line.number() & mask) as usize * USUAL_WAYS;
+        let index = (line.number() & mask) as usize;
+        let first = index * USUAL_WAYS;
         let set = self.ways.get_mut(first..)?.first_chunk_mut::<USUAL_WAYS>()?;
         let prediction = &mut self.predictions[prediction_of(line)];
-        Some(search(&mut self.policy, set, first, prediction, line, now))
+        Some(search(&mut self.policy, set, index, prediction, line, now))
     }
 
     /// Accesses `line`, wherever it is, in any geometry.
     #[inline(never)]
     pub fn access_unusual(&mut self, line: LineAddr, now: u64) -> Outcome {
-        let first = self.first_way_of(line);
+        let index = self.index_of(line);
+        let first = index * self.ways_per_set;
         let set = &mut self.ways[first..first + self.ways_per_set];
         let prediction = &mut self.predictions[prediction_of(line)];
-        search(&mut self.policy, set, first, prediction, line, now)
+        search(&mut self.policy, set, index, prediction, line, now)
     }
 
     /// The set that `line` belongs to: its lines, with the policies that have an order the next
     /// victim last, with the others as they lie; empty ways last. For tests and the curious.
     pub fn set_of(&self, line: LineAddr) -> Vec<LineAddr> {
-        let first = self.first_way_of(line);
+        let first = self.index_of(line) * self.ways_per_set;
         let mut set = self.ways[first..first + self.ways_per_set].to_vec();
         set.sort_by_key(|way| Reverse(way.mark));
         set.into_iter().map(|way| way.line).collect()
     }
 
-    fn first_way_of(&self, line: LineAddr) -> usize {
+    fn index_of(&self, line: LineAddr) -> usize {
         // The index is below the number of sets, whose lines are all in memory: it fits.
         #[expect(clippy::cast_possible_truncation, reason = "see above")]
         let set = self.index.of(line) as usize;
-        set * self.ways_per_set
+        set
     }
 }
 
@@ -165,26 +171,28 @@ fn prediction_of(line: LineAddr) -> usize {
     line.number() as usize % PREDICTIONS
 }
 
-/// Accesses `line` in its set, the first way of which is number `first` of all.
+/// Accesses `line` in its set, number `index` of all.
 #[inline(always)]
 fn search<P: Policy>(
     policy: &mut P,
     set: &mut [Way<P::Mark>],
-    first: usize,
+    index: usize,
     prediction: &mut u32,
     line: LineAddr,
     now: u64,
 ) -> Outcome {
-    #[expect(clippy::cast_possible_truncation, reason = "at most MAX_LINES ways in all")]
-    let mut predict = |way: usize| *prediction = (first + way) as u32;
-    if let Some(way) = set.iter().position(|way| way.line == line) {
-        predict(way);
-        policy.hit(&mut set[way].mark, now);
-        Outcome::Hit
+    let (outcome, way) = if let Some(way) = set.iter().position(|way| way.line == line) {
+        policy.hit_in_set(set, way, now);
+        (Outcome::Hit, way)
     } else {
         let way = policy.victim(set);
-        predict(way);
-        set[way] = Way { line, mark: policy.filled(now) };
-        Outcome::Miss
+        set[way].line = line;
+        policy.filled(set, way, index, now);
+        (Outcome::Miss, way)
+    };
+    #[expect(clippy::cast_possible_truncation, reason = "at most MAX_LINES ways in all")]
+    {
+        *prediction = (index * set.len() + way) as u32;
     }
+    outcome
 }

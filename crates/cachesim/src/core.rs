@@ -15,7 +15,10 @@ pub struct Lines {
 impl Lines {
     /// Of the caches of `config`.
     pub fn new(config: &Config) -> Self {
-        Self { data_shift: config.dcache.line_shift(), fetch_shift: config.icache.line_shift() }
+        Self {
+            data_shift: config.dcache.geometry.line_shift(),
+            fetch_shift: config.icache.geometry.line_shift(),
+        }
     }
 
     /// The data cache's line that holds the byte at `address`.
@@ -44,8 +47,8 @@ impl<P: Policy> Core<P> {
         // Distinct for every cache of a run; the generator spreads the low bits over its state.
         let seed = config.seed.wrapping_add(u64::from(number) << 1);
         Self {
-            icache: Cache::new(&config.icache, seed),
-            dcache: Cache::new(&config.dcache, seed.wrapping_add(1)),
+            icache: Cache::of(&config.icache, seed),
+            dcache: Cache::of(&config.dcache, seed.wrapping_add(1)),
         }
     }
 

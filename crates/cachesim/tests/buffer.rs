@@ -10,7 +10,7 @@ use cachesim::buffer::{AccessBuffer, Port, Room};
 use cachesim::cache::Outcome;
 use cachesim::core::Lines;
 use cachesim::geometry::CacheGeometry;
-use cachesim::options::{Config, PolicyKind};
+use cachesim::options::{Config, Level, PolicyKind};
 use cachesim::policy::{Fifo, Lru, Policy, Random};
 use cachesim::stats::FetchSource;
 use common::geometry::geometry;
@@ -23,7 +23,8 @@ fn config(seed: u64) -> Config {
 }
 
 fn with_caches(dcache: CacheGeometry, icache: CacheGeometry, seed: u64) -> Config {
-    Config { icache, dcache, policy: PolicyKind::Lru, seed, ..Config::default() }
+    let level = |geometry| Level { geometry, policy: PolicyKind::Lru };
+    Config { icache: level(icache), dcache: level(dcache), seed, ..Config::default() }
 }
 
 /// What a vCPU does.
@@ -80,7 +81,7 @@ fn line() -> impl Strategy<Value = u64> {
 
 /// An empty buffer for the core of `config`.
 fn empty_buffer(config: &Config, capacity: usize) -> AccessBuffer {
-    AccessBuffer::new(capacity, &config.dcache, &config.icache)
+    AccessBuffer::new(capacity, &config.dcache.geometry, &config.icache.geometry)
 }
 
 fn event() -> impl Strategy<Value = Event> {

@@ -12,6 +12,7 @@ use cachesim::address::LineAddr;
 use cachesim::cache::Cache;
 use cachesim::cache::Outcome::{Hit, Miss};
 use cachesim::geometry::CacheGeometry;
+use cachesim::options::PolicyKind;
 use cachesim::policy::{Fifo, Lru, Policy, Random};
 use common::every_policy::for_every_policy;
 use common::geometry::geometry;
@@ -47,7 +48,7 @@ fn check_against_searching<P: Policy>(
     addresses: &[u64],
     seed: u64,
 ) -> Result<(), TestCaseError> {
-    let mut searching = Cache::<P>::new(geometry, seed);
+    let mut searching = Cache::<P>::new(geometry, PolicyKind::Lru, seed);
     let mut predicting = searching.clone();
     // The two steps in one.
     let mut whole = searching.clone();
@@ -94,7 +95,7 @@ fn check_paths<P: Policy>(
     addresses: &[u64],
     seed: u64,
 ) -> Result<(), TestCaseError> {
-    let mut either = Cache::<P>::new(geometry, seed);
+    let mut either = Cache::<P>::new(geometry, PolicyKind::Lru, seed);
     let mut unusual = either.clone();
     for (now, &address) in (1..).zip(addresses) {
         let line = line(address, geometry);
@@ -163,7 +164,7 @@ fn the_workloads_have_right_and_wrong_predictions() {
     let mut seen = Seen::default();
     for _ in 0..if cfg!(miri) { 30 } else { 100 } {
         let (geometry, addresses) = workload().new_tree(&mut runner).expect("a case").current();
-        let mut cache = Cache::<Lru>::new(&geometry, 0);
+        let mut cache = Cache::<Lru>::new(&geometry, PolicyKind::Lru, 0);
         let mut last = LastByPrediction::default();
         for (now, &address) in (1..).zip(&addresses) {
             let line = line(address, &geometry);
@@ -217,7 +218,7 @@ mod rules {
 
     pub fn an_empty_cache_predicts_nothing<P: Policy>() {
         for (sets, ways) in [(1, 1), (1, 8), (3, 2), (128, 8)] {
-            let mut cache = Cache::<P>::new(&geometry(sets, ways, 64), SEED);
+            let mut cache = Cache::<P>::new(&geometry(sets, ways, 64), PolicyKind::Lru, SEED);
             for number in [0, 1, 7, PREDICTIONS, u64::MAX - 1] {
                 assert!(!cache.hits_as_predicted(LineAddr::from_number(number), 1), "{number}");
             }
@@ -231,7 +232,7 @@ mod rules {
     pub fn a_line_is_predicted_from_its_fill_to_its_eviction<P: Policy>() {
         for (sets, ways) in [(1, 1), (1, 4), (1, 8), (2, 8), (3, 8), (3, 2), (1, 9)] {
             let geometry = geometry(sets, ways, 64);
-            let mut cache = Cache::<P>::new(&geometry, SEED);
+            let mut cache = Cache::<P>::new(&geometry, PolicyKind::Lru, SEED);
             let lines = geometry.lines() * 3 / 2 + 1;
             for now in 1..if cfg!(miri) { 12 } else { 1000 } {
                 let accessed = LineAddr::from_number(now * now / 3 % lines);
@@ -248,7 +249,7 @@ mod rules {
     pub fn lines_with_one_prediction_take_it_from_each_other_and_hit<P: Policy>() {
         // With 3 sets, in different ones.
         for (sets, ways) in [(1, 3), (4, 3), (4, 8), (4, 9), (3, 3), (3, 8)] {
-            let mut cache = Cache::<P>::new(&geometry(sets, ways, 64), SEED);
+            let mut cache = Cache::<P>::new(&geometry(sets, ways, 64), PolicyKind::Lru, SEED);
             for (now, outcome) in [(1, Miss), (4, Hit), (7, Hit), (10, Hit)] {
                 for (number, now) in (0..3).zip(now..) {
                     assert!(!cache.hits_as_predicted(sharing(number), now), "{now}");
@@ -263,7 +264,7 @@ mod rules {
     pub fn a_stale_prediction_is_no_hit<P: Policy>() {
         for sets in [1, 3, 4] {
             let geometry = geometry(sets, 1, 64);
-            let mut cache = Cache::<P>::new(&geometry, SEED);
+            let mut cache = Cache::<P>::new(&geometry, PolicyKind::Lru, SEED);
             let [evicted, other] = [sets, 2 * sets].map(LineAddr::from_number);
             assert_eq!(cache.access(evicted, 1), Miss);
             assert_eq!(cache.access(other, 2), Miss);
@@ -278,7 +279,7 @@ mod rules {
 
     /// With 3 sets, lines 0 and 4096 are in sets 0 and 1.
     pub fn a_prediction_can_be_of_a_way_of_another_set<P: Policy>() {
-        let mut cache = Cache::<P>::new(&geometry(3, 1, 64), SEED);
+        let mut cache = Cache::<P>::new(&geometry(3, 1, 64), PolicyKind::Lru, SEED);
         assert_eq!(cache.access(sharing(0), 1), Miss);
         assert_eq!(cache.access(sharing(1), 2), Miss);
         assert_eq!(cache.access(sharing(0), 3), Hit);
@@ -294,7 +295,7 @@ mod rules {
     /// More than 2¹⁶ lines (fewer in Miri, which is slow), none of them in the way of another.
     pub fn all_lines_of_a_large_cache_are_predicted<P: Policy>() {
         let geometry = geometry(if cfg!(miri) { 1 << 9 } else { 1 << 14 }, 8, 64);
-        let mut cache = Cache::<P>::new(&geometry, SEED);
+        let mut cache = Cache::<P>::new(&geometry, PolicyKind::Lru, SEED);
         let half = geometry.lines() / 2;
         let lines = [0, 1, half - 1, half, 2 * half - 1].map(LineAddr::from_number);
         let mut now = 0;
@@ -311,7 +312,7 @@ mod rules {
     }
 
     pub fn a_clone_takes_the_predictions_along<P: Policy>() {
-        let mut cache = Cache::<P>::new(&geometry(1, 2, 64), SEED);
+        let mut cache = Cache::<P>::new(&geometry(1, 2, 64), PolicyKind::Lru, SEED);
         cache.access(sharing(0), 1);
         let mut clone = cache.clone();
         clone.access(sharing(1), 2);

@@ -15,8 +15,7 @@ use std::thread;
 
 use cachesim::address::LineAddr;
 use cachesim::buffer::{AccessBuffer, Port, Room};
-use cachesim::geometry::CacheGeometry;
-use cachesim::options::{Config, PolicyKind};
+use cachesim::options::{Config, Level, PolicyKind};
 use cachesim::pages::{PageCache, Regime, SharedGeneration};
 use cachesim::policy::Lru;
 use cachesim::stats::{Counter, FetchSource};
@@ -24,13 +23,12 @@ use common::geometry::geometry;
 use common::timed_core::TimedCore;
 
 /// Of both caches.
-fn caches() -> CacheGeometry {
-    geometry(4, 2, 64)
+fn caches() -> Level {
+    Level { geometry: geometry(4, 2, 64), policy: PolicyKind::Lru }
 }
 
 fn core() -> TimedCore<Lru> {
-    let config =
-        Config { icache: caches(), dcache: caches(), policy: PolicyKind::Lru, ..Config::default() };
+    let config = Config { icache: caches(), dcache: caches(), ..Config::default() };
     TimedCore::new(&config, 0)
 }
 
@@ -64,7 +62,7 @@ impl Drop for EndsAtDrop<'_> {
 
 /// An empty buffer for such a core.
 fn empty_buffer(capacity: usize) -> AccessBuffer {
-    AccessBuffer::new(capacity, &caches(), &caches())
+    AccessBuffer::new(capacity, &caches().geometry, &caches().geometry)
 }
 
 /// One running thread less, also when it panics.

@@ -14,6 +14,7 @@ use cachesim::address::LineAddr;
 use cachesim::cache::Cache;
 use cachesim::cache::Outcome::{self, Hit, Miss};
 use cachesim::geometry::CacheGeometry;
+use cachesim::options::PolicyKind;
 use cachesim::policy::{Fifo, Lru, Policy, Random};
 use common::geometry::geometry;
 use common::workload::{line, set, sets, workload};
@@ -28,7 +29,7 @@ fn run<P: Policy>(
     addresses: &[u64],
     times: impl IntoIterator<Item = u64>,
 ) -> (Vec<Outcome>, Vec<Vec<u64>>) {
-    let mut cache = Cache::<P>::new(geometry, 0);
+    let mut cache = Cache::<P>::new(geometry, PolicyKind::Lru, 0);
     let mut last = 0;
     let outcomes = addresses.iter().zip(times).map(|(&address, now)| {
         assert!(last < now && now < END, "{now} after {last}");
@@ -112,7 +113,7 @@ proptest! {
 /// Fills a set with lines 0, 1, 2 and so on from time `start` on, accesses line 0 again, and returns
 /// the line that the next fill evicts.
 fn victim<P: Policy>(ways: u32, start: u64) -> u64 {
-    let mut cache = Cache::<P>::new(&geometry(1, ways, 64), 0);
+    let mut cache = Cache::<P>::new(&geometry(1, ways, 64), PolicyKind::Lru, 0);
     let lines = u64::from(ways);
     for number in 0..lines {
         assert_eq!(cache.access(LineAddr::from_number(number), start + number), Miss);

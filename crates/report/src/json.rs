@@ -245,11 +245,11 @@ impl<'a> Guest<'a> {
 impl Configuration {
     fn of(config: &Config) -> Self {
         // What is written beside the report says itself what it is.
-        let Config { icache, dcache, policy, seed, cores, limit, output, .. } = config;
+        let Config { icache, dcache, seed, cores, limit, output, .. } = config;
         Self {
-            instruction_cache: Geometry::of(icache),
-            data_cache: Geometry::of(dcache),
-            policy: match policy {
+            instruction_cache: Geometry::of(&icache.geometry),
+            data_cache: Geometry::of(&dcache.geometry),
+            policy: match dcache.policy {
                 PolicyKind::Lru => "lru",
                 PolicyKind::Fifo => "fifo",
                 PolicyKind::Random => "random",

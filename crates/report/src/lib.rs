@@ -26,8 +26,11 @@ mod valgrind;
 
 pub use full::{Events, FullProfile};
 pub use profile::{
-    CoreProfile, Frame, Function, FunctionRow, InstructionCounts, LineRow, Location, Profile,
-    ProfiledInstruction, RunDescription, SetMisses, SourceLine, by_function, by_line,
+    CoreProfile, Frame, Function, FunctionRow, InstructionCounts, LineRow, Location, LowerMisses,
+    MissesByKind, Profile, ProfiledInstruction, RunDescription, SetMisses, SourceLine, by_function,
+    by_line,
 };
-pub use snapshot::{CacheCounts, CoreSnapshot, MissLists, MissRow, Snapshot};
+pub use snapshot::{
+    BeyondCounts, CacheCounts, CoreSnapshot, LowerCounts, MissLists, MissRow, Snapshot,
+};
 pub use top::{Rank, top_by};

@@ -11,6 +11,7 @@ use cachesim::options::{Config, Detail, GuestMode};
 use cachesim::profile::Executed;
 
 use crate::CoreSnapshot;
+use crate::snapshot::add_options;
 
 /// All that the formats tell of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,8 +113,57 @@ pub struct InstructionCounts {
     pub fetch_misses: u64,
     /// Loads and stores that missed the data cache.
     pub data_misses: u64,
+    /// Of these, those that missed the levels beyond, in a run that has any.
+    pub lower: Option<LowerMisses>,
     /// The rest, with [`Detail::Full`]. Of the data misses, those of loads are the others.
     pub executed: Option<Executed>,
+}
+
+/// Misses of the levels beyond the first; those of a level that there is not are 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LowerMisses {
+    /// Of the second level.
+    pub l2: MissesByKind,
+    /// Of the third level.
+    pub l3: MissesByKind,
+}
+
+/// Misses by what missed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MissesByKind {
+    /// Fetches.
+    pub fetch: u64,
+    /// Loads.
+    pub read: u64,
+    /// Stores.
+    pub write: u64,
+}
+
+impl MissesByKind {
+    /// All.
+    pub fn total(self) -> u64 {
+        self.fetch.saturating_add(self.read).saturating_add(self.write)
+    }
+}
+
+impl Add for MissesByKind {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            fetch: self.fetch.saturating_add(other.fetch),
+            read: self.read.saturating_add(other.read),
+            write: self.write.saturating_add(other.write),
+        }
+    }
+}
+
+impl Add for LowerMisses {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { l2: self.l2 + other.l2, l3: self.l3 + other.l3 }
+    }
 }
 
 impl InstructionCounts {
@@ -135,10 +185,8 @@ impl Add for InstructionCounts {
         Self {
             fetch_misses: self.fetch_misses.saturating_add(other.fetch_misses),
             data_misses: self.data_misses.saturating_add(other.data_misses),
-            executed: match (self.executed, other.executed) {
-                (Some(one), Some(other)) => Some(one + other),
-                (one, other) => one.or(other),
-            },
+            lower: add_options(self.lower, other.lower),
+            executed: add_options(self.executed, other.executed),
         }
     }
 }

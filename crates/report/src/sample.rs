@@ -16,7 +16,7 @@ use crate::{
 fn config(options: &[&str]) -> Config {
     let options: Vec<_> = options.iter().map(ToString::to_string).collect();
     match parse(&options, &Host { mode: GuestMode::User, vcpus: 1 }) {
-        Ok(Request::Run(config)) => config,
+        Ok(Request::Run(config)) => *config,
         other => panic!("{other:?}"),
     }
 }
@@ -40,6 +40,7 @@ pub(crate) fn counts(
     InstructionCounts {
         fetch_misses,
         data_misses: read_misses + write_misses,
+        lower: None,
         executed: Some(Executed { executions, reads, writes, write_misses }),
     }
 }
@@ -198,6 +199,7 @@ fn cores() -> Vec<CoreProfile> {
             counts: CoreSnapshot {
                 data: CacheCounts { accesses: 1650, misses: 730 },
                 fetch: CacheCounts { accesses: 5_021, misses: 9 },
+                beyond: None,
             },
             sets: Some(SetMisses { data: vec![500, 200, 30, 0], fetch: vec![0, 4, 5, 0] }),
         },

@@ -27,6 +27,10 @@ pub struct MissLists {
     pub data: Vec<MissRow>,
     /// By misses of the instruction cache.
     pub fetch: Vec<MissRow>,
+    /// By misses of the second level, if there is one.
+    pub l2: Option<Vec<MissRow>>,
+    /// By misses of the third level, if there is one.
+    pub l3: Option<Vec<MissRow>>,
 }
 
 /// One instruction of a list.
@@ -49,6 +53,46 @@ pub struct CoreSnapshot {
     pub data: CacheCounts,
     /// Of the instruction cache.
     pub fetch: CacheCounts,
+    /// Of what is beyond them, and of stores; `None` in a run of first-level caches only.
+    pub beyond: Option<BeyondCounts>,
+}
+
+/// What a core has counted beyond the accesses and misses of its first level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct BeyondCounts {
+    /// Of the accesses of the data cache, those that store.
+    pub stores: CacheCounts,
+    /// This core's accesses to its second level, if there is one.
+    pub l2: Option<LowerCounts>,
+    /// This core's accesses to the third level, if there is one.
+    pub l3: Option<LowerCounts>,
+    /// Stores that went on to the level after the data cache: all with write-through, those that missed
+    /// without write-allocate.
+    pub passed_stores: u64,
+    /// Dirty lines that left the data cache, the second and the third level, for the next one.
+    pub write_backs: [u64; 3],
+    /// Bytes from memory.
+    pub memory_read_bytes: u64,
+    /// Bytes to memory. 0 where stores are not modelled.
+    pub memory_written_bytes: u64,
+}
+
+/// What a level beyond the first has counted. An access to it is a miss of the level before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LowerCounts {
+    /// For instructions.
+    pub fetch: CacheCounts,
+    /// For loads.
+    pub read: CacheCounts,
+    /// For stores.
+    pub write: CacheCounts,
+}
+
+impl LowerCounts {
+    /// For all.
+    pub fn total(self) -> CacheCounts {
+        self.fetch + self.read + self.write
+    }
 }
 
 /// What one cache has counted.
@@ -90,11 +134,54 @@ impl Add for CacheCounts {
     }
 }
 
+/// Of what both may have.
+pub(crate) fn add_options<T: Add<Output = T>>(one: Option<T>, other: Option<T>) -> Option<T> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one + other),
+        (one, other) => one.or(other),
+    }
+}
+
+impl Add for LowerCounts {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            fetch: self.fetch + other.fetch,
+            read: self.read + other.read,
+            write: self.write + other.write,
+        }
+    }
+}
+
+impl Add for BeyondCounts {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        let add = |one: u64, other| one.saturating_add(other);
+        Self {
+            stores: self.stores + other.stores,
+            l2: add_options(self.l2, other.l2),
+            l3: add_options(self.l3, other.l3),
+            passed_stores: add(self.passed_stores, other.passed_stores),
+            write_backs: std::array::from_fn(|level| {
+                add(self.write_backs[level], other.write_backs[level])
+            }),
+            memory_read_bytes: add(self.memory_read_bytes, other.memory_read_bytes),
+            memory_written_bytes: add(self.memory_written_bytes, other.memory_written_bytes),
+        }
+    }
+}
+
 impl Add for CoreSnapshot {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
-        Self { data: self.data + other.data, fetch: self.fetch + other.fetch }
+        Self {
+            data: self.data + other.data,
+            fetch: self.fetch + other.fetch,
+            beyond: add_options(self.beyond, other.beyond),
+        }
     }
 }
 
@@ -122,12 +209,12 @@ mod tests {
     #[test]
     fn cores_add_up_by_cache() {
         let cores = [
-            CoreSnapshot { data: counts(10, 1), fetch: counts(100, 2) },
-            CoreSnapshot { data: counts(20, 3), fetch: counts(u64::MAX, 4) },
+            CoreSnapshot { data: counts(10, 1), fetch: counts(100, 2), beyond: None },
+            CoreSnapshot { data: counts(20, 3), fetch: counts(u64::MAX, 4), beyond: None },
         ];
         assert_eq!(
             cores.iter().sum::<CoreSnapshot>(),
-            CoreSnapshot { data: counts(30, 4), fetch: counts(u64::MAX, 6) }
+            CoreSnapshot { data: counts(30, 4), fetch: counts(u64::MAX, 6), beyond: None }
         );
     }
 }

@@ -45,7 +45,7 @@ fn write_core(
     label: impl Display,
     core: &CoreSnapshot,
 ) -> fmt::Result {
-    let CoreSnapshot { data, fetch } = core;
+    let CoreSnapshot { data, fetch, .. } = core;
     writeln!(
         out,
         "{label:<8}{:<14} {:<12} {:9.4}%  {:<14} {:<12} {:9.4}%",
@@ -93,7 +93,7 @@ mod tests {
 
     fn core(data: (u64, u64), fetch: (u64, u64)) -> CoreSnapshot {
         let counts = |(accesses, misses)| CacheCounts { accesses, misses };
-        CoreSnapshot { data: counts(data), fetch: counts(fetch) }
+        CoreSnapshot { data: counts(data), fetch: counts(fetch), beyond: None }
     }
 
     fn row(vaddr: u64, symbol: Option<&str>, misses: u64, disassembly: &str) -> MissRow {
@@ -121,6 +121,7 @@ mod tests {
                     row(0xffff_ffff_8000_0000, None, 7, "nop"),
                 ],
                 fetch: vec![row(0x10590, Some("main"), 12, "addi                    sp,sp,-16")],
+                ..MissLists::default()
             }),
         };
         insta::assert_snapshot!(framed(&render(&snapshot)), @r"
@@ -178,7 +179,7 @@ mod tests {
             cores: Vec::new(),
             lists: Some(MissLists {
                 data: vec![row(0x10, Some("f\n0x20, 9\u{1b}[31m"), 1, "mov\tr0,r1\r\u{2028}\0")],
-                fetch: Vec::new(),
+                ..MissLists::default()
             }),
         };
         assert!(
@@ -232,7 +233,11 @@ mod tests {
             let row = row(1, symbol.as_deref(), 1, &disassembly);
             let text = render(&Snapshot {
                 cores: vec![core(counts, counts); cores],
-                lists: Some(MissLists { data: vec![row.clone()], fetch: vec![row.clone(), row] }),
+                lists: Some(MissLists {
+                    data: vec![row.clone()],
+                    fetch: vec![row.clone(), row],
+                    ..MissLists::default()
+                }),
             });
             let sum = usize::from(cores > 1);
             prop_assert_eq!(text.lines().count(), 1 + cores + sum + 1 + 2 + 1 + 3);

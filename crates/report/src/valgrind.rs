@@ -63,9 +63,9 @@ pub(crate) fn name(name: Option<&str>) -> String {
 /// The `desc:` lines. The first two are worded as Valgrind words them.
 pub(crate) fn write_description(out: &mut fmt::Formatter<'_>, run: &RunDescription) -> fmt::Result {
     let config = &run.config;
-    write_cache(out, "I1", &config.icache)?;
-    write_cache(out, "D1", &config.dcache)?;
-    let policy = match config.policy {
+    write_cache(out, "I1", &config.icache.geometry)?;
+    write_cache(out, "D1", &config.dcache.geometry)?;
+    let policy = match config.dcache.policy {
         PolicyKind::Lru => "LRU",
         PolicyKind::Fifo => "FIFO",
         PolicyKind::Random => "random",

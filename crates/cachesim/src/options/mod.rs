@@ -66,15 +66,126 @@ pub enum PolicyKind {
     Random,
 }
 
+/// One cache of a hierarchy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Level {
+    /// Its shape.
+    pub geometry: CacheGeometry,
+    /// Its replacement policy.
+    pub policy: PolicyKind,
+}
+
+/// What is beyond the first level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LowerLevels {
+    /// The second level of every core.
+    pub l2: Level,
+    /// Whether it is one cache or two.
+    pub l2_kind: L2Kind,
+    /// The third level, one for all cores.
+    pub l3: Option<Level>,
+    /// What the levels' contents have to do with each other.
+    pub inclusion: Inclusion,
+}
+
+/// Whether a second level is one cache or two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum L2Kind {
+    /// One for instructions and data.
+    Unified,
+    /// One for instructions and one for data, both of the level's geometry.
+    Split,
+}
+
+/// What the levels' contents have to do with each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inclusion {
+    /// Neither inclusive nor exclusive, as in the reference: a miss fills every level that it passes,
+    /// an eviction is that level's affair.
+    Nine,
+    /// What a level holds, all levels below it hold: what is evicted there is invalidated above.
+    Inclusive,
+    /// A line is in one level: a hit below moves it up, a victim moves down.
+    Exclusive,
+}
+
+/// How stores are treated, where it matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Writes {
+    /// Where the data cache has the line.
+    pub on_hit: WriteHit,
+    /// Where it has not.
+    pub on_miss: WriteMiss,
+}
+
+/// What a store does that finds its line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteHit {
+    /// It makes the line dirty, which is written to the next level when it is evicted.
+    Back,
+    /// It goes on to the next level.
+    Through,
+}
+
+/// What a store does that does not find its line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteMiss {
+    /// It fills the line first.
+    Allocate,
+    /// It goes on to the next level.
+    NoAllocate,
+}
+
+/// Whether reads and writes are counted apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Directions {
+    /// They are one number.
+    Together,
+    /// They are two.
+    Apart,
+}
+
+/// What an access does that crosses the end of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Straddle {
+    /// It is one access, to the line of its first byte, as in the reference.
+    First,
+    /// It is an access to each of the lines.
+    Split,
+}
+
+/// How many cycles an access takes that is served by a level, from the first on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Latencies {
+    /// The first level.
+    pub l1: u32,
+    /// The second level.
+    pub l2: u32,
+    /// The third level.
+    pub l3: u32,
+    /// Memory.
+    pub memory: u32,
+}
+
 /// All settings of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// The instruction cache of every core.
-    pub icache: CacheGeometry,
+    pub icache: Level,
     /// The data cache of every core.
-    pub dcache: CacheGeometry,
-    /// The replacement policy of all caches.
-    pub policy: PolicyKind,
+    pub dcache: Level,
+    /// What is beyond them.
+    pub lower: Option<LowerLevels>,
+    /// How stores are treated; `None` where no line is ever dirty, as in the reference.
+    pub writes: Option<Writes>,
+    /// Whether reads and writes are counted apart.
+    pub directions: Directions,
+    /// What becomes of accesses to two lines.
+    pub straddle: Straddle,
+    /// The latencies for the summary, if there is to be one.
+    pub summary: Option<Latencies>,
+    /// The core that the settings began with.
+    pub preset: Option<&'static str>,
     /// What the choices of [`PolicyKind::Random`] start from.
     pub seed: u64,
     /// The number of simulated cores, at most [`MAX_CORES`]. The model of all their caches takes
@@ -105,6 +216,16 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Whether the first-level caches are all there is, and they need to know nothing of an access but
+    /// its line.
+    pub fn is_first_level_only(&self) -> bool {
+        let Self { lower, writes, directions, straddle, .. } = self;
+        lower.is_none()
+            && writes.is_none()
+            && *directions == Directions::Together
+            && *straddle == Straddle::First
+    }
+
     /// Whether anything tells the misses of each set.
     pub fn needs_set_misses(&self) -> bool {
         self.files.iter().any(|(format, _)| *format == Format::Html)
@@ -120,7 +241,7 @@ impl Config {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// A run with these settings.
-    Run(Config),
+    Run(Box<Config>),
     /// [`help_text`], and no run.
     Help,
 }
@@ -143,7 +264,7 @@ pub fn parse(args: &[String], host: &Host) -> Result<Request, OptionError> {
     match first_error {
         _ if typed.help => Ok(Request::Help),
         Some(error) => Err(error),
-        None => typed.build(*host).map(Request::Run),
+        None => typed.build(*host).map(Box::new).map(Request::Run),
     }
 }
 
@@ -308,9 +429,14 @@ impl Typed {
             seconds => seconds.map(|seconds| Duration::from_secs(seconds.value.into())),
         };
         Ok(Config {
-            icache,
-            dcache,
-            policy: self.policy,
+            icache: Level { geometry: icache, policy: self.policy },
+            dcache: Level { geometry: dcache, policy: self.policy },
+            lower: None,
+            writes: None,
+            directions: Directions::Together,
+            straddle: Straddle::First,
+            summary: None,
+            preset: None,
             seed: self.seed,
             cores: number,
             limit: self.limit,

@@ -16,7 +16,7 @@ fn parse_on(args: &[&str], host: Host) -> Result<Request, OptionError> {
 /// The settings for arguments that must be accepted, in user mode.
 fn config(args: &[&str]) -> Config {
     match parse_on(args, USER) {
-        Ok(Request::Run(config)) => config,
+        Ok(Request::Run(config)) => *config,
         other => panic!("{args:?}: {other:?}"),
     }
 }
@@ -40,9 +40,14 @@ fn geometry(size_bytes: u64, line_bytes: u64, ways: u32) -> CacheGeometry {
 #[test]
 fn the_defaults_are_those_of_the_reference() {
     let expected = Config {
-        icache: geometry(16384, 64, 8),
-        dcache: geometry(16384, 64, 8),
-        policy: PolicyKind::Lru,
+        icache: Level { geometry: geometry(16384, 64, 8), policy: PolicyKind::Lru },
+        dcache: Level { geometry: geometry(16384, 64, 8), policy: PolicyKind::Lru },
+        lower: None,
+        writes: None,
+        directions: Directions::Together,
+        straddle: Straddle::First,
+        summary: None,
+        preset: None,
         seed: 1,
         cores: NonZeroU32::MIN,
         limit: 32,
@@ -55,13 +60,13 @@ fn the_defaults_are_those_of_the_reference() {
     };
     assert_eq!(config(&[]), expected);
     let cores = NonZeroU32::new(4).unwrap();
-    assert_eq!(parse_on(&[], FOUR_VCPUS), Ok(Request::Run(Config { cores, ..expected })));
+    assert_eq!(parse_on(&[], FOUR_VCPUS), Ok(Request::Run(Box::new(Config { cores, ..expected }))));
 }
 
 #[test]
 fn in_user_mode_there_is_one_core_whatever_the_vcpus() {
     let host = Host { vcpus: 7, ..USER };
-    assert_eq!(parse_on(&[], host), Ok(Request::Run(config(&[]))));
+    assert_eq!(parse_on(&[], host), Ok(Request::Run(Box::new(config(&[])))));
 }
 
 #[test]
@@ -72,7 +77,7 @@ fn the_defaults_in_the_table_are_the_defaults() {
         .map(|spec| format!("{}={}", spec.name, spec.default))
         .collect();
     assert_eq!(args.len(), 12);
-    assert_eq!(parse(&args, &USER), Ok(Request::Run(config(&[]))));
+    assert_eq!(parse(&args, &USER), Ok(Request::Run(Box::new(config(&[])))));
 }
 
 #[test]
@@ -98,9 +103,14 @@ fn every_option_reaches_its_setting() {
             "progress=10",
         ]),
         Config {
-            icache: geometry(4096, 32, 2),
-            dcache: geometry(6144, 128, 3),
-            policy: PolicyKind::Fifo,
+            icache: Level { geometry: geometry(4096, 32, 2), policy: PolicyKind::Fifo },
+            dcache: Level { geometry: geometry(6144, 128, 3), policy: PolicyKind::Fifo },
+            lower: None,
+            writes: None,
+            directions: Directions::Together,
+            straddle: Straddle::First,
+            summary: None,
+            preset: None,
             seed: 255,
             cores: NonZeroU32::new(3).unwrap(),
             limit: 0,
@@ -118,8 +128,8 @@ fn every_option_reaches_its_setting() {
             progress: Some(Duration::from_secs(10)),
         }
     );
-    assert_eq!(config(&["evict=rand"]).policy, PolicyKind::Random);
-    assert_eq!(config(&["evict=lru"]).policy, PolicyKind::Lru);
+    assert_eq!(config(&["evict=rand"]).dcache.policy, PolicyKind::Random);
+    assert_eq!(config(&["evict=lru"]).dcache.policy, PolicyKind::Lru);
 }
 
 #[test]
@@ -150,9 +160,9 @@ fn sizes_take_units_in_either_case() {
         ("1GiB", 1 << 30),
     ] {
         let arg = format!("dcachesize={text}");
-        assert_eq!(config(&[&arg]).dcache.size_bytes(), size, "{arg}");
+        assert_eq!(config(&[&arg]).dcache.geometry.size_bytes(), size, "{arg}");
     }
-    assert_eq!(config(&["dblksize=1K"]).dcache.line_bytes(), 1024);
+    assert_eq!(config(&["dblksize=1K"]).dcache.geometry.line_bytes(), 1024);
 }
 
 #[test]
@@ -163,14 +173,17 @@ fn numbers_reach_their_limits_unchanged() {
     let max = usize::MAX.to_string();
     assert_eq!(config(&[&format!("limit={max}")]).limit, usize::MAX);
     assert_eq!(config(&["cores=4096"]).cores.get(), MAX_CORES);
-    assert_eq!(config(&["dcachesize=1", "dblksize=1", "dassoc=1"]).dcache, geometry(1, 1, 1));
+    assert_eq!(
+        config(&["dcachesize=1", "dblksize=1", "dassoc=1"]).dcache.geometry,
+        geometry(1, 1, 1)
+    );
 }
 
 #[test]
 fn of_an_option_given_twice_the_last_holds() {
     assert_eq!(config(&["limit=1", "limit=2"]).limit, 2);
     // The first breaks a rule of the second stage only, and is gone by then.
-    assert_eq!(config(&["dassoc=3", "dassoc=4"]).dcache.ways(), 4);
+    assert_eq!(config(&["dassoc=3", "dassoc=4"]).dcache.geometry.ways(), 4);
     assert_eq!(message(&["limit=x", "limit=2"]), "limit=x: not a number; write a whole number");
 }
 
@@ -421,7 +434,7 @@ fn too_many_vcpus_are_a_fault_of_the_default_number_of_cores() {
 #[test]
 fn one_core_may_have_the_largest_caches_and_two_may_not() {
     let largest = ["icachesize=16G", "dcachesize=16G"];
-    assert_eq!(config(&largest).dcache.lines(), MAX_LINES);
+    assert_eq!(config(&largest).dcache.geometry.lines(), MAX_LINES);
     assert_eq!(
         message(&[largest[0], largest[1], "cores=2"]),
         "cores=2: the caches of 2 cores, 536870912 lines each, need 8192 MiB of memory, the most \
@@ -556,9 +569,8 @@ fn any_config() -> impl Strategy<Value = Config> {
         (any_geometry(), any_geometry(), policy, any::<u64>(), cores, any::<usize>(), output);
     (caches, any_telling()).prop_map(
         |((icache, dcache, policy, seed, cores, limit, output), telling)| Config {
-            icache,
-            dcache,
-            policy,
+            icache: Level { geometry: icache, policy },
+            dcache: Level { geometry: dcache, policy },
             seed,
             cores,
             limit,
@@ -598,7 +610,7 @@ fn arguments_for(config: &Config) -> impl Strategy<Value = Vec<String>> + use<> 
     let bytes =
         |name, value| bytes_text(value).prop_map(move |text| format!("{name}={text}")).boxed();
     let text = |text: String| Just(text).boxed();
-    let policy = match config.policy {
+    let policy = match config.dcache.policy {
         PolicyKind::Lru => "lru",
         PolicyKind::Fifo => "fifo",
         PolicyKind::Random => "rand",
@@ -611,12 +623,12 @@ fn arguments_for(config: &Config) -> impl Strategy<Value = Vec<String>> + use<> 
     };
     let seed = config.seed;
     let mut arguments = vec![
-        bytes("icachesize", config.icache.size_bytes()),
-        bytes("iblksize", config.icache.line_bytes()),
-        text(format!("iassoc={}", config.icache.ways())),
-        bytes("dcachesize", config.dcache.size_bytes()),
-        bytes("dblksize", config.dcache.line_bytes()),
-        text(format!("dassoc={}", config.dcache.ways())),
+        bytes("icachesize", config.icache.geometry.size_bytes()),
+        bytes("iblksize", config.icache.geometry.line_bytes()),
+        text(format!("iassoc={}", config.icache.geometry.ways())),
+        bytes("dcachesize", config.dcache.geometry.size_bytes()),
+        bytes("dblksize", config.dcache.geometry.line_bytes()),
+        text(format!("dassoc={}", config.dcache.geometry.ways())),
         text(format!("evict={policy}")),
         prop_oneof![
             Just(format!("seed={seed}")),
@@ -680,7 +692,7 @@ proptest! {
             .prop_flat_map(|config| (Just(config.clone()), arguments_for(&config))),
         host in any_host(),
     ) {
-        prop_assert_eq!(parse(&args, &host), Ok(Request::Run(config)));
+        prop_assert_eq!(parse(&args, &host), Ok(Request::Run(Box::new(config))));
     }
 
     #[test]
@@ -736,7 +748,7 @@ fn check_answer(args: &[String], host: Host) -> Result<(), TestCaseError> {
 fn check_accepted(args: &[String], config: &Config) -> Result<(), TestCaseError> {
     prop_assert!(config.cores.get() <= MAX_CORES);
     prop_assert!(model_bytes(config) <= MAX_MODEL_BYTES);
-    for cache in [&config.icache, &config.dcache] {
+    for cache in [&config.icache.geometry, &config.dcache.geometry] {
         let (bytes, line, ways) = (cache.size_bytes(), cache.line_bytes(), cache.ways());
         prop_assert!(line.is_power_of_two() && ways > 0 && bytes > 0, "{cache:?}");
         prop_assert!(bytes.is_multiple_of(line * u64::from(ways)), "{cache:?}");
@@ -819,19 +831,19 @@ fn arguments_with_slips() -> impl Strategy<Value = Vec<String>> {
 }
 
 fn model_bytes(config: &Config) -> u64 {
-    let lines = config.icache.lines() + config.dcache.lines();
+    let lines = config.icache.geometry.lines() + config.dcache.geometry.lines();
     lines * u64::from(config.cores.get()) * MODEL_BYTES_PER_LINE
 }
 
 /// The number that `config` has where the option `name` puts it.
 fn number_in(config: &Config, name: &str) -> Option<u128> {
     Some(match name {
-        "icachesize" => config.icache.size_bytes().into(),
-        "iblksize" => config.icache.line_bytes().into(),
-        "iassoc" => config.icache.ways().into(),
-        "dcachesize" => config.dcache.size_bytes().into(),
-        "dblksize" => config.dcache.line_bytes().into(),
-        "dassoc" => config.dcache.ways().into(),
+        "icachesize" => config.icache.geometry.size_bytes().into(),
+        "iblksize" => config.icache.geometry.line_bytes().into(),
+        "iassoc" => config.icache.geometry.ways().into(),
+        "dcachesize" => config.dcache.geometry.size_bytes().into(),
+        "dblksize" => config.dcache.geometry.line_bytes().into(),
+        "dassoc" => config.dcache.geometry.ways().into(),
         "seed" => config.seed.into(),
         "cores" => config.cores.get().into(),
         "limit" => config.limit as u128,

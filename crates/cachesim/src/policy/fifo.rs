@@ -1,6 +1,8 @@
 //! First in, first out.
 
-use super::{Policy, Way, earliest};
+use super::{Hit, Policy, Way, earliest};
+use crate::geometry::CacheGeometry;
+use crate::options::PolicyKind;
 
 /// First in, first out: the victim is the line filled first; a hit changes nothing.
 ///
@@ -11,20 +13,22 @@ pub struct Fifo;
 impl Policy for Fifo {
     type Mark = u64;
 
-    fn new(_seed: u64) -> Self {
+    fn new(_: PolicyKind, _: &CacheGeometry, _seed: u64) -> Self {
         Self
     }
 
     #[inline(always)]
-    fn hit(&mut self, _mark: &mut u64, _now: u64) {}
-
-    #[inline(always)]
-    fn filled(&mut self, now: u64) -> u64 {
-        now
+    fn hit(&mut self, _mark: &mut u64, _now: u64) -> Hit {
+        Hit::Done
     }
 
     #[inline(always)]
-    fn victim(&mut self, set: &[Way<u64>]) -> usize {
+    fn victim(&mut self, set: &mut [Way<u64>]) -> usize {
         earliest(set)
+    }
+
+    #[inline(always)]
+    fn filled(&mut self, set: &mut [Way<u64>], way: usize, _index: usize, now: u64) {
+        set[way].mark = now;
     }
 }

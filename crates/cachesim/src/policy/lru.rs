@@ -1,6 +1,8 @@
 //! Least recently used.
 
-use super::{Policy, Way, earliest};
+use super::{Hit, Policy, Way, earliest};
+use crate::geometry::CacheGeometry;
+use crate::options::PolicyKind;
 
 /// Least recently used: the victim is the line whose last access is longest ago (Mattson et al.,
 /// "Evaluation techniques for storage hierarchies", IBM Systems Journal 9(2), 1970).
@@ -13,22 +15,23 @@ pub struct Lru;
 impl Policy for Lru {
     type Mark = u64;
 
-    fn new(_seed: u64) -> Self {
+    fn new(_: PolicyKind, _: &CacheGeometry, _seed: u64) -> Self {
         Self
     }
 
     #[inline(always)]
-    fn hit(&mut self, mark: &mut u64, now: u64) {
+    fn hit(&mut self, mark: &mut u64, now: u64) -> Hit {
         *mark = now;
+        Hit::Done
     }
 
     #[inline(always)]
-    fn filled(&mut self, now: u64) -> u64 {
-        now
-    }
-
-    #[inline(always)]
-    fn victim(&mut self, set: &[Way<u64>]) -> usize {
+    fn victim(&mut self, set: &mut [Way<u64>]) -> usize {
         earliest(set)
+    }
+
+    #[inline(always)]
+    fn filled(&mut self, set: &mut [Way<u64>], way: usize, _index: usize, now: u64) {
+        set[way].mark = now;
     }
 }

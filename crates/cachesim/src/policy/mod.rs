@@ -3,16 +3,20 @@
 //! The protocol between a cache and its policy: a set is a slice of ways, each with a line and the
 //! policy's mark. A line keeps its way as long as it is in the set. The cache tells the policy of
 //! hits and fills, with the time, and asks it for a victim; the policy keeps what it needs to know of
-//! a line in the line's mark.
+//! a line in the line's mark, and what it needs to know beside that in itself.
 //!
-//! All policies here share a property that [`crate::buffer`] relies on: a second hit on the line
-//! accessed last changes nothing but the time of its mark, which is the latest of its set before and
-//! after.
+//! Most hits are in the way where the line is expected, and then the cache has the line's mark at hand
+//! and not its set: so a policy is shown the mark first, and asks for the set if it needs it.
+//!
+//! [`Repeats`] says of a policy what [`crate::buffer`] and the instruction side have to know: whether a
+//! hit on the line accessed last in its set changes anything but the time.
 
+mod any;
 mod fifo;
 mod lru;
 mod random;
 
+pub use any::AnyPolicy;
 pub use fifo::Fifo;
 pub use lru::Lru;
 pub use random::Random;
@@ -20,6 +24,8 @@ pub use random::Random;
 use std::fmt::Debug;
 
 use crate::address::LineAddr;
+use crate::geometry::CacheGeometry;
+use crate::options::PolicyKind;
 
 /// One way of a set.
 #[derive(Clone, Copy, Debug)]
@@ -36,17 +42,51 @@ pub trait Policy: Clone + Send + 'static {
     /// next victim's, and the default is less than any.
     type Mark: Copy + Default + Ord + Debug + Send + Sync;
 
-    /// The policy of one cache. Caches that differ in `seed` draw different random victims.
-    fn new(seed: u64) -> Self;
+    /// The policy of one cache of this geometry. `kind` is what the user chose, which only
+    /// [`AnyPolicy`] needs to be told. Caches that differ in `seed` make different random choices.
+    fn new(kind: PolicyKind, geometry: &CacheGeometry, seed: u64) -> Self;
 
-    /// The line with this mark was accessed at time `now`.
-    fn hit(&mut self, mark: &mut Self::Mark, now: u64);
+    /// The line with this mark was accessed at time `now`. With [`Hit::NeedsSet`] nothing has happened
+    /// yet, and [`Policy::hit_in_set`] follows.
+    fn hit(&mut self, mark: &mut Self::Mark, now: u64) -> Hit;
 
-    /// The mark of a line filled at time `now`.
-    fn filled(&mut self, now: u64) -> Self::Mark;
+    /// The line in this way of its set was accessed at time `now`.
+    #[inline(always)]
+    fn hit_in_set(&mut self, set: &mut [Way<Self::Mark>], way: usize, now: u64) {
+        self.hit(&mut set[way].mark, now);
+    }
 
     /// The way to fill: an empty one as long as there is one. `set` has at least one way.
-    fn victim(&mut self, set: &[Way<Self::Mark>]) -> usize;
+    fn victim(&mut self, set: &mut [Way<Self::Mark>]) -> usize;
+
+    /// The line that is in this way of set `index` now was filled at time `now`; the mark is still that
+    /// of what was there before.
+    fn filled(&mut self, set: &mut [Way<Self::Mark>], way: usize, index: usize, now: u64);
+}
+
+/// Whether a policy that was told of a hit has done what there is to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Hit {
+    /// All is done.
+    Done,
+    /// It has to see the set.
+    NeedsSet,
+}
+
+/// Whether a hit on the line accessed last in its set matters to a policy.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Repeats {
+    /// It changes nothing but the time of the line's mark, which is the latest of its set before and
+    /// after.
+    ChangeNothing,
+    /// It makes a difference: to a line that was only filled so far, or at each time.
+    Count,
+}
+
+/// The first empty way.
+#[inline(always)]
+fn empty_way<M>(set: &[Way<M>]) -> Option<usize> {
+    set.iter().position(|way| way.line == LineAddr::INVALID)
 }
 
 /// The way with the earliest mark, an empty one if there is any; of several empty ones the first.

@@ -3,8 +3,9 @@
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
-use super::{Policy, Way};
-use crate::address::LineAddr;
+use super::{Hit, Policy, Way, empty_way};
+use crate::geometry::CacheGeometry;
+use crate::options::PolicyKind;
 
 /// Random: a uniformly chosen way of a full set is the victim.
 ///
@@ -18,22 +19,28 @@ pub struct Random {
 impl Policy for Random {
     type Mark = ();
 
-    fn new(seed: u64) -> Self {
+    fn new(_: PolicyKind, _: &CacheGeometry, seed: u64) -> Self {
         Self { generator: SmallRng::seed_from_u64(seed) }
     }
 
     #[inline(always)]
-    fn hit(&mut self, _mark: &mut (), _now: u64) {}
+    fn hit(&mut self, _mark: &mut (), _now: u64) -> Hit {
+        Hit::Done
+    }
 
     #[inline(always)]
-    fn filled(&mut self, _now: u64) {}
+    fn victim(&mut self, set: &mut [Way<()>]) -> usize {
+        self.any_way(set)
+    }
 
     #[inline(always)]
-    fn victim(&mut self, set: &[Way<()>]) -> usize {
-        // Ways are filled in order and never emptied.
-        if set[set.len() - 1].line == LineAddr::INVALID {
-            return set.partition_point(|way| way.line != LineAddr::INVALID);
-        }
-        self.generator.random_range(0..set.len())
+    fn filled(&mut self, _set: &mut [Way<()>], _way: usize, _index: usize, _now: u64) {}
+}
+
+impl Random {
+    /// An empty way, else any, whatever the marks are.
+    #[inline(always)]
+    pub(super) fn any_way<M>(&mut self, set: &[Way<M>]) -> usize {
+        empty_way(set).unwrap_or_else(|| self.generator.random_range(0..set.len()))
     }
 }

@@ -5,6 +5,7 @@ use std::ops::Deref;
 use cachesim::address::LineAddr;
 use cachesim::cache::{Cache, Outcome};
 use cachesim::geometry::CacheGeometry;
+use cachesim::options::PolicyKind;
 use cachesim::policy::Policy;
 
 /// A cache with a time of its own: that of its first access is 1, and of every one the next number.
@@ -15,9 +16,9 @@ pub struct TimedCache<P: Policy> {
 }
 
 impl<P: Policy> TimedCache<P> {
-    /// As [`Cache::new`].
+    /// As [`Cache::new`], for policies that need not be told what they are.
     pub fn new(geometry: &CacheGeometry, seed: u64) -> Self {
-        Self { cache: Cache::new(geometry, seed), now: 0 }
+        Self { cache: Cache::new(geometry, PolicyKind::Lru, seed), now: 0 }
     }
 
     /// Accesses `line` at the next time.

@@ -287,6 +287,7 @@ fn the_largest_counts_do_not_overflow() {
         instruction.counts = InstructionCounts {
             fetch_misses: largest,
             data_misses: largest,
+            lower: None,
             executed: Some(Executed {
                 executions: largest,
                 reads: largest,

@@ -170,8 +170,8 @@ impl Page {
             full: profile.detail == Detail::Full,
             tiles: tiles(&totals),
             caches: [
-                cache("Data cache", &profile.run.config.dcache),
-                cache("Instruction cache", &profile.run.config.icache),
+                cache("Data cache", &profile.run.config.dcache.geometry),
+                cache("Instruction cache", &profile.run.config.icache.geometry),
             ],
             settings: settings(&profile.run.config),
             cores: cores(profile, &totals),
@@ -307,7 +307,7 @@ fn command(words: &[String]) -> String {
 }
 
 fn tiles(totals: &CoreSnapshot) -> Vec<Tile> {
-    let CoreSnapshot { data, fetch } = *totals;
+    let CoreSnapshot { data, fetch, .. } = *totals;
     let tile = |label, value: String, note| Tile { label, value, note };
     let note = |cache: CacheCounts| {
         format!("{}, {}", misses(cache.misses), per_thousand(cache.misses, fetch.accesses))
@@ -352,7 +352,7 @@ fn settings(config: &Config) -> String {
         1 => "One core".to_owned(),
         cores => format!("{} cores, each with both caches", Count::from(u64::from(cores))),
     };
-    let policy = match config.policy {
+    let policy = match config.dcache.policy {
         PolicyKind::Lru => "the line used least recently (LRU)".to_owned(),
         PolicyKind::Fifo => "the line filled first (FIFO)".to_owned(),
         PolicyKind::Random => format!("a random line (seed {})", config.seed),
