@@ -11,11 +11,11 @@ use anyhow::bail;
 use cachesim::address::LineAddr;
 use cachesim::core::Lines;
 use cachesim::instructions::Run;
+use cachesim::model::{DataEffect, Model};
 use cachesim::pages::{Regime, SharedGeneration};
-use cachesim::policy::Policy;
 use qemu_plugin_sys::{
     qemu_plugin_get_hwaddr, qemu_plugin_hwaddr_is_io, qemu_plugin_hwaddr_phys_addr,
-    qemu_plugin_mem_is_store, qemu_plugin_meminfo_t,
+    qemu_plugin_mem_is_store, qemu_plugin_mem_size_shift, qemu_plugin_meminfo_t,
 };
 
 use crate::userdata::{AccessData, FetchData, unpack_count};
@@ -61,20 +61,20 @@ pub trait Addressing: 'static {
     /// call.
     ///
     /// # Safety
-    /// In the memory callback of vCPU `index` for `info` and `vaddr`, for the run's policy.
-    unsafe fn at_hand<P: Machines, S: Sharing>(
+    /// In the memory callback of vCPU `index` for `info` and `vaddr`, for the run's model.
+    unsafe fn at_hand<M: Machines, S: Sharing>(
         index: u32,
         info: qemu_plugin_meminfo_t,
         vaddr: u64,
-    ) -> Option<(S::Seat<P>, Option<u64>)>;
+    ) -> Option<(S::Seat<M>, Option<u64>)>;
 
     /// The address where [`Addressing::at_hand`] has none, or `None` where the access does not count: it
     /// went to a device.
     ///
     /// # Safety
     /// In the memory callback of `vcpu` for `info` and `vaddr`.
-    unsafe fn look_up<P: Policy>(
-        vcpu: &Vcpu<P>,
+    unsafe fn look_up<M: Model>(
+        vcpu: &Vcpu<M>,
         info: qemu_plugin_meminfo_t,
         vaddr: u64,
     ) -> Option<u64>;
@@ -86,17 +86,17 @@ pub struct Virtual;
 
 impl Addressing for Virtual {
     #[inline(always)]
-    unsafe fn at_hand<P: Machines, S: Sharing>(
+    unsafe fn at_hand<M: Machines, S: Sharing>(
         index: u32,
         _: qemu_plugin_meminfo_t,
         vaddr: u64,
-    ) -> Option<(S::Seat<P>, Option<u64>)> {
+    ) -> Option<(S::Seat<M>, Option<u64>)> {
         // SAFETY: the caller's promise.
         Some((unsafe { S::seat(index)? }, Some(vaddr)))
     }
 
     #[inline(always)]
-    unsafe fn look_up<P: Policy>(_: &Vcpu<P>, _: qemu_plugin_meminfo_t, vaddr: u64) -> Option<u64> {
+    unsafe fn look_up<M: Model>(_: &Vcpu<M>, _: qemu_plugin_meminfo_t, vaddr: u64) -> Option<u64> {
         Some(vaddr)
     }
 }
@@ -107,18 +107,18 @@ pub struct Physical;
 
 impl Addressing for Physical {
     #[inline(always)]
-    unsafe fn at_hand<P: Machines, S: Sharing>(
+    unsafe fn at_hand<M: Machines, S: Sharing>(
         index: u32,
         _: qemu_plugin_meminfo_t,
         _: u64,
-    ) -> Option<(S::Seat<P>, Option<u64>)> {
+    ) -> Option<(S::Seat<M>, Option<u64>)> {
         // SAFETY: the caller's promise.
         Some((unsafe { S::seat(index)? }, None))
     }
 
     #[inline(always)]
-    unsafe fn look_up<P: Policy>(
-        _: &Vcpu<P>,
+    unsafe fn look_up<M: Model>(
+        _: &Vcpu<M>,
         info: qemu_plugin_meminfo_t,
         vaddr: u64,
     ) -> Option<u64> {
@@ -148,22 +148,22 @@ pub struct CachedPhysical;
 
 impl Addressing for CachedPhysical {
     #[inline(always)]
-    unsafe fn at_hand<P: Machines, S: Sharing>(
+    unsafe fn at_hand<M: Machines, S: Sharing>(
         index: u32,
         info: qemu_plugin_meminfo_t,
         vaddr: u64,
-    ) -> Option<(S::Seat<P>, Option<u64>)> {
+    ) -> Option<(S::Seat<M>, Option<u64>)> {
         // SAFETY: the caller's promise; the reference to the pages lives within this callback.
         unsafe {
-            let vcpu = S::vcpu::<P>(index)?;
+            let vcpu = S::vcpu::<M>(index)?;
             let address = vcpu.pages().get(&SHARED_GENERATION, vaddr, regime(info));
             Some((S::seat_of(vcpu), address))
         }
     }
 
     #[inline(always)]
-    unsafe fn look_up<P: Policy>(
-        vcpu: &Vcpu<P>,
+    unsafe fn look_up<M: Model>(
+        vcpu: &Vcpu<M>,
         info: qemu_plugin_meminfo_t,
         vaddr: u64,
     ) -> Option<u64> {
@@ -201,6 +201,51 @@ pub fn expect_readable_stores() -> anyhow::Result<()> {
 #[inline(always)]
 pub fn is_store(info: qemu_plugin_meminfo_t) -> bool {
     info >> (ASKED_STORE_SHIFT.load(Ordering::Relaxed) % u32::BITS) & 1 != 0
+}
+
+/// Where a `qemu_plugin_meminfo_t` has the binary logarithm of the access's size: how far it has to be
+/// shifted, and the bits then.
+static SIZE_SHIFT: AtomicU32 = AtomicU32::new(0);
+static SIZE_MASK: AtomicU32 = AtomicU32::new(0);
+
+/// Makes [`effect_of`] right for this QEMU.
+///
+/// # Errors
+/// Where the size is not in bits of its own.
+pub fn expect_readable_effects() -> anyhow::Result<()> {
+    expect_readable_stores()?;
+    // SAFETY: a pure function of its argument, in every version.
+    let size_of = |info: u32| unsafe { qemu_plugin_mem_size_shift(info) };
+    let is_size = |shift: u32, mask: u32| {
+        (0..=mask).all(|size| size_of(size << shift) == size) && size_of(!(mask << shift)) == 0
+    };
+    let layouts = (0..16).flat_map(|shift| [(shift, 7), (shift, 3)]);
+    match layouts.into_iter().find(|&(shift, mask)| is_size(shift, mask)) {
+        Some((shift, mask)) => {
+            SIZE_SHIFT.store(shift, Ordering::Relaxed);
+            SIZE_MASK.store(mask, Ordering::Relaxed);
+        }
+        None => bail!("this QEMU's memory accesses do not say in bits how long they are"),
+    }
+    Ok(())
+}
+
+/// What an access does, without a call.
+#[inline(always)]
+fn effect_of(info: qemu_plugin_meminfo_t) -> DataEffect {
+    let shift = SIZE_SHIFT.load(Ordering::Relaxed) % u32::BITS;
+    let size_log2 = (info >> shift & SIZE_MASK.load(Ordering::Relaxed) & 7) as u8;
+    DataEffect { is_store: is_store(info), size_log2 }
+}
+
+/// The access to `address` that `info` describes, as the model wants to know it.
+#[inline(always)]
+pub fn read_access<M: Machines, L: LineSize>(
+    lines: Lines,
+    address: u64,
+    info: qemu_plugin_meminfo_t,
+) -> M::Access {
+    M::access(|| L::data_line(lines, address), address, || effect_of(info))
 }
 
 /// Whether this QEMU lays out `qemu_plugin_meminfo_t` as [`regime`] reads it: QEMU 6.2 and later. Asked
@@ -270,23 +315,23 @@ impl LineSize for AnyLines {
 /// Who else uses the core: how a callback finds its vCPU and reaches the model.
 pub trait Sharing: 'static {
     /// Where a vCPU's accesses go: straight to its core, or into its buffer.
-    type Seat<P: Machines>: Copy;
+    type Seat<M: Machines>: Copy;
 
     /// The vCPU, if that takes no more than a load.
     ///
     /// # Safety
-    /// In a callback of vCPU `index`, for the run's policy.
-    unsafe fn vcpu<P: Machines>(index: u32) -> Option<&'static Vcpu<P>>;
+    /// In a callback of vCPU `index`, for the run's model.
+    unsafe fn vcpu<M: Machines>(index: u32) -> Option<&'static Vcpu<M>>;
 
     /// The seat of a vCPU that this kind of sharing found.
-    fn seat_of<P: Machines>(vcpu: &'static Vcpu<P>) -> Self::Seat<P>;
+    fn seat_of<M: Machines>(vcpu: &'static Vcpu<M>) -> Self::Seat<M>;
 
     /// The seat of vCPU `index`, if that takes no more than a load or two.
     ///
     /// # Safety
     /// As for `vcpu`.
     #[inline(always)]
-    unsafe fn seat<P: Machines>(index: u32) -> Option<Self::Seat<P>> {
+    unsafe fn seat<M: Machines>(index: u32) -> Option<Self::Seat<M>> {
         // SAFETY: the caller's promise.
         Some(Self::seat_of(unsafe { Self::vcpu(index)? }))
     }
@@ -295,30 +340,30 @@ pub trait Sharing: 'static {
     ///
     /// # Safety
     /// As for `vcpu`.
-    unsafe fn find_vcpu<P: Machines>(index: u32) -> (&'static Vcpu<P>, Company) {
+    unsafe fn find_vcpu<M: Machines>(index: u32) -> (&'static Vcpu<M>, Company) {
         (vcpu(index), Company::None)
     }
 
     /// How addresses become lines of the core's caches.
-    fn lines<P: Machines>(seat: Self::Seat<P>) -> Lines;
+    fn lines<M: Machines>(seat: Self::Seat<M>) -> Lines;
 
     /// Fetches from one line.
     ///
     /// # Safety
     /// In a callback of the vCPU of this seat, which this kind of sharing found.
-    unsafe fn fetch<P: Machines>(seat: Self::Seat<P>, data: FetchData);
+    unsafe fn fetch<M: Machines>(seat: Self::Seat<M>, data: FetchData);
 
     /// Fetches that hit by construction.
     ///
     /// # Safety
     /// As for `fetch`.
-    unsafe fn count<P: Machines>(seat: Self::Seat<P>, fetches: u64);
+    unsafe fn count<M: Machines>(seat: Self::Seat<M>, fetches: u64);
 
     /// A data access, unless it does not count, and the fetches after it.
     ///
     /// # Safety
     /// As for `fetch`.
-    unsafe fn access<P: Machines>(seat: Self::Seat<P>, line: Option<LineAddr>, data: AccessData);
+    unsafe fn access<M: Machines>(seat: Self::Seat<M>, access: Option<M::Access>, data: AccessData);
 }
 
 /// There is no other vCPU. Translated code that was given this goes on working when a second one comes:
@@ -336,184 +381,196 @@ pub struct Private;
 pub struct Shared;
 
 impl Sharing for Alone {
-    type Seat<P: Machines> = &'static SimulatedCore<P>;
+    type Seat<M: Machines> = &'static SimulatedCore<M>;
 
     #[inline(always)]
-    unsafe fn vcpu<P: Machines>(_: u32) -> Option<&'static Vcpu<P>> {
+    unsafe fn vcpu<M: Machines>(_: u32) -> Option<&'static Vcpu<M>> {
         // SAFETY: the caller's promise.
         unsafe { only_vcpu() }
     }
 
     #[inline(always)]
-    fn seat_of<P: Machines>(vcpu: &'static Vcpu<P>) -> Self::Seat<P> {
+    fn seat_of<M: Machines>(vcpu: &'static Vcpu<M>) -> Self::Seat<M> {
         vcpu.core()
     }
 
     #[inline(always)]
-    unsafe fn seat<P: Machines>(_: u32) -> Option<Self::Seat<P>> {
+    unsafe fn seat<M: Machines>(_: u32) -> Option<Self::Seat<M>> {
         // SAFETY: the caller's promise.
         unsafe { only_core() }
     }
 
-    unsafe fn find_vcpu<P: Machines>(index: u32) -> (&'static Vcpu<P>, Company) {
+    unsafe fn find_vcpu<M: Machines>(index: u32) -> (&'static Vcpu<M>, Company) {
         vcpu_and_company(index)
     }
 
     #[inline(always)]
-    fn lines<P: Machines>(seat: Self::Seat<P>) -> Lines {
+    fn lines<M: Machines>(seat: Self::Seat<M>) -> Lines {
         seat.lines()
     }
 
     #[inline(always)]
-    unsafe fn fetch<P: Machines>(seat: Self::Seat<P>, data: FetchData) {
+    unsafe fn fetch<M: Machines>(seat: Self::Seat<M>, data: FetchData) {
         // SAFETY: in a callback of the only vCPU.
         unsafe { seat.fetch(data, Writers::One) };
     }
 
     #[inline(always)]
-    unsafe fn count<P: Machines>(seat: Self::Seat<P>, fetches: u64) {
+    unsafe fn count<M: Machines>(seat: Self::Seat<M>, fetches: u64) {
         // SAFETY: in a callback of the only vCPU.
         unsafe { seat.count(fetches) };
     }
 
     #[inline(always)]
-    unsafe fn access<P: Machines>(seat: Self::Seat<P>, line: Option<LineAddr>, data: AccessData) {
+    unsafe fn access<M: Machines>(
+        seat: Self::Seat<M>,
+        access: Option<M::Access>,
+        data: AccessData,
+    ) {
         // SAFETY: in a callback of the only vCPU.
-        unsafe { seat.access(line, data, Writers::One) };
+        unsafe { seat.access(access, data, Writers::One) };
     }
 }
 
 impl Sharing for Private {
-    type Seat<P: Machines> = &'static SimulatedCore<P>;
+    type Seat<M: Machines> = &'static SimulatedCore<M>;
 
     #[inline(always)]
-    unsafe fn vcpu<P: Machines>(index: u32) -> Option<&'static Vcpu<P>> {
+    unsafe fn vcpu<M: Machines>(index: u32) -> Option<&'static Vcpu<M>> {
         // SAFETY: the caller's promise.
         unsafe { known_vcpu(index) }
     }
 
     #[inline(always)]
-    fn seat_of<P: Machines>(vcpu: &'static Vcpu<P>) -> Self::Seat<P> {
+    fn seat_of<M: Machines>(vcpu: &'static Vcpu<M>) -> Self::Seat<M> {
         vcpu.core()
     }
 
     #[inline(always)]
-    fn lines<P: Machines>(seat: Self::Seat<P>) -> Lines {
+    fn lines<M: Machines>(seat: Self::Seat<M>) -> Lines {
         seat.lines()
     }
 
     #[inline(always)]
-    unsafe fn fetch<P: Machines>(seat: Self::Seat<P>, data: FetchData) {
+    unsafe fn fetch<M: Machines>(seat: Self::Seat<M>, data: FetchData) {
         // SAFETY: in a callback of the one vCPU of its core.
         unsafe { seat.fetch(data, Writers::Many) };
     }
 
     #[inline(always)]
-    unsafe fn count<P: Machines>(seat: Self::Seat<P>, fetches: u64) {
+    unsafe fn count<M: Machines>(seat: Self::Seat<M>, fetches: u64) {
         // SAFETY: in a callback of the one vCPU of its core.
         unsafe { seat.count(fetches) };
     }
 
     #[inline(always)]
-    unsafe fn access<P: Machines>(seat: Self::Seat<P>, line: Option<LineAddr>, data: AccessData) {
+    unsafe fn access<M: Machines>(
+        seat: Self::Seat<M>,
+        access: Option<M::Access>,
+        data: AccessData,
+    ) {
         // SAFETY: in a callback of the one vCPU of its core.
-        unsafe { seat.access(line, data, Writers::Many) };
+        unsafe { seat.access(access, data, Writers::Many) };
     }
 }
 
 impl Sharing for Shared {
-    type Seat<P: Machines> = &'static Vcpu<P>;
+    type Seat<M: Machines> = &'static Vcpu<M>;
 
     #[inline(always)]
-    unsafe fn vcpu<P: Machines>(index: u32) -> Option<&'static Vcpu<P>> {
+    unsafe fn vcpu<M: Machines>(index: u32) -> Option<&'static Vcpu<M>> {
         // SAFETY: the caller's promise.
         unsafe { known_vcpu(index) }
     }
 
     #[inline(always)]
-    fn seat_of<P: Machines>(vcpu: &'static Vcpu<P>) -> Self::Seat<P> {
+    fn seat_of<M: Machines>(vcpu: &'static Vcpu<M>) -> Self::Seat<M> {
         vcpu
     }
 
     #[inline(always)]
-    fn lines<P: Machines>(seat: Self::Seat<P>) -> Lines {
+    fn lines<M: Machines>(seat: Self::Seat<M>) -> Lines {
         seat.core().lines()
     }
 
     #[inline(always)]
-    unsafe fn fetch<P: Machines>(seat: Self::Seat<P>, data: FetchData) {
+    unsafe fn fetch<M: Machines>(seat: Self::Seat<M>, data: FetchData) {
         let &Run { line, instruction } = data.subject;
         seat.record_fetches(line, instruction, data.fetches.into());
     }
 
     #[inline(always)]
-    unsafe fn count<P: Machines>(seat: Self::Seat<P>, fetches: u64) {
+    unsafe fn count<M: Machines>(seat: Self::Seat<M>, fetches: u64) {
         seat.count(fetches);
     }
 
     #[inline(always)]
-    unsafe fn access<P: Machines>(seat: Self::Seat<P>, line: Option<LineAddr>, data: AccessData) {
-        seat.record_access(line, data);
+    unsafe fn access<M: Machines>(
+        seat: Self::Seat<M>,
+        access: Option<M::Access>,
+        data: AccessData,
+    ) {
+        seat.record_access(access, data);
     }
 }
 
 impl CallbackSet {
-    /// The callbacks for policy `P`, sharing `S`, addressing `A` and line size `L`.
-    pub const fn of<P: Machines, S: Sharing, A: Addressing, L: LineSize>() -> Self {
+    /// The callbacks for model `M`, sharing `S`, addressing `A` and line size `L`.
+    pub const fn of<M: Machines, S: Sharing, A: Addressing, L: LineSize>() -> Self {
         Self {
-            fetch: fetch::<P, S>,
-            count: count::<P, S>,
-            access: access::<P, S, A, L>,
-            access_of_two: access_of_two::<P, S, A, L>,
-            access_uncached: access::<P, S, Physical, L>,
-            translation_changes: translation_changes::<P>,
+            fetch: fetch::<M, S>,
+            count: count::<M, S>,
+            access: access::<M, S, A, L>,
+            access_of_two: access_of_two::<M, S, A, L>,
+            access_uncached: access::<M, S, Physical, L>,
+            translation_changes: translation_changes::<M>,
             all_translations_change,
         }
     }
 }
 
-unsafe extern "C" fn fetch<P: Machines, S: Sharing>(vcpu_index: u32, userdata: *mut c_void) {
-    // SAFETY: translation registered this with a packed `FetchData`, for this policy and kind of
+unsafe extern "C" fn fetch<M: Machines, S: Sharing>(vcpu_index: u32, userdata: *mut c_void) {
+    // SAFETY: translation registered this with a packed `FetchData`, for this model and kind of
     // sharing.
     unsafe {
-        match S::seat::<P>(vcpu_index) {
+        match S::seat::<M>(vcpu_index) {
             Some(seat) => S::fetch(seat, FetchData::unpack(userdata)),
-            None => fetch_looking_further::<P, S>(vcpu_index, userdata),
+            None => fetch_looking_further::<M, S>(vcpu_index, userdata),
         }
     }
 }
 
-unsafe extern "C" fn count<P: Machines, S: Sharing>(vcpu_index: u32, userdata: *mut c_void) {
-    // SAFETY: translation registered this for this policy and kind of sharing.
+unsafe extern "C" fn count<M: Machines, S: Sharing>(vcpu_index: u32, userdata: *mut c_void) {
+    // SAFETY: translation registered this for this model and kind of sharing.
     unsafe {
-        match S::seat::<P>(vcpu_index) {
+        match S::seat::<M>(vcpu_index) {
             Some(seat) => S::count(seat, unpack_count(userdata)),
-            None => count_looking_further::<P, S>(vcpu_index, userdata),
+            None => count_looking_further::<M, S>(vcpu_index, userdata),
         }
     }
 }
 
-unsafe extern "C" fn access<P: Machines, S: Sharing, A: Addressing, L: LineSize>(
+unsafe extern "C" fn access<M: Machines, S: Sharing, A: Addressing, L: LineSize>(
     vcpu_index: u32,
     info: qemu_plugin_meminfo_t,
     vaddr: u64,
     userdata: *mut c_void,
 ) {
-    // SAFETY: translation registered this with a packed `AccessData`, for this policy, kind of sharing
+    // SAFETY: translation registered this with a packed `AccessData`, for this model, kind of sharing
     // and addressing; `info` and `vaddr` are this access's.
     unsafe {
-        match A::at_hand::<P, S>(vcpu_index, info, vaddr) {
+        match A::at_hand::<M, S>(vcpu_index, info, vaddr) {
             Some((seat, Some(address))) => {
-                let line = L::data_line(S::lines(seat), address);
-                S::access(seat, Some(line), AccessData::unpack(userdata));
+                let access = read_access::<M, L>(S::lines(seat), address, info);
+                S::access(seat, Some(access), AccessData::unpack(userdata));
             }
-            Some((_, None)) => access_looking_up::<P, S, A, L>(vcpu_index, info, vaddr, userdata),
-            None => access_looking_further::<P, S, A, L>(vcpu_index, info, vaddr, userdata),
+            Some((_, None)) => access_looking_up::<M, S, A, L>(vcpu_index, info, vaddr, userdata),
+            None => access_looking_further::<M, S, A, L>(vcpu_index, info, vaddr, userdata),
         }
     }
 }
 
-unsafe extern "C" fn access_of_two<P: Machines, S: Sharing, A: Addressing, L: LineSize>(
+unsafe extern "C" fn access_of_two<M: Machines, S: Sharing, A: Addressing, L: LineSize>(
     vcpu_index: u32,
     info: qemu_plugin_meminfo_t,
     vaddr: u64,
@@ -523,7 +580,7 @@ unsafe extern "C" fn access_of_two<P: Machines, S: Sharing, A: Addressing, L: Li
     unsafe {
         let is_store = qemu_plugin_mem_is_store(info);
         let userdata = if is_store { userdata } else { AccessData::without_fetches(userdata) };
-        access::<P, S, A, L>(vcpu_index, info, vaddr, userdata);
+        access::<M, S, A, L>(vcpu_index, info, vaddr, userdata);
     }
 }
 
@@ -534,14 +591,14 @@ unsafe extern "C" fn access_of_two<P: Machines, S: Sharing, A: Addressing, L: Li
 /// # Safety
 /// As for [`fetch`].
 #[inline(never)]
-unsafe extern "C" fn fetch_looking_further<P: Machines, S: Sharing>(
+unsafe extern "C" fn fetch_looking_further<M: Machines, S: Sharing>(
     vcpu_index: u32,
     userdata: *mut c_void,
 ) {
     // SAFETY: the caller's promise.
     unsafe {
         let data = FetchData::unpack(userdata);
-        match S::find_vcpu::<P>(vcpu_index) {
+        match S::find_vcpu::<M>(vcpu_index) {
             (vcpu, Company::None) => S::fetch(S::seat_of(vcpu), data),
             (vcpu, Company::Others) => Shared::fetch(vcpu, data),
         }
@@ -551,13 +608,13 @@ unsafe extern "C" fn fetch_looking_further<P: Machines, S: Sharing>(
 /// # Safety
 /// As for [`count`].
 #[inline(never)]
-unsafe extern "C" fn count_looking_further<P: Machines, S: Sharing>(
+unsafe extern "C" fn count_looking_further<M: Machines, S: Sharing>(
     vcpu_index: u32,
     userdata: *mut c_void,
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        match S::find_vcpu::<P>(vcpu_index) {
+        match S::find_vcpu::<M>(vcpu_index) {
             (vcpu, Company::None) => S::count(S::seat_of(vcpu), unpack_count(userdata)),
             (vcpu, Company::Others) => Shared::count(vcpu, unpack_count(userdata)),
         }
@@ -567,7 +624,7 @@ unsafe extern "C" fn count_looking_further<P: Machines, S: Sharing>(
 /// # Safety
 /// As for [`access`].
 #[inline(never)]
-unsafe extern "C" fn access_looking_further<P: Machines, S: Sharing, A: Addressing, L: LineSize>(
+unsafe extern "C" fn access_looking_further<M: Machines, S: Sharing, A: Addressing, L: LineSize>(
     vcpu_index: u32,
     info: qemu_plugin_meminfo_t,
     vaddr: u64,
@@ -576,12 +633,13 @@ unsafe extern "C" fn access_looking_further<P: Machines, S: Sharing, A: Addressi
     // SAFETY: the caller's promise.
     unsafe {
         let data = AccessData::unpack(userdata);
-        let (vcpu, company) = S::find_vcpu::<P>(vcpu_index);
+        let (vcpu, company) = S::find_vcpu::<M>(vcpu_index);
         let address = A::look_up(vcpu, info, vaddr);
-        let line = address.map(|address| L::data_line(vcpu.core().lines(), address));
+        let lines = vcpu.core().lines();
+        let access = address.map(|address| read_access::<M, L>(lines, address, info));
         match company {
-            Company::None => S::access(S::seat_of(vcpu), line, data),
-            Company::Others => Shared::access(vcpu, line, data),
+            Company::None => S::access(S::seat_of(vcpu), access, data),
+            Company::Others => Shared::access(vcpu, access, data),
         }
     }
 }
@@ -589,7 +647,7 @@ unsafe extern "C" fn access_looking_further<P: Machines, S: Sharing, A: Addressi
 /// # Safety
 /// As for [`access`].
 #[inline(never)]
-unsafe extern "C" fn access_looking_up<P: Machines, S: Sharing, A: Addressing, L: LineSize>(
+unsafe extern "C" fn access_looking_up<M: Machines, S: Sharing, A: Addressing, L: LineSize>(
     vcpu_index: u32,
     info: qemu_plugin_meminfo_t,
     vaddr: u64,
@@ -597,18 +655,19 @@ unsafe extern "C" fn access_looking_up<P: Machines, S: Sharing, A: Addressing, L
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        let Some(vcpu) = S::vcpu::<P>(vcpu_index) else {
-            return access_looking_further::<P, S, A, L>(vcpu_index, info, vaddr, userdata);
+        let Some(vcpu) = S::vcpu::<M>(vcpu_index) else {
+            return access_looking_further::<M, S, A, L>(vcpu_index, info, vaddr, userdata);
         };
         let address = A::look_up(vcpu, info, vaddr);
-        let line = address.map(|address| L::data_line(vcpu.core().lines(), address));
-        S::access(S::seat_of(vcpu), line, AccessData::unpack(userdata));
+        let lines = vcpu.core().lines();
+        let access = address.map(|address| read_access::<M, L>(lines, address, info));
+        S::access(S::seat_of(vcpu), access, AccessData::unpack(userdata));
     }
 }
 
-pub(crate) unsafe extern "C" fn translation_changes<P: Machines>(vcpu_index: u32, _: *mut c_void) {
-    // SAFETY: registered for this policy; in a callback of this vCPU.
-    unsafe { vcpu::<P>(vcpu_index).pages() }.raise_generation();
+pub(crate) unsafe extern "C" fn translation_changes<M: Machines>(vcpu_index: u32, _: *mut c_void) {
+    // SAFETY: registered for this model; in a callback of this vCPU.
+    unsafe { vcpu::<M>(vcpu_index).pages() }.raise_generation();
 }
 
 pub(crate) unsafe extern "C" fn all_translations_change(_: u32, _: *mut c_void) {

@@ -114,7 +114,10 @@ impl Translator {
             isa,
             lines: Lines::new(config),
             disassembler: Disassembler::for_target(&qemu.target),
-            instructions: InstructionTable::default(),
+            instructions: match config.lower {
+                None => InstructionTable::default(),
+                Some(_) => InstructionTable::with_lower_levels(),
+            },
             texts: HashMap::new(),
             last_symbol: (0, SymbolId::NONE),
             records: match config.detail {

@@ -7,26 +7,25 @@
 use std::ffi::c_void;
 use std::ptr;
 
-use cachesim::address::LineAddr;
 use cachesim::profile::{CountedBy, Effect, ProfiledAccess, ProfiledRun, Segment};
 use qemu_plugin_sys::qemu_plugin_meminfo_t;
 
 use crate::callbacks::{
     Addressing, Alone, CallbackSet, LineSize, Physical, Private, Shared, Sharing,
-    all_translations_change, is_store, translation_changes,
+    all_translations_change, is_store, read_access, translation_changes,
 };
 use crate::vcpu::{Company, Machines, SimulatedCore, Vcpu, Writers};
 
 impl CallbackSet {
-    /// The callbacks for policy `P`, sharing `S`, addressing `A` and line size `L`, which count in full.
-    pub const fn in_full<P: Machines, S: SharingInFull, A: Addressing, L: LineSize>() -> Self {
+    /// The callbacks for model `M`, sharing `S`, addressing `A` and line size `L`, which count in full.
+    pub const fn in_full<M: Machines, S: SharingInFull, A: Addressing, L: LineSize>() -> Self {
         Self {
-            fetch: fetch::<P, S>,
-            count: count::<P, S>,
-            access: access::<P, S, A, L>,
-            access_of_two: access::<P, S, A, L>,
-            access_uncached: access::<P, S, Physical, L>,
-            translation_changes: translation_changes::<P>,
+            fetch: fetch::<M, S>,
+            count: count::<M, S>,
+            access: access::<M, S, A, L>,
+            access_of_two: access::<M, S, A, L>,
+            access_uncached: access::<M, S, Physical, L>,
+            translation_changes: translation_changes::<M>,
             all_translations_change,
         }
     }
@@ -50,21 +49,21 @@ pub trait SharingInFull: Sharing {
     ///
     /// # Safety
     /// In a callback of the vCPU of this seat, which this kind of sharing found.
-    unsafe fn fetch_in_full<P: Machines>(seat: Self::Seat<P>, run: &'static ProfiledRun);
+    unsafe fn fetch_in_full<M: Machines>(seat: Self::Seat<M>, run: &'static ProfiledRun);
 
     /// Fetches that hit by construction.
     ///
     /// # Safety
     /// As for `fetch_in_full`.
-    unsafe fn count_in_full<P: Machines>(seat: Self::Seat<P>, segment: &'static Segment);
+    unsafe fn count_in_full<M: Machines>(seat: Self::Seat<M>, segment: &'static Segment);
 
-    /// A memory access, to `line` unless it went to a device, and the fetches after it.
+    /// A memory access, which the data cache sees unless it went to a device, and the fetches after it.
     ///
     /// # Safety
     /// As for `fetch_in_full`.
-    unsafe fn access_in_full<P: Machines>(
-        seat: Self::Seat<P>,
-        line: Option<LineAddr>,
+    unsafe fn access_in_full<M: Machines>(
+        seat: Self::Seat<M>,
+        data: Option<M::Access>,
         access: &'static ProfiledAccess,
         effect: Effect,
     );
@@ -75,28 +74,28 @@ macro_rules! straight_to_the_core {
     ($sharing:ty, $writers:expr, $counted_by:expr) => {
         impl SharingInFull for $sharing {
             #[inline(always)]
-            unsafe fn fetch_in_full<P: Machines>(seat: Self::Seat<P>, run: &'static ProfiledRun) {
+            unsafe fn fetch_in_full<M: Machines>(seat: Self::Seat<M>, run: &'static ProfiledRun) {
                 // SAFETY: in a callback of the one vCPU of its core.
                 unsafe { seat.fetch_in_full(run, $counted_by(seat), $writers) };
             }
 
             #[inline(always)]
-            unsafe fn count_in_full<P: Machines>(seat: Self::Seat<P>, segment: &'static Segment) {
+            unsafe fn count_in_full<M: Machines>(seat: Self::Seat<M>, segment: &'static Segment) {
                 // SAFETY: in a callback of the one vCPU of its core.
                 unsafe { seat.count(segment.fetches()) };
                 segment.count($counted_by(seat));
             }
 
             #[inline(always)]
-            unsafe fn access_in_full<P: Machines>(
-                seat: Self::Seat<P>,
-                line: Option<LineAddr>,
+            unsafe fn access_in_full<M: Machines>(
+                seat: Self::Seat<M>,
+                data: Option<M::Access>,
                 access: &'static ProfiledAccess,
                 effect: Effect,
             ) {
                 // SAFETY: in a callback of the one vCPU of its core.
                 unsafe {
-                    seat.access_in_full(line, access, effect, $counted_by(seat), $writers);
+                    seat.access_in_full(data, access, effect, $counted_by(seat), $writers);
                 }
             }
         }
@@ -107,75 +106,75 @@ straight_to_the_core!(Alone, Writers::One, alone);
 straight_to_the_core!(Private, Writers::Many, one_of_several);
 
 #[inline(always)]
-fn alone<P: Machines>(_: &'static SimulatedCore<P>) -> CountedBy<'static> {
+fn alone<M: Machines>(_: &'static SimulatedCore<M>) -> CountedBy<'static> {
     CountedBy::Alone
 }
 
 #[inline(always)]
-fn one_of_several<P: Machines>(core: &'static SimulatedCore<P>) -> CountedBy<'static> {
+fn one_of_several<M: Machines>(core: &'static SimulatedCore<M>) -> CountedBy<'static> {
     CountedBy::OneOf(core.bank())
 }
 
 impl SharingInFull for Shared {
     #[inline(always)]
-    unsafe fn fetch_in_full<P: Machines>(vcpu: &'static Vcpu<P>, run: &'static ProfiledRun) {
+    unsafe fn fetch_in_full<M: Machines>(vcpu: &'static Vcpu<M>, run: &'static ProfiledRun) {
         vcpu.record_fetches_in_full(run);
     }
 
     #[inline(always)]
-    unsafe fn count_in_full<P: Machines>(vcpu: &'static Vcpu<P>, segment: &'static Segment) {
+    unsafe fn count_in_full<M: Machines>(vcpu: &'static Vcpu<M>, segment: &'static Segment) {
         vcpu.count(segment.fetches());
         segment.count(CountedBy::OneOf(vcpu.bank()));
     }
 
     #[inline(always)]
-    unsafe fn access_in_full<P: Machines>(
-        vcpu: &'static Vcpu<P>,
-        line: Option<LineAddr>,
+    unsafe fn access_in_full<M: Machines>(
+        vcpu: &'static Vcpu<M>,
+        data: Option<M::Access>,
         access: &'static ProfiledAccess,
         effect: Effect,
     ) {
-        vcpu.record_access_in_full(line, access, effect);
+        vcpu.record_access_in_full(data, access, effect);
     }
 }
 
-unsafe extern "C" fn fetch<P: Machines, S: SharingInFull>(index: u32, userdata: *mut c_void) {
-    // SAFETY: translation registered this with a packed `ProfiledRun`, for this policy and kind of
+unsafe extern "C" fn fetch<M: Machines, S: SharingInFull>(index: u32, userdata: *mut c_void) {
+    // SAFETY: translation registered this with a packed `ProfiledRun`, for this model and kind of
     // sharing.
     unsafe {
-        match S::seat::<P>(index) {
+        match S::seat::<M>(index) {
             Some(seat) => S::fetch_in_full(seat, unpack(userdata)),
-            None => fetch_looking_further::<P, S>(index, userdata),
+            None => fetch_looking_further::<M, S>(index, userdata),
         }
     }
 }
 
-unsafe extern "C" fn count<P: Machines, S: SharingInFull>(index: u32, userdata: *mut c_void) {
-    // SAFETY: translation registered this with a packed `Segment`, for this policy and kind of sharing.
+unsafe extern "C" fn count<M: Machines, S: SharingInFull>(index: u32, userdata: *mut c_void) {
+    // SAFETY: translation registered this with a packed `Segment`, for this model and kind of sharing.
     unsafe {
-        match S::seat::<P>(index) {
+        match S::seat::<M>(index) {
             Some(seat) => S::count_in_full(seat, unpack(userdata)),
-            None => count_looking_further::<P, S>(index, userdata),
+            None => count_looking_further::<M, S>(index, userdata),
         }
     }
 }
 
-unsafe extern "C" fn access<P: Machines, S: SharingInFull, A: Addressing, L: LineSize>(
+unsafe extern "C" fn access<M: Machines, S: SharingInFull, A: Addressing, L: LineSize>(
     index: u32,
     info: qemu_plugin_meminfo_t,
     vaddr: u64,
     userdata: *mut c_void,
 ) {
-    // SAFETY: translation registered this with a packed `ProfiledAccess`, for this policy, kind of
+    // SAFETY: translation registered this with a packed `ProfiledAccess`, for this model, kind of
     // sharing and addressing; `info` and `vaddr` are this access's.
     unsafe {
-        match A::at_hand::<P, S>(index, info, vaddr) {
+        match A::at_hand::<M, S>(index, info, vaddr) {
             Some((seat, Some(address))) => {
-                let line = L::data_line(S::lines(seat), address);
+                let data = read_access::<M, L>(S::lines(seat), address, info);
                 let effect = if is_store(info) { Effect::Store } else { Effect::Load };
-                S::access_in_full(seat, Some(line), unpack(userdata), effect);
+                S::access_in_full(seat, Some(data), unpack(userdata), effect);
             }
-            _ => access_looking_further::<P, S, A, L>(index, info, vaddr, userdata),
+            _ => access_looking_further::<M, S, A, L>(index, info, vaddr, userdata),
         }
     }
 }
@@ -185,13 +184,13 @@ unsafe extern "C" fn access<P: Machines, S: SharingInFull, A: Addressing, L: Lin
 /// # Safety
 /// As for [`fetch`].
 #[inline(never)]
-unsafe extern "C" fn fetch_looking_further<P: Machines, S: SharingInFull>(
+unsafe extern "C" fn fetch_looking_further<M: Machines, S: SharingInFull>(
     index: u32,
     userdata: *mut c_void,
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        match S::find_vcpu::<P>(index) {
+        match S::find_vcpu::<M>(index) {
             (vcpu, Company::None) => S::fetch_in_full(S::seat_of(vcpu), unpack(userdata)),
             (vcpu, Company::Others) => Shared::fetch_in_full(vcpu, unpack(userdata)),
         }
@@ -201,13 +200,13 @@ unsafe extern "C" fn fetch_looking_further<P: Machines, S: SharingInFull>(
 /// # Safety
 /// As for [`count`].
 #[inline(never)]
-unsafe extern "C" fn count_looking_further<P: Machines, S: SharingInFull>(
+unsafe extern "C" fn count_looking_further<M: Machines, S: SharingInFull>(
     index: u32,
     userdata: *mut c_void,
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        match S::find_vcpu::<P>(index) {
+        match S::find_vcpu::<M>(index) {
             (vcpu, Company::None) => S::count_in_full(S::seat_of(vcpu), unpack(userdata)),
             (vcpu, Company::Others) => Shared::count_in_full(vcpu, unpack(userdata)),
         }
@@ -218,7 +217,7 @@ unsafe extern "C" fn count_looking_further<P: Machines, S: SharingInFull>(
 /// As for [`access`].
 #[inline(never)]
 unsafe extern "C" fn access_looking_further<
-    P: Machines,
+    M: Machines,
     S: SharingInFull,
     A: Addressing,
     L: LineSize,
@@ -230,21 +229,22 @@ unsafe extern "C" fn access_looking_further<
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        let (vcpu, company) = match S::vcpu::<P>(index) {
+        let (vcpu, company) = match S::vcpu::<M>(index) {
             Some(vcpu) => (vcpu, Company::None),
             None => S::find_vcpu(index),
         };
         let address = A::look_up(vcpu, info, vaddr);
-        let line = address.map(|address| L::data_line(vcpu.core().lines(), address));
-        let effect = match (line, is_store(info)) {
+        let lines = vcpu.core().lines();
+        let data = address.map(|address| read_access::<M, L>(lines, address, info));
+        let effect = match (data, is_store(info)) {
             (Some(_), false) => Effect::Load,
             (Some(_), true) => Effect::Store,
             (None, false) => Effect::DeviceLoad,
             (None, true) => Effect::DeviceStore,
         };
         match company {
-            Company::None => S::access_in_full(S::seat_of(vcpu), line, unpack(userdata), effect),
-            Company::Others => Shared::access_in_full(vcpu, line, unpack(userdata), effect),
+            Company::None => S::access_in_full(S::seat_of(vcpu), data, unpack(userdata), effect),
+            Company::Others => Shared::access_in_full(vcpu, data, unpack(userdata), effect),
         }
     }
 }

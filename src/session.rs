@@ -4,8 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 
 use anyhow::anyhow;
+use cachesim::core::Core;
+use cachesim::hierarchy::Hierarchy;
 use cachesim::options::{self, Config, Detail, Format, Host, PathTemplate, PolicyKind, Request};
-use cachesim::policy::{Fifo, Lru, Random};
+use cachesim::policy::{AnyPolicy, Fifo, Lru, Random};
 use isa::Isa;
 use parking_lot::{Mutex, RawMutex};
 use qemu_plugin_sys::qemu_plugin_tb;
@@ -14,8 +16,8 @@ use report::table;
 use crate::api::{Emulation, Events, Qemu};
 use crate::callbacks::{
     Addressing, Alone, AnyLines, CachedPhysical, CallbackSet, LineSize, Physical, Private,
-    SHARED_GENERATION, Shared, UsualLines, Virtual, expect_memory_info_of, expect_readable_stores,
-    memory_info_is_readable,
+    SHARED_GENERATION, Shared, UsualLines, Virtual, expect_memory_info_of, expect_readable_effects,
+    expect_readable_stores, memory_info_is_readable,
 };
 use crate::instrument::Translator;
 use crate::live;
@@ -70,11 +72,7 @@ fn try_install(qemu: Qemu, arguments: &[String]) -> anyhow::Result<()> {
             std::process::exit(0);
         }
     };
-    let session = match config.dcache.policy {
-        PolicyKind::Lru => Session::new::<Lru>(qemu, config)?,
-        PolicyKind::Fifo => Session::new::<Fifo>(qemu, config)?,
-        PolicyKind::Random => Session::new::<Random>(qemu, config)?,
-    };
+    let session = simulating(qemu, config)?;
     if SESSION.set(session).is_err() {
         return Err(anyhow!("this file is loaded already; load a copy of it under another name"));
     }
@@ -88,8 +86,28 @@ fn try_install(qemu: Qemu, arguments: &[String]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A run whose model is made for what it has to do.
+fn simulating(qemu: Qemu, config: Config) -> anyhow::Result<Session> {
+    // Of both caches, if it is one.
+    let policy = (config.icache.policy == config.dcache.policy).then_some(config.dcache.policy);
+    match policy {
+        Some(PolicyKind::Lru) if config.is_first_level_only() => {
+            Session::new::<Core<Lru>>(qemu, config)
+        }
+        Some(PolicyKind::Fifo) if config.is_first_level_only() => {
+            Session::new::<Core<Fifo>>(qemu, config)
+        }
+        Some(PolicyKind::Random) if config.is_first_level_only() => {
+            Session::new::<Core<Random>>(qemu, config)
+        }
+        _ if config.is_first_level_only() => Session::new::<Core<AnyPolicy>>(qemu, config),
+        Some(PolicyKind::Lru) => Session::new::<Hierarchy<Lru>>(qemu, config),
+        _ => Session::new::<Hierarchy<AnyPolicy>>(qemu, config),
+    }
+}
+
 impl Session {
-    fn new<P: Machines>(qemu: Qemu, config: Config) -> anyhow::Result<Self> {
+    fn new<M: Machines>(qemu: Qemu, config: Config) -> anyhow::Result<Self> {
         let outlet = Outlet::new(&config, qemu.emulation)?;
         let isa = Isa::from_target(&qemu.target).with_plugin_api(qemu.api);
         let isa = match qemu.emulation {
@@ -97,12 +115,15 @@ impl Session {
             Emulation::System { .. } => isa,
         };
         expect_memory_info_of(qemu.api);
-        let (private, shared) = if config.dcache.geometry.line_shift() == UsualLines::SHIFT {
-            callbacks::<P, UsualLines>(&qemu, isa, config.detail)
+        let has_usual_lines = config.dcache.geometry.line_shift() == UsualLines::SHIFT;
+        let (private, shared) = if has_usual_lines && !M::GOES_BEYOND {
+            callbacks::<M, UsualLines>(&qemu, isa, config.detail)
         } else {
-            callbacks::<P, AnyLines>(&qemu, isa, config.detail)
+            callbacks::<M, AnyLines>(&qemu, isa, config.detail)
         };
-        if config.detail == Detail::Full {
+        if M::GOES_BEYOND {
+            expect_readable_effects()?;
+        } else if config.detail == Detail::Full {
             expect_readable_stores()?;
         }
         let syscalls = syscalls::Numbers::of_target(&qemu.target);
@@ -117,7 +138,7 @@ impl Session {
         let translator = Translator::new(&qemu, isa, &config);
         let reporter = Reporter::new(&qemu, &config)?;
         Ok(Self {
-            simulator: Machine::<P>::start(&config),
+            simulator: Machine::<M>::start(&config),
             translator: Mutex::new(translator),
             qemu,
             config,
@@ -269,40 +290,40 @@ fn page_cache_is_exact(isa: Isa) -> bool {
 }
 
 /// The callbacks for cores of one vCPU each, and those for others.
-fn callbacks<P: Machines, L: LineSize>(
+fn callbacks<M: Machines, L: LineSize>(
     qemu: &Qemu,
     isa: Isa,
     detail: Detail,
 ) -> (CallbackSet, CallbackSet) {
     match qemu.emulation {
         Emulation::User => {
-            (set::<P, Alone, Virtual, L>(detail), set::<P, Shared, Virtual, L>(detail))
+            (set::<M, Alone, Virtual, L>(detail), set::<M, Shared, Virtual, L>(detail))
         }
         Emulation::System { max_vcpus, .. } if page_cache_is_exact(isa) => {
-            system_callbacks::<P, CachedPhysical, L>(max_vcpus, detail)
+            system_callbacks::<M, CachedPhysical, L>(max_vcpus, detail)
         }
         Emulation::System { max_vcpus, .. } => {
-            system_callbacks::<P, Physical, L>(max_vcpus, detail)
+            system_callbacks::<M, Physical, L>(max_vcpus, detail)
         }
     }
 }
 
-fn system_callbacks<P: Machines, A: Addressing, L: LineSize>(
+fn system_callbacks<M: Machines, A: Addressing, L: LineSize>(
     max_vcpus: u32,
     detail: Detail,
 ) -> (CallbackSet, CallbackSet) {
     let private = if max_vcpus == 1 {
-        set::<P, Alone, A, L>(detail)
+        set::<M, Alone, A, L>(detail)
     } else {
-        set::<P, Private, A, L>(detail)
+        set::<M, Private, A, L>(detail)
     };
-    (private, set::<P, Shared, A, L>(detail))
+    (private, set::<M, Shared, A, L>(detail))
 }
 
-fn set<P: Machines, S: SharingInFull, A: Addressing, L: LineSize>(detail: Detail) -> CallbackSet {
+fn set<M: Machines, S: SharingInFull, A: Addressing, L: LineSize>(detail: Detail) -> CallbackSet {
     match detail {
-        Detail::Misses => CallbackSet::of::<P, S, A, L>(),
-        Detail::Full => CallbackSet::in_full::<P, S, A, L>(),
+        Detail::Misses => CallbackSet::of::<M, S, A, L>(),
+        Detail::Full => CallbackSet::in_full::<M, S, A, L>(),
     }
 }
 

@@ -7,8 +7,8 @@ use cachesim::instructions::{Identity, Instruction};
 use cachesim::options::{Config, Detail};
 use cachesim::profile::Executed;
 use report::{
-    InstructionCounts, MissLists, MissRow, Profile, ProfiledInstruction, Rank, RunDescription,
-    Snapshot, top_by,
+    InstructionCounts, LowerMisses, MissLists, MissRow, MissesByKind, Profile, ProfiledInstruction,
+    Rank, RunDescription, Snapshot, top_by,
 };
 
 use crate::instrument::Translator;
@@ -31,12 +31,20 @@ struct Misses {
     instruction: &'static Instruction,
     data: u64,
     fetch: u64,
+    /// Of what is beyond, in a run that has anything there.
+    lower: Option<LowerMisses>,
 }
 
 impl Misses {
     fn now(instruction: &'static Instruction) -> Self {
-        let Instruction { data_misses, fetch_misses, .. } = instruction;
-        Self { instruction, data: data_misses.get(), fetch: fetch_misses.get() }
+        let Instruction { data_misses, fetch_misses, lower, .. } = instruction;
+        // In this order: those of a level are among those of the one before it, while vCPUs run on.
+        let lower = lower.map(|lower| {
+            let of = |[fetch, read, write]: [u64; 3]| MissesByKind { fetch, read, write };
+            let [l2, l3] = lower.get().map(of);
+            LowerMisses { l2, l3 }
+        });
+        Self { instruction, data: data_misses.get(), fetch: fetch_misses.get(), lower }
     }
 }
 
@@ -90,8 +98,18 @@ impl Sources<'_> {
         MissLists {
             data: rows(|misses| misses.data, |pending| pending.data),
             fetch: rows(|misses| misses.fetch, |pending| pending.fetch),
-            l2: None,
-            l3: None,
+            l2: self.config.lower.map(|_| {
+                rows(
+                    |misses| misses.lower.unwrap_or_default().l2.total(),
+                    |pending| pending.lower.l2.total(),
+                )
+            }),
+            l3: self.config.lower.and_then(|lower| lower.l3).map(|_| {
+                rows(
+                    |misses| misses.lower.unwrap_or_default().l3.total(),
+                    |pending| pending.lower.l3.total(),
+                )
+            }),
         }
     }
 
@@ -147,7 +165,7 @@ impl Sources<'_> {
         let counts = InstructionCounts {
             fetch_misses: misses.fetch + pending.fetch,
             data_misses: misses.data + pending.data,
-            lower: None,
+            lower: misses.lower.map(|lower| lower + pending.lower),
             executed,
         };
         let is_blank = counts.misses() == 0

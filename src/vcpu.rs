@@ -8,25 +8,29 @@
 //!
 //! Nothing here is ever freed: QEMU may run callbacks until the process is gone.
 
-use std::cell::UnsafeCell;
+use std::cell::{OnceCell, UnsafeCell};
 use std::collections::HashMap;
 use std::ptr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use cachesim::address::LineAddr;
-use cachesim::buffer::{AccessBuffer, Port, Room};
-use cachesim::cache::Outcome;
+use cachesim::buffer::{AccessBuffer, Filters, Port, Room};
 use cachesim::core::{Core, Lines};
 use cachesim::geometry::CacheGeometry;
+use cachesim::hierarchy::Hierarchy;
 use cachesim::instructions::{Instruction, Run};
+use cachesim::model::{Fetch, Misses, Model, RECORD_BITS, Recorded};
 use cachesim::options::{Config, Detail};
 use cachesim::pages::PageCache;
-use cachesim::policy::{Fifo, Lru, Policy, Random};
+use cachesim::policy::{AnyPolicy, Fifo, Lru, Random};
 use cachesim::profile::{Bank, CountedBy, Effect, ProfiledAccess, ProfiledRun};
-use cachesim::stats::{CoreStats, Counter, FetchSource};
+use cachesim::stats::{CacheStats, CoreStats, Counter, FetchSource, LowerStats, Purpose};
 use parking_lot::{Mutex, RawMutex};
-use report::{CacheCounts, CoreProfile, CoreSnapshot, SetMisses};
+use report::{
+    BeyondCounts, CacheCounts, CoreProfile, CoreSnapshot, LowerCounts, LowerMisses, MissesByKind,
+    SetMisses,
+};
 
 use crate::userdata::{AccessData, FetchData};
 
@@ -36,14 +40,14 @@ const BUFFER_CAPACITY: usize = 4096;
 /// vCPU indices with a slot of their own; higher ones take a map and a lock.
 const SLOTS: usize = 4096;
 
-/// The vCPU of each index, a `*const Vcpu<P>` for the one `P` of the run.
+/// The vCPU of each index, a `*const Vcpu<M>` for the one `M` of the run.
 static VCPUS: [AtomicPtr<()>; SLOTS] = [const { AtomicPtr::new(ptr::null_mut()) }; SLOTS];
 
-/// The only vCPU there is, a `*const Vcpu<P>`; null when there is none yet, and for good as soon as
+/// The only vCPU there is, a `*const Vcpu<M>`; null when there is none yet, and for good as soon as
 /// there may be two.
 static ALONE: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 
-/// The core of [`ALONE`], a `*const SimulatedCore<P>`, or null when that is null.
+/// The core of [`ALONE`], a `*const SimulatedCore<M>`, or null when that is null.
 static ALONE_CORE: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 
 /// Whether there may be several vCPUs.
@@ -64,14 +68,16 @@ pub fn several_expected() -> bool {
 
 /// A simulated core.
 #[derive(Debug)]
-pub struct SimulatedCore<P: Policy> {
+pub struct SimulatedCore<M: Model> {
     lines: Lines,
     stats: CoreStats,
     sets: Option<SetCounters>,
     bank: Bank,
+    has_l2: bool,
+    has_l3: bool,
     /// What recorded accesses carry: see [`Culprit`].
     detail: Detail,
-    model: Mutex<Core<P>>,
+    model: Mutex<M>,
 }
 
 /// Misses by set, where they are wanted. Who writes them is who may use the core.
@@ -113,8 +119,8 @@ impl SetCounters {
 
 /// What belongs to one vCPU. Its `UnsafeCell` is for the thread that runs the vCPU alone.
 #[derive(Debug)]
-pub struct Vcpu<P: Policy> {
-    core: &'static SimulatedCore<P>,
+pub struct Vcpu<M: Model> {
+    core: &'static SimulatedCore<M>,
     pages: UnsafeCell<PageCache>,
     buffer: AccessBuffer,
     bank: Bank,
@@ -122,73 +128,83 @@ pub struct Vcpu<P: Policy> {
 
 // SAFETY: `pages` is reached through `Vcpu::pages` only, whose callers are the callbacks of this
 // vCPU; QEMU runs a vCPU, and so its callbacks, on one thread at a time. The rest is `Sync`.
-unsafe impl<P: Policy> Sync for Vcpu<P> {}
+unsafe impl<M: Model> Sync for Vcpu<M> {}
 
 /// All cores and vCPUs of the run.
 #[derive(Debug)]
-pub struct Machine<P: Policy> {
+pub struct Machine<M: Model> {
     icache: CacheGeometry,
     dcache: CacheGeometry,
-    cores: Box<[SimulatedCore<P>]>,
-    registry: Mutex<Registry<P>>,
+    cores: Box<[SimulatedCore<M>]>,
+    shared: M::Shared,
+    /// What buffers may leave out.
+    filters: Filters,
+    registry: Mutex<Registry<M>>,
 }
 
 #[derive(Debug)]
-struct Registry<P: Policy> {
+struct Registry<M: Model> {
     /// Every vCPU that exists or existed, by index. One that is gone keeps its place until another
     /// takes its index: what it recorded last is still to be reported.
-    by_index: HashMap<u32, &'static Vcpu<P>>,
+    by_index: HashMap<u32, &'static Vcpu<M>>,
     /// Every vCPU that was ever made: also those in `free`.
-    all: Vec<&'static Vcpu<P>>,
+    all: Vec<&'static Vcpu<M>>,
     /// vCPUs that are gone and whose records have been simulated, to be used again, by core.
-    free: HashMap<usize, Vec<&'static Vcpu<P>>>,
+    free: HashMap<usize, Vec<&'static Vcpu<M>>>,
 }
 
-/// The policies, each with a place for the machine of the run.
-pub trait Machines: Policy {
-    /// The place. Empty unless this is the run's policy.
+/// The models, each with a place for the machine of the run.
+pub trait Machines: Model {
+    /// The place. Empty unless this is the run's model.
     fn machine() -> &'static OnceLock<&'static Machine<Self>>;
 }
 
 macro_rules! machines {
-    ($($policy:ty),*) => {$(
-        impl Machines for $policy {
+    ($($model:ty),*) => {$(
+        impl Machines for $model {
             fn machine() -> &'static OnceLock<&'static Machine<Self>> {
-                static MACHINE: OnceLock<&'static Machine<$policy>> = OnceLock::new();
+                static MACHINE: OnceLock<&'static Machine<$model>> = OnceLock::new();
                 &MACHINE
             }
         }
     )*};
 }
 
-machines!(Lru, Fifo, Random);
+machines!(
+    Core<Lru>,
+    Core<Fifo>,
+    Core<Random>,
+    Core<AnyPolicy>,
+    Hierarchy<Lru>,
+    Hierarchy<AnyPolicy>
+);
 
 /// The only vCPU, if it has called back before and there is still no other.
 ///
 /// # Safety
-/// `P` is the policy of the run.
+/// `M` is the model of the run.
 #[inline(always)]
-pub unsafe fn only_vcpu<P: Machines>() -> Option<&'static Vcpu<P>> {
+pub unsafe fn only_vcpu<M: Machines>() -> Option<&'static Vcpu<M>> {
     // SAFETY: null or what `vcpu_and_company` stored, a leaked `Vcpu` of the run's one machine.
-    unsafe { ALONE.load(Ordering::Acquire).cast::<Vcpu<P>>().as_ref() }
+    unsafe { ALONE.load(Ordering::Acquire).cast::<Vcpu<M>>().as_ref() }
 }
 
 /// The core of [`only_vcpu`].
 ///
 /// # Safety
-/// `P` is the policy of the run.
+/// `M` is the model of the run.
 #[inline(always)]
-pub unsafe fn only_core<P: Machines>() -> Option<&'static SimulatedCore<P>> {
+pub unsafe fn only_core<M: Machines>() -> Option<&'static SimulatedCore<M>> {
     // SAFETY: null or what `vcpu_and_company` stored, a core of the run's one machine.
-    unsafe { ALONE_CORE.load(Ordering::Acquire).cast::<SimulatedCore<P>>().as_ref() }
+    unsafe { ALONE_CORE.load(Ordering::Acquire).cast::<SimulatedCore<M>>().as_ref() }
 }
 
 /// The vCPU of `index`, made at its first callback; whether it is the only one.
 ///
 /// # Panics
-/// Where `P` is not the policy of the run.
-pub fn vcpu_and_company<P: Machines>(index: u32) -> (&'static Vcpu<P>, Company) {
-    let vcpu = vcpu::<P>(index);
+/// Where `M` is not the model of the run.
+pub fn vcpu_and_company<M: Machines>(index: u32) -> (&'static Vcpu<M>, Company) {
+    let vcpu = vcpu::<M>(index);
     if several_expected() {
         return (vcpu, Company::Others);
     }
@@ -210,25 +226,25 @@ pub enum Company {
 /// The vCPU of `index`, if it has a slot and has called back before.
 ///
 /// # Safety
-/// `P` is the policy of the run.
+/// `M` is the model of the run.
 #[inline(always)]
-pub unsafe fn known_vcpu<P: Machines>(index: u32) -> Option<&'static Vcpu<P>> {
+pub unsafe fn known_vcpu<M: Machines>(index: u32) -> Option<&'static Vcpu<M>> {
     let vcpu = VCPUS.get(index as usize)?.load(Ordering::Acquire);
     // SAFETY: a slot holds null or what `Machine::register` stored: a leaked `Vcpu` of the run's one
-    // machine, hence of `P`.
-    unsafe { vcpu.cast::<Vcpu<P>>().as_ref() }
+    // machine, hence of `M`.
+    unsafe { vcpu.cast::<Vcpu<M>>().as_ref() }
 }
 
 /// The vCPU of `index`, which is made at its first callback.
 ///
 /// # Panics
-/// Where `P` is not the policy of the run.
-pub fn vcpu<P: Machines>(index: u32) -> &'static Vcpu<P> {
-    // SAFETY: `P` is the run's, or the next line panics before there is any vCPU.
-    if let Some(known) = unsafe { known_vcpu::<P>(index) } {
+/// Where `M` is not the model of the run.
+pub fn vcpu<M: Machines>(index: u32) -> &'static Vcpu<M> {
+    // SAFETY: `M` is the run's, or the next line panics before there is any vCPU.
+    if let Some(known) = unsafe { known_vcpu::<M>(index) } {
         return known;
     }
-    P::machine().get().expect("the caller's P is the run's").register(index)
+    M::machine().get().expect("the caller's M is the run's").register(index)
 }
 
 /// Whether several vCPUs may count misses on the same instruction.
@@ -251,27 +267,32 @@ impl Writers {
     }
 }
 
-impl<P: Machines> Machine<P> {
+impl<M: Machines> Machine<M> {
     /// The cores of `config`, as the machine of this run. Lives until the process ends.
     pub fn start(config: &Config) -> &'static Self {
-        P::machine().get_or_init(|| Self::new(config))
+        M::machine().get_or_init(|| Self::new(config))
     }
 }
 
-impl<P: Policy> Machine<P> {
+impl<M: Model> Machine<M> {
     fn new(config: &Config) -> &'static Self {
+        let shared = M::shared(config);
         let cores = (0..config.cores.get()).map(|number| SimulatedCore {
             lines: Lines::new(config),
             stats: CoreStats::default(),
             sets: config.needs_set_misses().then(|| SetCounters::new(config)),
             bank: Bank::default(),
+            has_l2: config.lower.is_some(),
+            has_l3: config.lower.is_some_and(|lower| lower.l3.is_some()),
             detail: config.detail,
-            model: Mutex::new(Core::new(config, number)),
+            model: Mutex::new(M::new(config, number, &shared)),
         });
         Box::leak(Box::new(Self {
             icache: config.icache.geometry,
             dcache: config.dcache.geometry,
             cores: cores.collect(),
+            shared,
+            filters: Filters::of(config),
             registry: Mutex::new(Registry {
                 by_index: HashMap::new(),
                 all: Vec::new(),
@@ -280,7 +301,7 @@ impl<P: Policy> Machine<P> {
         }))
     }
 
-    fn register(&'static self, index: u32) -> &'static Vcpu<P> {
+    fn register(&'static self, index: u32) -> &'static Vcpu<M> {
         let mut registry = self.registry.lock();
         if let Some(known) = registry.by_index.get(&index) {
             return known;
@@ -288,10 +309,15 @@ impl<P: Policy> Machine<P> {
         let core = index as usize % self.cores.len();
         let used_before = registry.free.get_mut(&core).and_then(Vec::pop);
         let vcpu = used_before.unwrap_or_else(|| {
-            let vcpu: &'static Vcpu<P> = Box::leak(Box::new(Vcpu {
+            let vcpu: &'static Vcpu<M> = Box::leak(Box::new(Vcpu {
                 core: &self.cores[core],
                 pages: UnsafeCell::default(),
-                buffer: AccessBuffer::new(BUFFER_CAPACITY, &self.dcache, &self.icache),
+                buffer: AccessBuffer::new(
+                    BUFFER_CAPACITY,
+                    &self.dcache,
+                    &self.icache,
+                    self.filters,
+                ),
                 bank: Bank::default(),
             }));
             registry.all.push(vcpu);
@@ -318,7 +344,7 @@ impl<P: Policy> Machine<P> {
     }
 }
 
-impl<P: Policy> SimulatedCore<P> {
+impl<M: Model> SimulatedCore<M> {
     /// How addresses become lines of its caches.
     #[inline(always)]
     pub fn lines(&self) -> Lines {
@@ -334,21 +360,30 @@ impl<P: Policy> SimulatedCore<P> {
         self.stats.fetches.add(FetchSource::Segment, n);
     }
 
-    /// A data access to `line`, unless it does not count, and the fetches after it.
+    /// A data access, unless it does not count, and the fetches after it.
     ///
     /// # Safety
     /// The caller is a callback of the one vCPU that uses this core.
     #[inline(always)]
-    pub unsafe fn access(&self, line: Option<LineAddr>, data: AccessData, writers: Writers) {
+    pub unsafe fn access(&self, access: Option<M::Access>, data: AccessData, writers: Writers) {
         self.stats.fetches.add(FetchSource::Access, data.fetches.into());
-        let Some(line) = line else { return };
-        let now = self.stats.data.accesses.add(1);
+        let Some(access) = access else { return };
+        let now = self.begin_access(access);
         // SAFETY: the one vCPU that uses this core is here, and nobody else takes the lock to write.
         let model = unsafe { &mut *self.model.data_ptr() };
-        if !model.dcache().hits_as_predicted(line, now) {
+        if !model.access_hits(access, now) {
             // SAFETY: as before.
-            unsafe { self.access_unpredicted(line.number(), data.subject, writers, now) };
+            unsafe { self.access_unpredicted(access, data.subject, writers, now) };
         }
+    }
+
+    /// Counts a data access; its time.
+    #[inline(always)]
+    fn begin_access(&self, access: M::Access) -> u64 {
+        if M::GOES_BEYOND {
+            self.stats.beyond.stores.accesses.add(u64::from(M::is_store(access)));
+        }
+        self.stats.data.accesses.add(1)
     }
 
     /// Fetches from one line.
@@ -360,35 +395,39 @@ impl<P: Policy> SimulatedCore<P> {
         let now = self.stats.fetches.add(FetchSource::Run, data.fetches.into());
         // SAFETY: as in `access`.
         let model = unsafe { &mut *self.model.data_ptr() };
-        if !model.icache().hits_as_predicted(data.subject.line, now) {
+        let line = data.subject.line;
+        if !model.fetch_hits(line, now) {
             // SAFETY: as before.
             unsafe { self.fetch_unpredicted(data.subject, writers, now) };
         }
+        if M::MAY_COUNT_REPEATS {
+            model.repeat_fetches(line, u64::from(data.fetches).saturating_sub(1), now);
+        }
     }
 
-    /// As [`SimulatedCore::access`], where all is counted of each instruction. `line` is that of an
-    /// `effect` that the data cache sees; `fetches` follow it.
+    /// As [`SimulatedCore::access`], where all is counted of each instruction. Of an `effect` that the data
+    /// cache does not see there is no `data`.
     ///
     /// # Safety
     /// As for [`SimulatedCore::access`].
     #[inline(always)]
     pub unsafe fn access_in_full(
         &self,
-        line: Option<LineAddr>,
+        data: Option<M::Access>,
         access: &'static ProfiledAccess,
         effect: Effect,
         by: CountedBy<'_>,
         writers: Writers,
     ) {
         self.stats.fetches.add(FetchSource::Access, access.fetches(effect));
-        let Some(line) = line else { return access.count(effect, by) };
-        let now = self.stats.data.accesses.add(1);
+        let Some(data) = data else { return access.count(effect, by) };
+        let now = self.begin_access(data);
         access.count(effect, by);
         // SAFETY: as in `access`.
         let model = unsafe { &mut *self.model.data_ptr() };
-        if !model.dcache().hits_as_predicted(line, now) {
+        if !model.access_hits(data, now) {
             // SAFETY: as before.
-            unsafe { self.access_in_full_unpredicted(line.number(), access, effect, now, writers) };
+            unsafe { self.access_in_full_unpredicted(data, access, effect, now, writers) };
         }
     }
 
@@ -407,9 +446,12 @@ impl<P: Policy> SimulatedCore<P> {
         run.count(by);
         // SAFETY: as in `access`.
         let model = unsafe { &mut *self.model.data_ptr() };
-        if !model.icache().hits_as_predicted(run.line, now) {
+        if !model.fetch_hits(run.line, now) {
             // SAFETY: as before.
             unsafe { self.fetch_in_full_unpredicted(run, now, writers) };
+        }
+        if M::MAY_COUNT_REPEATS {
+            model.repeat_fetches(run.line, run.fetches.saturating_sub(1), now);
         }
     }
 
@@ -418,7 +460,7 @@ impl<P: Policy> SimulatedCore<P> {
     #[inline(never)]
     unsafe extern "C" fn access_in_full_unpredicted(
         &self,
-        line: u64,
+        data: M::Access,
         access: &'static ProfiledAccess,
         effect: Effect,
         now: u64,
@@ -426,10 +468,14 @@ impl<P: Policy> SimulatedCore<P> {
     ) {
         // SAFETY: the caller's promise.
         let model = unsafe { &mut *self.model.data_ptr() };
-        let line = LineAddr::from_number(line);
-        if model.dcache().access_unpredicted(line, now) == Outcome::Miss {
-            self.stats.data.misses.add(1);
-            self.count_miss(Port::Data, line, &Culprit::of_access(access, effect), writers);
+        let misses = match model.access_usual(data, now, &self.stats) {
+            Some(misses) => misses,
+            None => model.access_rest(data, now, &self.stats),
+        };
+        if misses.any() {
+            let line = M::line_of(data, self.lines);
+            let miss = Miss { purpose: purpose_of::<M>(data), misses };
+            self.count_miss(miss, line, &Culprit::of_access(access, effect), writers);
         }
     }
 
@@ -444,9 +490,14 @@ impl<P: Policy> SimulatedCore<P> {
     ) {
         // SAFETY: the caller's promise.
         let model = unsafe { &mut *self.model.data_ptr() };
-        if model.icache().access_unpredicted(run.line, now) == Outcome::Miss {
-            self.stats.fetch_misses.add(1);
-            self.count_miss(Port::Fetch, run.line, &Culprit::of(run.instruction), writers);
+        let fetch = run.fetch();
+        let misses = match model.fetch_usual(fetch, now, &self.stats) {
+            Some(misses) => misses,
+            None => model.fetch_rest(fetch, now, &self.stats),
+        };
+        if misses.any() {
+            let miss = Miss { purpose: Purpose::Fetch, misses };
+            self.count_miss(miss, run.line, &Culprit::of(run.instruction), writers);
         }
     }
 
@@ -456,18 +507,40 @@ impl<P: Policy> SimulatedCore<P> {
         &self.bank
     }
 
-    /// Counts a miss wherever it is counted beside the totals.
-    fn count_miss(&self, port: Port, line: LineAddr, culprit: &Culprit, writers: Writers) {
+    /// Counts a miss wherever it is counted.
+    fn count_miss(&self, miss: Miss, line: LineAddr, culprit: &Culprit, writers: Writers) {
         let Culprit { instruction, write_misses } = culprit;
-        match port {
-            Port::Data => writers.count(&instruction.data_misses),
-            Port::Fetch => writers.count(&instruction.fetch_misses),
-        }
+        self.count_plain_miss(miss, instruction, writers);
         if let Some(write_misses) = write_misses {
             writers.count(write_misses);
         }
         if let Some(sets) = &self.sets {
-            sets.count(port, line);
+            sets.count(miss.port(), line);
+        }
+    }
+
+    /// Counts a miss where it is counted in every run.
+    #[inline(always)]
+    fn count_plain_miss(&self, miss: Miss, instruction: &Instruction, writers: Writers) {
+        match miss.port() {
+            Port::Data => {
+                self.stats.data.misses.add(1);
+                writers.count(&instruction.data_misses);
+            }
+            Port::Fetch => {
+                self.stats.fetch_misses.add(1);
+                writers.count(&instruction.fetch_misses);
+            }
+        }
+        if M::GOES_BEYOND {
+            if miss.purpose == Purpose::Write {
+                self.stats.beyond.stores.misses.add(1);
+            }
+            if let Some(lower) = instruction.lower {
+                for counter in lower.missed(miss.purpose, miss.misses) {
+                    writers.count(counter);
+                }
+            }
         }
     }
 
@@ -480,17 +553,17 @@ impl<P: Policy> SimulatedCore<P> {
     #[inline(never)]
     unsafe extern "C" fn access_unpredicted(
         &self,
-        line: u64,
+        access: M::Access,
         instruction: &'static Instruction,
         writers: Writers,
         now: u64,
     ) {
         // SAFETY: the caller's promise.
         let model = unsafe { &mut *self.model.data_ptr() };
-        match model.dcache().access_usual(LineAddr::from_number(line), now) {
-            Some(outcome) => self.data_accessed(outcome, instruction, writers),
+        match model.access_usual(access, now, &self.stats) {
+            Some(misses) => self.accessed(access, misses, instruction, writers),
             // SAFETY: the caller's promise.
-            None => unsafe { self.access_unusual(line, instruction, writers, now) },
+            None => unsafe { self.access_unusual(access, instruction, writers, now) },
         }
     }
 
@@ -499,22 +572,28 @@ impl<P: Policy> SimulatedCore<P> {
     #[inline(never)]
     unsafe extern "C" fn access_unusual(
         &self,
-        line: u64,
+        access: M::Access,
         instruction: &'static Instruction,
         writers: Writers,
         now: u64,
     ) {
         // SAFETY: the caller's promise.
         let model = unsafe { &mut *self.model.data_ptr() };
-        let outcome = model.dcache().access_unusual(LineAddr::from_number(line), now);
-        self.data_accessed(outcome, instruction, writers);
+        let misses = model.access_rest(access, now, &self.stats);
+        self.accessed(access, misses, instruction, writers);
     }
 
     #[inline(always)]
-    fn data_accessed(&self, outcome: Outcome, instruction: &Instruction, writers: Writers) {
-        if outcome == Outcome::Miss {
-            self.stats.data.misses.add(1);
-            writers.count(&instruction.data_misses);
+    fn accessed(
+        &self,
+        access: M::Access,
+        misses: Misses,
+        instruction: &Instruction,
+        writers: Writers,
+    ) {
+        if misses.any() {
+            let miss = Miss { purpose: purpose_of::<M>(access), misses };
+            self.count_plain_miss(miss, instruction, writers);
         }
     }
 
@@ -524,8 +603,8 @@ impl<P: Policy> SimulatedCore<P> {
     unsafe extern "C" fn fetch_unpredicted(&self, run: &'static Run, writers: Writers, now: u64) {
         // SAFETY: the caller's promise.
         let model = unsafe { &mut *self.model.data_ptr() };
-        match model.icache().access_usual(run.line, now) {
-            Some(outcome) => self.fetched(outcome, run.instruction, writers),
+        match model.fetch_usual(run.fetch(), now, &self.stats) {
+            Some(misses) => self.fetched(misses, run.instruction, writers),
             // SAFETY: the caller's promise.
             None => unsafe { self.fetch_unusual(run, writers, now) },
         }
@@ -537,23 +616,46 @@ impl<P: Policy> SimulatedCore<P> {
     unsafe extern "C" fn fetch_unusual(&self, run: &'static Run, writers: Writers, now: u64) {
         // SAFETY: the caller's promise.
         let model = unsafe { &mut *self.model.data_ptr() };
-        let outcome = model.icache().access_unusual(run.line, now);
-        self.fetched(outcome, run.instruction, writers);
+        let misses = model.fetch_rest(run.fetch(), now, &self.stats);
+        self.fetched(misses, run.instruction, writers);
     }
 
     #[inline(always)]
-    fn fetched(&self, outcome: Outcome, instruction: &Instruction, writers: Writers) {
-        if outcome == Outcome::Miss {
-            self.stats.fetch_misses.add(1);
-            writers.count(&instruction.fetch_misses);
+    fn fetched(&self, misses: Misses, instruction: &Instruction, writers: Writers) {
+        if misses.any() {
+            let miss = Miss { purpose: Purpose::Fetch, misses };
+            self.count_plain_miss(miss, instruction, writers);
         }
     }
 }
 
-impl<P: Policy> Vcpu<P> {
+/// An access that missed the first level.
+#[derive(Clone, Copy, Debug)]
+struct Miss {
+    purpose: Purpose,
+    misses: Misses,
+}
+
+impl Miss {
+    #[inline(always)]
+    fn port(self) -> Port {
+        match self.purpose {
+            Purpose::Fetch => Port::Fetch,
+            Purpose::Read | Purpose::Write | Purpose::WriteBack => Port::Data,
+        }
+    }
+}
+
+/// What a data access is for, as far as the model tells.
+#[inline(always)]
+fn purpose_of<M: Model>(access: M::Access) -> Purpose {
+    if M::is_store(access) { Purpose::Write } else { Purpose::Read }
+}
+
+impl<M: Model> Vcpu<M> {
     /// The core it runs on.
     #[inline(always)]
-    pub fn core(&self) -> &'static SimulatedCore<P> {
+    pub fn core(&self) -> &'static SimulatedCore<M> {
         self.core
     }
 
@@ -563,15 +665,21 @@ impl<P: Policy> Vcpu<P> {
         self.buffer.count(FetchSource::Segment, n);
     }
 
-    /// A data access to `line`, unless it does not count, and the fetches after it, on a core that other
-    /// vCPUs may use as well.
+    /// A data access, unless it does not count, and the fetches after it, on a core that other vCPUs may
+    /// use as well.
     #[inline(always)]
-    pub fn record_access(&self, line: Option<LineAddr>, data: AccessData) {
+    pub fn record_access(&self, access: Option<M::Access>, data: AccessData) {
         self.buffer.count(FetchSource::Access, data.fetches.into());
-        let Some(line) = line else { return };
-        if self.buffer.record_access(line, token_of(data.subject)) == Room::Full {
+        let Some(access) = access else { return };
+        if self.record(access, token_of(data.subject)) == Room::Full {
             self.drain();
         }
+    }
+
+    #[inline(always)]
+    fn record(&self, access: M::Access, token: u64) -> Room {
+        let Recorded { line, word, bits } = M::record(M::line_of(access, self.core.lines), access);
+        self.buffer.record_access(line, word, token | bits, M::is_store(access))
     }
 
     /// Fetches from one line, on a core that other vCPUs may use as well.
@@ -579,6 +687,20 @@ impl<P: Policy> Vcpu<P> {
     pub fn record_fetches(&self, line: LineAddr, instruction: &'static Instruction, fetches: u64) {
         if self.buffer.record_fetches(line, fetches, token_of(instruction)) == Room::Full {
             self.drain();
+        }
+        if M::MAY_COUNT_REPEATS {
+            self.record_repeats(line, instruction, fetches);
+        }
+    }
+
+    /// The fetches after the first one, if they matter to the policy.
+    fn record_repeats(&self, line: LineAddr, instruction: &'static Instruction, fetches: u64) {
+        if self.buffer.records_repeats(Port::Fetch) {
+            for _ in 1..fetches {
+                if self.buffer.record_fetches(line, 0, token_of(instruction)) == Room::Full {
+                    self.drain();
+                }
+            }
         }
     }
 
@@ -590,20 +712,23 @@ impl<P: Policy> Vcpu<P> {
         if room == Room::Full {
             self.drain();
         }
+        if M::MAY_COUNT_REPEATS {
+            self.record_repeats(run.line, run.instruction, run.fetches);
+        }
     }
 
     /// As [`Vcpu::record_access`], where all is counted of each instruction.
     pub fn record_access_in_full(
         &self,
-        line: Option<LineAddr>,
+        data: Option<M::Access>,
         access: &'static ProfiledAccess,
         effect: Effect,
     ) {
         let by = CountedBy::OneOf(&self.bank);
         self.buffer.count(FetchSource::Access, access.fetches(effect));
-        let Some(line) = line else { return access.count(effect, by) };
+        let Some(data) = data else { return access.count(effect, by) };
         let store = if effect.is_store() { STORE_TOKEN } else { 0 };
-        let room = self.buffer.record_access(line, token_of(access) | store);
+        let room = self.record(data, token_of(access) | store);
         access.count(effect, by);
         if room == Room::Full {
             self.drain();
@@ -633,18 +758,16 @@ impl<P: Policy> Vcpu<P> {
         let mut model = self.core.model.lock();
         let stats = &self.core.stats;
         let mut times = Times::of(stats);
-        let (accesses, fetches) = self.buffer.peek(|port, line, token| {
-            if times.simulate_next(&mut model, port, line) == Outcome::Miss {
-                match port {
-                    Port::Data => stats.data.misses.add(1),
-                    Port::Fetch => stats.fetch_misses.add(1),
-                };
-                let culprit = Culprit::of_token(port, token, self.core.detail);
-                self.core.count_miss(port, line, &culprit, Writers::Many);
+        let counted = self.buffer.peek(|port, word, token| {
+            let simulated =
+                self.core.simulate_next(&mut *model, &mut times, stats, port, word, token);
+            if let Some((miss, line, culprit)) = simulated {
+                self.core.count_miss(miss, line, &culprit, Writers::Many);
             }
         });
-        stats.data.accesses.add(accesses);
-        stats.fetches.add(FetchSource::Segment, fetches);
+        stats.data.accesses.add(counted.accesses);
+        stats.beyond.stores.accesses.add(counted.stores);
+        stats.fetches.add(FetchSource::Segment, counted.fetches);
         self.buffer.clear();
     }
 }
@@ -662,21 +785,55 @@ impl Times {
     fn of(stats: &CoreStats) -> Self {
         Self { data: stats.data.accesses.get(), fetch: stats.fetches.get() }
     }
+}
 
-    /// The next access.
+impl<M: Model> SimulatedCore<M> {
+    /// The next access that was recorded; if it missed, what, and whose miss it is. Counts what a model
+    /// counts of what is beyond the first level.
     #[inline(always)]
-    fn simulate_next<P: Policy>(
-        &mut self,
-        model: &mut Core<P>,
+    fn simulate_next(
+        &self,
+        model: &mut M,
+        times: &mut Times,
+        stats: &CoreStats,
         port: Port,
-        line: LineAddr,
-    ) -> Outcome {
-        let (cache, time) = match port {
-            Port::Data => (model.dcache(), &mut self.data),
-            Port::Fetch => (model.icache(), &mut self.fetch),
-        };
-        *time += 1;
-        cache.access(line, *time)
+        word: u64,
+        token: u64,
+    ) -> Option<(Miss, LineAddr, Culprit)> {
+        let (bits, token) = (token & RECORD_BITS, token & !RECORD_BITS);
+        match port {
+            Port::Data => {
+                times.data += 1;
+                let access = M::recorded(word, bits);
+                if model.access_hits(access, times.data) {
+                    return None;
+                }
+                let misses = match model.access_usual(access, times.data, stats) {
+                    Some(misses) => misses,
+                    None => model.access_rest(access, times.data, stats),
+                };
+                let miss = Miss { purpose: purpose_of::<M>(access), misses };
+                misses.any().then(|| {
+                    let culprit = Culprit::of_token(port, token, self.detail);
+                    (miss, M::line_of(access, self.lines), culprit)
+                })
+            }
+            Port::Fetch => {
+                times.fetch += 1;
+                let line = LineAddr::from_number(word);
+                if model.fetch_hits(line, times.fetch) {
+                    return None;
+                }
+                let culprit = Culprit::of_token(port, token, self.detail);
+                let fetch = Fetch { line, address: culprit.instruction.identity.place };
+                let misses = match model.fetch_usual(fetch, times.fetch, stats) {
+                    Some(misses) => misses,
+                    None => model.fetch_rest(fetch, times.fetch, stats),
+                };
+                let miss = Miss { purpose: Purpose::Fetch, misses };
+                misses.any().then_some((miss, line, culprit))
+            }
+        }
     }
 }
 
@@ -754,9 +911,32 @@ pub struct PendingMisses {
     pub write: u64,
     /// Of the instruction cache.
     pub fetch: u64,
+    /// Of what is beyond them.
+    pub lower: LowerMisses,
 }
 
-/// A machine whatever its policy, for everything that is not an access.
+impl PendingMisses {
+    fn add(&mut self, miss: Miss, is_counted_store: bool) {
+        match miss.port() {
+            Port::Data => self.data += 1,
+            Port::Fetch => self.fetch += 1,
+        }
+        self.write += u64::from(is_counted_store);
+        let count = |level: &mut MissesByKind| match miss.purpose {
+            Purpose::Fetch => level.fetch += 1,
+            Purpose::Read => level.read += 1,
+            Purpose::Write | Purpose::WriteBack => level.write += 1,
+        };
+        if miss.misses >= Misses::SECOND {
+            count(&mut self.lower.l2);
+        }
+        if miss.misses >= Misses::THIRD {
+            count(&mut self.lower.l3);
+        }
+    }
+}
+
+/// A machine whatever its model, for everything that is not an access.
 pub trait Simulator: Sync {
     /// What has been counted so far. vCPUs may run on meanwhile; nothing is changed, so that a guest
     /// that goes on after a report loses and doubles nothing.
@@ -779,57 +959,80 @@ pub trait Simulator: Sync {
     fn every_lock(&'static self, act: &dyn Fn(&'static RawMutex));
 }
 
-impl<P: Policy> SimulatedCore<P> {
-    /// What has been counted for good.
-    fn counts(&self) -> CoreSnapshot {
-        let CoreStats { data, fetches, fetch_misses } = &self.stats;
+fn cache_counts(stats: &CacheStats) -> CacheCounts {
+    CacheCounts { accesses: stats.accesses.get(), misses: stats.misses.get() }
+}
+
+fn lower_counts(stats: &LowerStats) -> LowerCounts {
+    let of = |purpose| cache_counts(stats.of(purpose));
+    LowerCounts {
+        fetch: of(Purpose::Fetch),
+        read: of(Purpose::Read),
+        write: of(Purpose::Write),
+        write_back: of(Purpose::WriteBack),
+    }
+}
+
+impl<M: Model> SimulatedCore<M> {
+    /// What is in `stats`, which are this core's or go on from there.
+    fn counts(&self, stats: &CoreStats) -> CoreSnapshot {
+        let CoreStats { data, fetches, fetch_misses, beyond } = stats;
         CoreSnapshot {
-            data: CacheCounts { accesses: data.accesses.get(), misses: data.misses.get() },
+            data: cache_counts(data),
             fetch: CacheCounts { accesses: fetches.get(), misses: fetch_misses.get() },
-            beyond: None,
+            beyond: M::GOES_BEYOND.then(|| BeyondCounts {
+                stores: cache_counts(&beyond.stores),
+                l2: self.has_l2.then(|| lower_counts(&beyond.l2)),
+                l3: self.has_l3.then(|| lower_counts(&beyond.l3)),
+                passed_stores: beyond.passed_stores.get(),
+                write_backs: beyond.write_backs.each_ref().map(Counter::get),
+                memory_read_bytes: beyond.memory_read_bytes.get(),
+                memory_written_bytes: beyond.memory_written_bytes.get(),
+            }),
         }
     }
 }
 
-impl<P: Policy> Simulator for Machine<P> {
+impl<M: Model> Simulator for Machine<M> {
     fn counts(&self) -> Counts {
         let registry = self.registry.lock();
         let mut pending: HashMap<_, PendingMisses> = HashMap::new();
+        let shared = OnceCell::new();
         let cores = self.cores.iter().map(|core| {
             // Whoever wants to drain waits here, so what is recorded now stays where it is.
             let guard = core.model.lock();
-            let mut counts = core.counts();
+            let mut counts = core.counts(&core.stats);
             let mut sets = core.sets.as_ref().map(SetCounters::get);
             let recorded: Vec<_> =
                 registry.by_index.values().filter(|vcpu| ptr::eq(vcpu.core, core)).collect();
             if recorded.iter().any(|vcpu| !vcpu.buffer.is_empty()) {
-                let mut model = guard.clone();
-                let mut times = Times::of(&core.stats);
+                // What is recorded is tried out on a copy, and counted in a copy.
+                let mut model = guard.on(shared.get_or_init(|| M::try_out(&self.shared)));
+                let stats = core.stats.clone();
+                let mut times = Times::of(&stats);
                 for vcpu in recorded {
-                    let (accesses, fetches) = vcpu.buffer.peek(|port, line, token| {
-                        if times.simulate_next(&mut model, port, line) != Outcome::Miss {
-                            return;
-                        }
-                        let culprit = Culprit::of_token(port, token, core.detail);
+                    let counted = vcpu.buffer.peek(|port, word, token| {
+                        let simulated =
+                            core.simulate_next(&mut model, &mut times, &stats, port, word, token);
+                        let Some((miss, line, culprit)) = simulated else { return };
                         let misses = pending.entry(ptr::from_ref(culprit.instruction)).or_default();
+                        misses.add(miss, culprit.write_misses.is_some());
                         match port {
-                            Port::Data => {
-                                counts.data.misses += 1;
-                                misses.data += 1;
-                                misses.write += u64::from(culprit.write_misses.is_some());
-                            }
-                            Port::Fetch => {
-                                counts.fetch.misses += 1;
-                                misses.fetch += 1;
-                            }
+                            Port::Data => stats.data.misses.add(1),
+                            Port::Fetch => stats.fetch_misses.add(1),
+                        };
+                        if miss.purpose == Purpose::Write {
+                            stats.beyond.stores.misses.add(1);
                         }
                         if let Some((misses, counters)) = sets.as_mut().zip(core.sets.as_ref()) {
                             counters.add_to(misses, port, line);
                         }
                     });
-                    counts.data.accesses += accesses;
-                    counts.fetch.accesses += fetches;
+                    stats.data.accesses.add(counted.accesses);
+                    stats.beyond.stores.accesses.add(counted.stores);
+                    stats.fetches.add(FetchSource::Segment, counted.fetches);
                 }
+                counts = core.counts(&stats);
             }
             CoreProfile { counts, sets }
         });
@@ -838,12 +1041,12 @@ impl<P: Policy> Simulator for Machine<P> {
     }
 
     fn rough_sum(&self) -> CoreSnapshot {
-        let counted: Vec<_> = self.cores.iter().map(SimulatedCore::counts).collect();
+        let counted: Vec<_> = self.cores.iter().map(|core| core.counts(&core.stats)).collect();
         let mut sum: CoreSnapshot = counted.iter().sum();
         for vcpu in &self.registry.lock().all {
-            let (accesses, fetches) = vcpu.buffer.counted();
-            sum.data.accesses += accesses;
-            sum.fetch.accesses += fetches;
+            let counted = vcpu.buffer.counted();
+            sum.data.accesses += counted.accesses;
+            sum.fetch.accesses += counted.fetches;
         }
         sum
     }

@@ -7,7 +7,9 @@
 //! time-sliced between threads, only much finer.
 //!
 //! An access to the line that was accessed last in its set is counted, not recorded: within a batch
-//! nothing comes between, so it hits and changes nothing that matters. Those are most accesses.
+//! nothing comes between, so it hits and changes nothing that matters. Those are most accesses. Where
+//! it would change something (the policy counts repeated hits, a store makes a line dirty) it is
+//! recorded; [`Filters`] knows.
 //!
 //! One thread, the vCPU's, records and drains. Another may *read* what has been recorded so far with
 //! [`AccessBuffer::peek`], while it holds the lock under which the buffer is drained: everything
@@ -17,6 +19,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::address::LineAddr;
 use crate::geometry::CacheGeometry;
+use crate::options::Config;
+use crate::policy::Repeats;
 use crate::recent::RecentLines;
 use crate::stats::{Counter, FetchCounter, FetchSource};
 
@@ -29,11 +33,45 @@ pub enum Port {
     Fetch,
 }
 
-/// One recorded access: the line, and a token for whoever asked, whose lowest bit is the port.
+/// One recorded access: a word that says to what, and a token for whoever asked, whose lowest bit is
+/// the port.
 #[derive(Debug, Default)]
 struct Slot {
-    line: AtomicU64,
+    word: AtomicU64,
     token_and_port: AtomicU64,
+}
+
+/// What may be left out of a record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Filters {
+    /// By [`Port`]: whether repeated accesses matter.
+    repeats: [Repeats; 2],
+    /// Whether each store matters.
+    stores: Repeats,
+}
+
+impl Filters {
+    /// For the cores of `config`.
+    pub fn of(config: &Config) -> Self {
+        Self {
+            repeats: [config.dcache.policy.repeats(), config.icache.policy.repeats()],
+            stores: match config.writes {
+                None => Repeats::ChangeNothing,
+                Some(_) => Repeats::Count,
+            },
+        }
+    }
+}
+
+/// What has been recorded or counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counted {
+    /// Data accesses.
+    pub accesses: u64,
+    /// Those of them that store, where the model has to know.
+    pub stores: u64,
+    /// Fetches.
+    pub fetches: u64,
 }
 
 /// A vCPU's accesses that its core has not seen yet.
@@ -43,8 +81,11 @@ pub struct AccessBuffer {
     len: AtomicUsize,
     /// The lines accessed last in this batch, by port.
     recent: [RecentLines; 2],
+    filters: Filters,
     /// Data accesses since the last drain, the collapsed ones included.
     accesses: Counter,
+    /// Stores among them, as far as they are told from loads.
+    stores: Counter,
     /// Fetches since the last drain, the collapsed ones included.
     fetches: FetchCounter,
     slots: Box<[Slot]>,
@@ -62,11 +103,21 @@ pub enum Room {
 
 impl AccessBuffer {
     /// An empty buffer for `capacity` accesses, at least one, to a core with these caches.
-    pub fn new(capacity: usize, dcache: &CacheGeometry, icache: &CacheGeometry) -> Self {
+    pub fn new(
+        capacity: usize,
+        dcache: &CacheGeometry,
+        icache: &CacheGeometry,
+        filters: Filters,
+    ) -> Self {
+        let recent = |cache: &CacheGeometry, port: Port| {
+            RecentLines::new(cache.sets(), filters.repeats[port as usize])
+        };
         Self {
             len: AtomicUsize::new(0),
-            recent: [RecentLines::new(dcache.sets()), RecentLines::new(icache.sets())],
+            recent: [recent(dcache, Port::Data), recent(icache, Port::Fetch)],
+            filters,
             accesses: Counter::default(),
+            stores: Counter::default(),
             fetches: FetchCounter::default(),
             slots: (0..capacity.max(1)).map(|_| Slot::default()).collect(),
         }
@@ -78,58 +129,79 @@ impl AccessBuffer {
         self.fetches.add(source, n);
     }
 
-    /// Records a data access to `line`. `token` comes back if it misses; its lowest bit must be
-    /// zero.
+    /// Whether repeated accesses at this port are recorded.
+    pub fn records_repeats(&self, port: Port) -> bool {
+        self.filters.repeats[port as usize] == Repeats::Count
+    }
+
+    /// Records a data access to `line`, of which `word` says what the model has to know. `token` comes
+    /// back with it; its lowest bit must be zero.
     #[inline(always)]
-    pub fn record_access(&self, line: LineAddr, token: u64) -> Room {
+    pub fn record_access(&self, line: LineAddr, word: u64, token: u64, is_store: bool) -> Room {
         self.accesses.add(1);
-        self.record(Port::Data, line, token)
+        if is_store {
+            self.stores.add(1);
+            if self.filters.stores == Repeats::Count {
+                self.recent[Port::Data as usize].remember(line);
+                return self.append(Port::Data, word, token);
+            }
+        }
+        self.record(Port::Data, line, word, token)
     }
 
     /// Records `n` fetches from `line`. `token` as for [`AccessBuffer::record_access`].
     #[inline(always)]
     pub fn record_fetches(&self, line: LineAddr, n: u64, token: u64) -> Room {
         self.fetches.add(FetchSource::Run, n);
-        self.record(Port::Fetch, line, token)
+        self.record(Port::Fetch, line, line.number(), token)
     }
 
     #[inline(always)]
-    fn record(&self, port: Port, line: LineAddr, token: u64) -> Room {
+    fn record(&self, port: Port, line: LineAddr, word: u64, token: u64) -> Room {
         let recent = &self.recent[port as usize];
         if recent.contains(line) {
             return Room::Left;
         }
         recent.remember(line);
+        self.append(port, word, token)
+    }
+
+    #[inline(always)]
+    fn append(&self, port: Port, word: u64, token: u64) -> Room {
         let len = self.len.load(Ordering::Relaxed);
         let slot = &self.slots[len];
-        slot.line.store(line.number(), Ordering::Relaxed);
+        slot.word.store(word, Ordering::Relaxed);
         slot.token_and_port.store(token | port as u64, Ordering::Relaxed);
         // Publishes the slot to `peek`.
         self.len.store(len + 1, Ordering::Release);
         if len + 1 == self.slots.len() { Room::Full } else { Room::Left }
     }
 
-    /// Hands every recorded access to `access`, oldest first, and returns how many data accesses and
-    /// fetches they stand for. The caller holds the lock of the core they go to.
-    pub fn peek(&self, mut access: impl FnMut(Port, LineAddr, u64)) -> (u64, u64) {
+    /// Hands every recorded access to `access`, oldest first: of a data access its word, of a fetch the
+    /// line's number, and the token. Returns what they stand for. The caller holds the lock of the core
+    /// they go to.
+    pub fn peek(&self, mut access: impl FnMut(Port, u64, u64)) -> Counted {
         let len = self.len.load(Ordering::Acquire);
         for slot in &self.slots[..len] {
             let token_and_port = slot.token_and_port.load(Ordering::Relaxed);
             let port = if token_and_port & 1 == 0 { Port::Data } else { Port::Fetch };
-            let line = LineAddr::from_number(slot.line.load(Ordering::Relaxed));
-            access(port, line, token_and_port & !1);
+            access(port, slot.word.load(Ordering::Relaxed), token_and_port & !1);
         }
-        (self.accesses.get(), self.fetches.get())
+        self.counted()
     }
 
-    /// How many data accesses and fetches have been counted since the last drain.
-    pub fn counted(&self) -> (u64, u64) {
-        (self.accesses.get(), self.fetches.get())
+    /// What has been counted since the last drain.
+    pub fn counted(&self) -> Counted {
+        Counted {
+            accesses: self.accesses.get(),
+            stores: self.stores.get(),
+            fetches: self.fetches.get(),
+        }
     }
 
     /// Whether nothing has been recorded or counted since the last drain.
     pub fn is_empty(&self) -> bool {
-        self.counted() == (0, 0)
+        self.counted() == Counted::default()
     }
 
     /// Empties the buffer. The caller is the vCPU, and holds the lock of the core that has just seen
@@ -139,6 +211,7 @@ impl AccessBuffer {
             recent.forget();
         }
         self.accesses.set(0);
+        self.stores.set(0);
         self.fetches.clear();
         self.len.store(0, Ordering::Relaxed);
     }

@@ -27,6 +27,17 @@ pub enum Outcome {
     Miss,
 }
 
+/// Where in a cache a line is: a number below that of the cache's lines.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Place(usize);
+
+impl Place {
+    /// The number.
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
 /// How the set of a line is found.
 #[derive(Clone, Copy, Debug)]
 enum SetIndex {
@@ -106,11 +117,16 @@ impl<P: Policy> Cache<P> {
     /// has happened yet and [`Cache::access_unpredicted`] must follow.
     #[inline(always)]
     pub fn hits_as_predicted(&mut self, line: LineAddr, now: u64) -> bool {
+        self.predicted_hit(line, now).is_some()
+    }
+
+    /// As [`Cache::hits_as_predicted`]; the place where the line is, if it is.
+    #[inline(always)]
+    pub fn predicted_hit(&mut self, line: LineAddr, now: u64) -> Option<Place> {
         let predicted = self.predictions[prediction_of(line)] as usize;
-        match self.ways.get_mut(predicted) {
-            Some(way) if way.line == line => self.policy.hit(&mut way.mark, now) == Hit::Done,
-            _ => false,
-        }
+        let way = self.ways.get_mut(predicted)?;
+        let hit = way.line == line && self.policy.hit(&mut way.mark, now) == Hit::Done;
+        hit.then_some(Place(predicted))
     }
 
     /// Accesses `line`, wherever it is.
@@ -146,6 +162,57 @@ impl<P: Policy> Cache<P> {
         let set = &mut self.ways[first..first + self.ways_per_set];
         let prediction = &mut self.predictions[prediction_of(line)];
         search(&mut self.policy, set, index, prediction, line, now)
+    }
+
+    /// Where `line` is.
+    #[inline(always)]
+    pub fn find(&self, line: LineAddr) -> Option<Place> {
+        let first = self.index_of(line) * self.ways_per_set;
+        let set = &self.ways[first..first + self.ways_per_set];
+        set.iter().position(|way| way.line == line).map(|way| Place(first + way))
+    }
+
+    /// Accesses the line that [`Cache::find`] has found at `place`.
+    #[inline(always)]
+    pub fn hit(&mut self, line: LineAddr, place: Place, now: u64) {
+        let first = place.0 - place.0 % self.ways_per_set;
+        let set = &mut self.ways[first..first + self.ways_per_set];
+        self.policy.hit_in_set(set, place.0 - first, now);
+        self.predict(line, place);
+    }
+
+    /// Fills `line`, which is not there. Where it is now, and what was there before.
+    #[inline(always)]
+    pub fn fill(&mut self, line: LineAddr, now: u64) -> (Place, Option<LineAddr>) {
+        let index = self.index_of(line);
+        let first = index * self.ways_per_set;
+        let set = &mut self.ways[first..first + self.ways_per_set];
+        let way = self.policy.victim(set);
+        let before = std::mem::replace(&mut set[way].line, line);
+        self.policy.filled(set, way, index, now);
+        let place = Place(first + way);
+        self.predict(line, place);
+        (place, (before != LineAddr::INVALID).then_some(before))
+    }
+
+    /// Takes `line` out. Where it was, if it was there.
+    pub fn remove(&mut self, line: LineAddr) -> Option<Place> {
+        let place = self.find(line)?;
+        self.ways[place.0] = Way { line: LineAddr::INVALID, mark: P::Mark::default() };
+        Some(place)
+    }
+
+    #[inline(always)]
+    fn predict(&mut self, line: LineAddr, place: Place) {
+        #[expect(clippy::cast_possible_truncation, reason = "at most MAX_LINES ways in all")]
+        {
+            self.predictions[prediction_of(line)] = place.0 as u32;
+        }
+    }
+
+    /// All lines that are there, in no particular order. For tests and the curious.
+    pub fn lines(&self) -> impl Iterator<Item = LineAddr> + '_ {
+        self.ways.iter().map(|way| way.line).filter(|&line| line != LineAddr::INVALID)
     }
 
     /// The set that `line` belongs to: its lines, with the policies that have an order the next

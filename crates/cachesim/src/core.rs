@@ -1,9 +1,11 @@
 //! The caches of one simulated core.
 
 use crate::address::LineAddr;
-use crate::cache::Cache;
+use crate::cache::{Cache, Outcome};
+use crate::model::{DataEffect, Fetch, Misses, Model, Recorded};
 use crate::options::Config;
-use crate::policy::Policy;
+use crate::policy::{Policy, Repeats};
+use crate::stats::CoreStats;
 
 /// How addresses become line numbers, the same for all cores of a run.
 #[derive(Clone, Copy, Debug)]
@@ -34,33 +36,110 @@ impl Lines {
     }
 }
 
-/// A core's private first-level caches, with replacement policy `P`.
+/// The first-level instruction and data caches of core `number`, empty.
+pub(crate) fn caches<P: Policy>(config: &Config, number: u32) -> (Cache<P>, Cache<P>) {
+    // Distinct for every cache of a run; the generator spreads the low bits over its state.
+    let seed = config.seed.wrapping_add(u64::from(number) << 1);
+    (Cache::of(&config.icache, seed), Cache::of(&config.dcache, seed.wrapping_add(1)))
+}
+
+/// A core that has first-level caches only, both with replacement policy `P`, which need to know nothing
+/// of an access but its line.
 #[derive(Clone, Debug)]
 pub struct Core<P: Policy> {
     icache: Cache<P>,
     dcache: Cache<P>,
+    fetch_repeats: Repeats,
 }
 
-impl<P: Policy> Core<P> {
-    /// The caches of core `number`, empty.
-    pub fn new(config: &Config, number: u32) -> Self {
-        // Distinct for every cache of a run; the generator spreads the low bits over its state.
-        let seed = config.seed.wrapping_add(u64::from(number) << 1);
-        Self {
-            icache: Cache::of(&config.icache, seed),
-            dcache: Cache::of(&config.dcache, seed.wrapping_add(1)),
+#[inline(always)]
+fn misses(outcome: Outcome) -> Misses {
+    match outcome {
+        Outcome::Hit => Misses::NONE,
+        Outcome::Miss => Misses::FIRST,
+    }
+}
+
+impl<P: Policy> Model for Core<P> {
+    type Access = LineAddr;
+    type Shared = ();
+
+    const GOES_BEYOND: bool = false;
+    const MAY_COUNT_REPEATS: bool = P::MAY_COUNT_REPEATS;
+
+    fn shared(_: &Config) {}
+
+    fn new(config: &Config, number: u32, (): &()) -> Self {
+        let (icache, dcache) = caches(config, number);
+        Self { icache, dcache, fetch_repeats: config.icache.policy.repeats() }
+    }
+
+    fn try_out((): &()) {}
+
+    fn on(&self, (): &()) -> Self {
+        self.clone()
+    }
+
+    #[inline(always)]
+    fn access(line: impl FnOnce() -> LineAddr, _: u64, _: impl FnOnce() -> DataEffect) -> LineAddr {
+        line()
+    }
+
+    #[inline(always)]
+    fn access_hits(&mut self, line: LineAddr, now: u64) -> bool {
+        self.dcache.hits_as_predicted(line, now)
+    }
+
+    #[inline(always)]
+    fn access_usual(&mut self, line: LineAddr, now: u64, _: &CoreStats) -> Option<Misses> {
+        self.dcache.access_usual(line, now).map(misses)
+    }
+
+    #[inline(always)]
+    fn access_rest(&mut self, line: LineAddr, now: u64, _: &CoreStats) -> Misses {
+        misses(self.dcache.access_unusual(line, now))
+    }
+
+    #[inline(always)]
+    fn fetch_hits(&mut self, line: LineAddr, now: u64) -> bool {
+        self.icache.hits_as_predicted(line, now)
+    }
+
+    #[inline(always)]
+    fn fetch_usual(&mut self, fetch: Fetch, now: u64, _: &CoreStats) -> Option<Misses> {
+        self.icache.access_usual(fetch.line, now).map(misses)
+    }
+
+    #[inline(always)]
+    fn fetch_rest(&mut self, fetch: Fetch, now: u64, _: &CoreStats) -> Misses {
+        misses(self.icache.access_unusual(fetch.line, now))
+    }
+
+    fn repeat_fetches(&mut self, line: LineAddr, n: u64, now: u64) {
+        if self.fetch_repeats == Repeats::Count {
+            for _ in 0..n {
+                self.icache.access(line, now);
+            }
         }
     }
 
-    /// The data cache.
     #[inline(always)]
-    pub fn dcache(&mut self) -> &mut Cache<P> {
-        &mut self.dcache
+    fn line_of(line: LineAddr, _: Lines) -> LineAddr {
+        line
     }
 
-    /// The instruction cache.
     #[inline(always)]
-    pub fn icache(&mut self) -> &mut Cache<P> {
-        &mut self.icache
+    fn is_store(_: LineAddr) -> bool {
+        false
+    }
+
+    #[inline(always)]
+    fn record(line: LineAddr, _: LineAddr) -> Recorded {
+        Recorded { line, word: line.number(), bits: 0 }
+    }
+
+    #[inline(always)]
+    fn recorded(word: u64, _: u64) -> LineAddr {
+        LineAddr::from_number(word)
     }
 }

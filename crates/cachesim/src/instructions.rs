@@ -15,7 +15,8 @@ use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashTable};
 
 use crate::address::LineAddr;
-use crate::stats::Counter;
+use crate::model::{Fetch, Misses};
+use crate::stats::{Counter, Purpose};
 
 /// The longest instruction of any guest, in bytes (x86).
 pub const MAX_CODE_BYTES: usize = 15;
@@ -88,7 +89,27 @@ pub struct Instruction {
     pub data_misses: Counter,
     /// Fetches that missed.
     pub fetch_misses: Counter,
+    /// Misses of what is beyond the first level, in runs that have any.
+    pub lower: Option<&'static LowerCounters>,
     run: OnceLock<&'static Run>,
+}
+
+/// One instruction's misses of the second and the third level: fetches, loads, stores.
+#[derive(Debug, Default)]
+pub struct LowerCounters([[Counter; 3]; 2]);
+
+impl LowerCounters {
+    /// The counters of an access that these levels missed.
+    #[inline(always)]
+    pub fn missed(&self, purpose: Purpose, misses: Misses) -> impl Iterator<Item = &Counter> {
+        let levels = self.0.iter().take(misses.beyond_first());
+        levels.filter_map(move |level| level.get(purpose as usize))
+    }
+
+    /// The misses of the second and of the third level.
+    pub fn get(&self) -> [[u64; 3]; 2] {
+        self.0.each_ref().map(|level| level.each_ref().map(Counter::get))
+    }
 }
 
 /// An instruction that begins a row of fetches from one line, with what its callback needs at every
@@ -101,11 +122,21 @@ pub struct Run {
     pub instruction: &'static Instruction,
 }
 
+impl Run {
+    /// The first fetch of the row.
+    #[inline(always)]
+    pub fn fetch(&self) -> Fetch {
+        Fetch { line: self.line, address: self.instruction.identity.place }
+    }
+}
+
 /// All instructions translated so far.
 #[derive(Debug)]
 pub struct InstructionTable {
     hasher: FixedState,
     index: HashTable<&'static Instruction>,
+    /// Whether misses beyond the first level are counted.
+    lower: bool,
     /// The part of the newest chunk that has not been handed out.
     chunk: Chunk<Instruction>,
     runs: Chunk<Run>,
@@ -135,6 +166,7 @@ impl Default for InstructionTable {
         Self {
             hasher: FixedState::default(),
             index: HashTable::new(),
+            lower: false,
             chunk: [].iter_mut(),
             runs: [].iter_mut(),
             symbols: Vec::new(),
@@ -144,6 +176,11 @@ impl Default for InstructionTable {
 }
 
 impl InstructionTable {
+    /// A table of instructions whose misses beyond the first level are counted too.
+    pub fn with_lower_levels() -> Self {
+        Self { lower: true, ..Self::default() }
+    }
+
     /// The record of the instruction `identity`. Where there is none yet, `describe` gives its
     /// address, decoding and symbol.
     pub fn get_or_insert(
@@ -157,6 +194,7 @@ impl InstructionTable {
         }
         let Description { vaddr, decoding, symbol } =
             describe(&mut Symbols { names: &mut self.symbols, ids: &mut self.symbol_ids });
+        let lower = self.lower;
         let instruction = keep(
             &mut self.chunk,
             Instruction {
@@ -166,6 +204,7 @@ impl InstructionTable {
                 vaddr,
                 data_misses: Counter::default(),
                 fetch_misses: Counter::default(),
+                lower: lower.then(|| &*Box::leak(Box::default())),
                 run: OnceLock::new(),
             },
         );

@@ -14,6 +14,7 @@ use std::sync::OnceLock;
 
 use crate::address::LineAddr;
 use crate::instructions::{Instruction, Run};
+use crate::model::Fetch;
 use crate::stats::Counter;
 
 /// What an instruction did, beside missing.
@@ -192,6 +193,12 @@ pub struct ProfiledRun {
 }
 
 impl ProfiledRun {
+    /// Its first fetch.
+    #[inline(always)]
+    pub fn fetch(&self) -> Fetch {
+        Fetch { line: self.line, address: self.instruction.identity.place }
+    }
+
     /// Counts an execution.
     #[inline(always)]
     pub fn count(&self, by: CountedBy<'_>) {

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::address::LineAddr;
+use crate::policy::Repeats;
 
 const PLACES: usize = 64;
 
@@ -17,15 +18,21 @@ const PLACES: usize = 64;
 pub(crate) struct RecentLines {
     /// Picks the place from a line number. All lines of a set have the same place.
     mask: u64,
+    /// All ones where no line is to be remembered.
+    forgetting: u64,
     lines: [AtomicU64; PLACES],
 }
 
 impl RecentLines {
-    /// For a cache of `sets` sets; nothing accessed yet.
-    pub(crate) fn new(sets: u64) -> Self {
+    /// For a cache of `sets` sets; nothing accessed yet. Where repeated accesses count, none is ever known.
+    pub(crate) fn new(sets: u64, repeats: Repeats) -> Self {
         // Only with a power of two of sets do the low bits of a line number tell the set.
         let mask = if sets.is_power_of_two() { sets.min(PLACES as u64) - 1 } else { 0 };
-        let recent = Self { mask, lines: [const { AtomicU64::new(0) }; PLACES] };
+        let forgetting = match repeats {
+            Repeats::ChangeNothing => 0,
+            Repeats::Count => LineAddr::INVALID.number(),
+        };
+        let recent = Self { mask, forgetting, lines: [const { AtomicU64::new(0) }; PLACES] };
         recent.forget();
         recent
     }
@@ -47,7 +54,7 @@ impl RecentLines {
     /// `line` is accessed now.
     #[inline(always)]
     pub(crate) fn remember(&self, line: LineAddr) {
-        self.place(line).store(line.number(), Relaxed);
+        self.place(line).store(line.number() | self.forgetting, Relaxed);
     }
 
     /// Nothing is known any more.

@@ -10,6 +10,13 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 
+/// A counter that begins where the other is.
+impl Clone for Counter {
+    fn clone(&self) -> Self {
+        Self(AtomicU64::new(self.get()))
+    }
+}
+
 impl Counter {
     /// Adds `n` and returns the sum. Only the counter's one writer may call this; a second one at the
     /// same time would lose counts (but nothing else).
@@ -40,7 +47,7 @@ impl Counter {
 }
 
 /// Accesses and misses of one cache.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct CacheStats {
     /// Accesses, hits and misses.
     pub accesses: Counter,
@@ -64,7 +71,7 @@ pub enum FetchSource {
 }
 
 /// A number of fetches, by what stood for them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct FetchCounter([Counter; 3]);
 
 impl FetchCounter {
@@ -87,8 +94,57 @@ impl FetchCounter {
     }
 }
 
+/// What an access is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Purpose {
+    /// An instruction.
+    Fetch,
+    /// A load.
+    Read,
+    /// A store.
+    Write,
+    /// A dirty line of the level before, or a store that goes on from it.
+    WriteBack,
+}
+
+impl Purpose {
+    /// All purposes.
+    pub const ALL: [Self; 4] = [Self::Fetch, Self::Read, Self::Write, Self::WriteBack];
+}
+
+/// What one core has a level beyond the first do, by [`Purpose`].
+#[derive(Clone, Debug, Default)]
+pub struct LowerStats([CacheStats; Purpose::ALL.len()]);
+
+impl LowerStats {
+    /// Accesses and misses for this purpose.
+    #[inline(always)]
+    pub fn of(&self, purpose: Purpose) -> &CacheStats {
+        &self.0[purpose as usize]
+    }
+}
+
+/// What one core counts beyond the accesses and misses of its first level.
+#[derive(Clone, Debug, Default)]
+pub struct BeyondStats {
+    /// Of the accesses of the data cache, those that store.
+    pub stores: CacheStats,
+    /// Accesses to the second level.
+    pub l2: LowerStats,
+    /// Accesses to the third level.
+    pub l3: LowerStats,
+    /// Stores that went on to the level after the data cache.
+    pub passed_stores: Counter,
+    /// Dirty lines that left the data cache, the second and the third level, for the next one.
+    pub write_backs: [Counter; 3],
+    /// Bytes from memory.
+    pub memory_read_bytes: Counter,
+    /// Bytes to memory.
+    pub memory_written_bytes: Counter,
+}
+
 /// The counters of one core's caches.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct CoreStats {
     /// Of the data cache.
     pub data: CacheStats,
@@ -96,4 +152,6 @@ pub struct CoreStats {
     pub fetches: FetchCounter,
     /// Accesses of the instruction cache that did not find their line.
     pub fetch_misses: Counter,
+    /// All else, in runs that count it.
+    pub beyond: BeyondStats,
 }

@@ -14,7 +14,7 @@ use std::sync::{Barrier, Mutex, PoisonError};
 use std::thread;
 
 use cachesim::address::LineAddr;
-use cachesim::buffer::{AccessBuffer, Port, Room};
+use cachesim::buffer::{AccessBuffer, Counted, Filters, Port, Room};
 use cachesim::options::{Config, Level, PolicyKind};
 use cachesim::pages::{PageCache, Regime, SharedGeneration};
 use cachesim::policy::Lru;
@@ -27,9 +27,12 @@ fn caches() -> Level {
     Level { geometry: geometry(4, 2, 64), policy: PolicyKind::Lru }
 }
 
+fn config() -> Config {
+    Config { icache: caches(), dcache: caches(), ..Config::default() }
+}
+
 fn core() -> TimedCore<Lru> {
-    let config = Config { icache: caches(), dcache: caches(), ..Config::default() };
-    TimedCore::new(&config, 0)
+    TimedCore::new(&config(), 0)
 }
 
 /// The port of the access with this number.
@@ -46,7 +49,7 @@ fn line(number: u64) -> LineAddr {
 fn record(buffer: &AccessBuffer, number: u64) -> Room {
     let (line, token) = (line(number), number << 1);
     match port(number) {
-        Port::Data => buffer.record_access(line, token),
+        Port::Data => buffer.record_access(line, line.number(), token, false),
         Port::Fetch => buffer.record_fetches(line, 1, token),
     }
 }
@@ -62,7 +65,7 @@ impl Drop for EndsAtDrop<'_> {
 
 /// An empty buffer for such a core.
 fn empty_buffer(capacity: usize) -> AccessBuffer {
-    AccessBuffer::new(capacity, &caches().geometry, &caches().geometry)
+    AccessBuffer::new(capacity, &caches().geometry, &caches().geometry, Filters::of(&config()))
 }
 
 /// One running thread less, also when it panics.
@@ -85,11 +88,11 @@ struct Shared {
 fn check_prefix(buffer: &AccessBuffer, seen: u64, capacity: u64) -> u64 {
     let mut next = seen;
     let mut of_port = [0, 0];
-    let (data, fetches) = buffer.peek(|at, at_line, token| {
+    let Counted { accesses: data, fetches, .. } = buffer.peek(|at, at_line, token| {
         let number = token >> 1;
         assert_eq!(number, next);
         assert_eq!(at, port(number), "access {number}");
-        assert_eq!(at_line, line(number), "access {number}");
+        assert_eq!(at_line, line(number).number(), "access {number}");
         of_port[at as usize] += 1;
         next += 1;
     });
@@ -118,7 +121,7 @@ fn a_reader_under_the_lock_sees_a_prefix_of_what_is_recorded() {
                     buffer.peek(|port, line, token| {
                         assert_eq!(token >> 1, shared.seen);
                         shared.seen += 1;
-                        shared.core.access(port, line);
+                        shared.core.access(port, LineAddr::from_number(line));
                     });
                     buffer.clear();
                 }
@@ -156,8 +159,8 @@ fn reports_of_a_shared_core_grow_up_to_everything() {
     let running = AtomicU64::new(2);
 
     let drain = |core: &mut TimedCore<Lru>, buffer: &AccessBuffer| {
-        let (data, fetches) = buffer.peek(|port, line, _| {
-            core.access(port, line);
+        let Counted { accesses: data, fetches, .. } = buffer.peek(|port, line, _| {
+            core.access(port, LineAddr::from_number(line));
         });
         drained[0].add(data);
         drained[1].add(fetches);
@@ -167,7 +170,7 @@ fn reports_of_a_shared_core_grow_up_to_everything() {
         let _core = core.lock().unwrap_or_else(PoisonError::into_inner);
         let mut sum = (drained[0].get(), drained[1].get());
         for buffer in &buffers {
-            let (data, fetches) = buffer.peek(|_, _, _| ());
+            let Counted { accesses: data, fetches, .. } = buffer.peek(|_, _, _| ());
             sum = (sum.0 + data, sum.1 + fetches);
         }
         sum

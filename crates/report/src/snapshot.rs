@@ -86,10 +86,13 @@ pub struct LowerCounts {
     pub read: CacheCounts,
     /// For stores.
     pub write: CacheCounts,
+    /// For dirty lines of the level before and stores that go on from it, which are not among the misses
+    /// of that level.
+    pub write_back: CacheCounts,
 }
 
 impl LowerCounts {
-    /// For all.
+    /// For all but what is written back: the misses of the level before.
     pub fn total(self) -> CacheCounts {
         self.fetch + self.read + self.write
     }
@@ -150,6 +153,7 @@ impl Add for LowerCounts {
             fetch: self.fetch + other.fetch,
             read: self.read + other.read,
             write: self.write + other.write,
+            write_back: self.write_back + other.write_back,
         }
     }
 }

@@ -13,6 +13,8 @@ pub struct Fifo;
 impl Policy for Fifo {
     type Mark = u64;
 
+    const MAY_COUNT_REPEATS: bool = false;
+
     fn new(_: PolicyKind, _: &CacheGeometry, _seed: u64) -> Self {
         Self
     }

@@ -15,6 +15,8 @@ pub struct Lru;
 impl Policy for Lru {
     type Mark = u64;
 
+    const MAY_COUNT_REPEATS: bool = false;
+
     fn new(_: PolicyKind, _: &CacheGeometry, _seed: u64) -> Self {
         Self
     }

@@ -37,10 +37,13 @@ pub struct Way<M> {
 }
 
 /// Which line of a full set makes room for a new one.
-pub trait Policy: Clone + Send + 'static {
+pub trait Policy: Clone + Debug + Send + 'static {
     /// What the policy keeps of every line. Where the policy has an order, the least mark is the
     /// next victim's, and the default is less than any.
     type Mark: Copy + Default + Ord + Debug + Send + Sync;
+
+    /// Whether it may be one of those to which repeated hits matter: see [`Repeats::Count`].
+    const MAY_COUNT_REPEATS: bool = true;
 
     /// The policy of one cache of this geometry. `kind` is what the user chose, which only
     /// [`AnyPolicy`] needs to be told. Caches that differ in `seed` make different random choices.

@@ -19,6 +19,8 @@ pub struct Random {
 impl Policy for Random {
     type Mark = ();
 
+    const MAY_COUNT_REPEATS: bool = false;
+
     fn new(_: PolicyKind, _: &CacheGeometry, seed: u64) -> Self {
         Self { generator: SmallRng::seed_from_u64(seed) }
     }

@@ -4,8 +4,10 @@ use cachesim::address::LineAddr;
 use cachesim::buffer::Port;
 use cachesim::cache::Outcome;
 use cachesim::core::Core;
+use cachesim::model::{Fetch, Misses, Model};
 use cachesim::options::Config;
 use cachesim::policy::Policy;
+use cachesim::stats::CoreStats;
 
 /// A core with a time of its own, which goes on at every access to either of its caches.
 #[derive(Clone)]
@@ -15,18 +17,28 @@ pub struct TimedCore<P: Policy> {
 }
 
 impl<P: Policy> TimedCore<P> {
-    /// As [`Core::new`].
+    /// As [`Model::new`].
     pub fn new(config: &Config, number: u32) -> Self {
-        Self { core: Core::new(config, number), now: 0 }
+        Self { core: Core::new(config, number, &()), now: 0 }
     }
 
     /// Accesses `line` in one of the caches.
     pub fn access(&mut self, port: Port, line: LineAddr) -> Outcome {
         self.now += 1;
-        let cache = match port {
-            Port::Data => self.core.dcache(),
-            Port::Fetch => self.core.icache(),
+        let stats = CoreStats::default();
+        let (core, now) = (&mut self.core, self.now);
+        let misses = match port {
+            Port::Data if core.access_hits(line, now) => Misses::NONE,
+            Port::Data => core
+                .access_usual(line, now, &stats)
+                .unwrap_or_else(|| core.access_rest(line, now, &stats)),
+            Port::Fetch if core.fetch_hits(line, now) => Misses::NONE,
+            Port::Fetch => {
+                let fetch = Fetch { line, address: 0 };
+                core.fetch_usual(fetch, now, &stats)
+                    .unwrap_or_else(|| core.fetch_rest(fetch, now, &stats))
+            }
         };
-        cache.access(line, self.now)
+        if misses.any() { Outcome::Miss } else { Outcome::Hit }
     }
 }

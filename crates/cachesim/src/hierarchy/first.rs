@@ -1,0 +1,155 @@
+//! The first level of a hierarchy: its two caches, and which lines of the data cache are dirty.
+
+use super::Range;
+use super::lower::{Evicted, LineState, clean_states};
+use crate::address::LineAddr;
+use crate::cache::{Cache, Place};
+use crate::options::Config;
+use crate::policy::{Policy, Repeats};
+
+/// A core's first-level caches.
+#[derive(Clone, Debug)]
+pub(super) struct FirstLevel<P: Policy> {
+    icache: Cache<P>,
+    dcache: Cache<P>,
+    /// Of the lines of the data cache, by place; empty where stores are not modelled.
+    states: Box<[LineState]>,
+    data_shift: u32,
+    fetch_shift: u32,
+    fetch_repeats: Repeats,
+}
+
+impl<P: Policy> FirstLevel<P> {
+    pub(super) fn new(config: &Config, number: u32) -> Self {
+        let (icache, dcache) = crate::core::caches(config, number);
+        Self {
+            icache,
+            dcache,
+            states: match config.writes {
+                Some(_) => clean_states(&config.dcache),
+                None => Box::default(),
+            },
+            data_shift: config.dcache.geometry.line_shift(),
+            fetch_shift: config.icache.geometry.line_shift(),
+            fetch_repeats: config.icache.policy.repeats(),
+        }
+    }
+
+    /// All lines of the instruction cache and of the data cache.
+    pub(super) fn lines(&self) -> (Vec<LineAddr>, Vec<LineAddr>) {
+        (self.icache.lines().collect(), self.dcache.lines().collect())
+    }
+
+    #[inline(always)]
+    pub(super) fn data_line(&self, address: u64) -> LineAddr {
+        LineAddr::containing(address, self.data_shift)
+    }
+
+    pub(super) fn data_address(&self, line: LineAddr) -> u64 {
+        line.number() << self.data_shift
+    }
+
+    pub(super) fn data_line_bytes(&self) -> u64 {
+        1 << self.data_shift
+    }
+
+    pub(super) fn fetch_address(&self, line: LineAddr) -> u64 {
+        line.number() << self.fetch_shift
+    }
+
+    pub(super) fn fetch_line_bytes(&self) -> u64 {
+        1 << self.fetch_shift
+    }
+
+    /// A data access, if it is a hit where the line is expected.
+    #[inline(always)]
+    pub(super) fn predicted_hit(&mut self, address: u64, now: u64) -> Option<Place> {
+        let line = self.data_line(address);
+        self.dcache.predicted_hit(line, now)
+    }
+
+    /// A fetch, if it is a hit where the line is expected.
+    #[inline(always)]
+    pub(super) fn predicted_fetch(&mut self, line: LineAddr, now: u64) -> bool {
+        self.icache.hits_as_predicted(line, now)
+    }
+
+    /// A data access, if it is a hit.
+    pub(super) fn hit_data(&mut self, line: LineAddr, now: u64) -> Option<Place> {
+        let place = self.dcache.find(line)?;
+        self.dcache.hit(line, place, now);
+        Some(place)
+    }
+
+    /// A fetch, if it is a hit.
+    pub(super) fn hit_fetch(&mut self, line: LineAddr, now: u64) -> bool {
+        let Some(place) = self.icache.find(line) else { return false };
+        self.icache.hit(line, place, now);
+        true
+    }
+
+    /// See [`Model::repeat_fetches`](crate::model::Model::repeat_fetches).
+    pub(super) fn repeat_fetches(&mut self, line: LineAddr, n: u64, now: u64) {
+        if self.fetch_repeats == Repeats::Count {
+            for _ in 0..n {
+                self.hit_fetch(line, now);
+            }
+        }
+    }
+
+    /// The bytes at `address` that are in one line of the data cache with the first of them.
+    pub(super) fn within_line(&self, address: u64, bytes: u64) -> Range {
+        let left = self.data_line_bytes() - address % self.data_line_bytes();
+        Range { address, bytes: bytes.min(left) }
+    }
+
+    /// The line of the data cache at `place` is dirty from now on.
+    #[inline(always)]
+    pub(super) fn soil(&mut self, place: Place) {
+        if let Some(state) = self.states.get_mut(place.index()) {
+            *state = LineState::Dirty;
+        }
+    }
+
+    /// Fills a line of the data cache; what had to go.
+    pub(super) fn fill_data(
+        &mut self,
+        line: LineAddr,
+        state: LineState,
+        now: u64,
+    ) -> Option<Evicted> {
+        let (place, before) = self.dcache.fill(line, now);
+        let old = match self.states.get_mut(place.index()) {
+            Some(here) => std::mem::replace(here, state),
+            None => LineState::Clean,
+        };
+        before.map(|line| Evicted { line, state: old })
+    }
+
+    /// Fills a line of the instruction cache; what had to go.
+    pub(super) fn fill_fetch(&mut self, line: LineAddr, now: u64) -> Option<LineAddr> {
+        self.icache.fill(line, now).1
+    }
+
+    /// Takes out what is in `range`; whether any of it was dirty.
+    pub(super) fn invalidate(&mut self, range: Range) -> LineState {
+        for address in range.stretches(self.fetch_shift) {
+            self.icache.remove(LineAddr::containing(address, self.fetch_shift));
+        }
+        let mut state = LineState::Clean;
+        for address in range.stretches(self.data_shift) {
+            if let Some(place) = self.dcache.remove(LineAddr::containing(address, self.data_shift))
+            {
+                state = state.max(self.states.get(place.index()).copied().unwrap_or_default());
+            }
+        }
+        state
+    }
+
+    /// Whether the line at the start of `range` is in one of the caches.
+    pub(super) fn holds(&self, range: Range) -> bool {
+        let fetched = LineAddr::containing(range.address, self.fetch_shift);
+        let data = LineAddr::containing(range.address, self.data_shift);
+        self.icache.find(fetched).is_some() || self.dcache.find(data).is_some()
+    }
+}
