@@ -11,7 +11,7 @@ use anyhow::bail;
 use cachesim::address::LineAddr;
 use cachesim::core::Lines;
 use cachesim::instructions::Run;
-use cachesim::model::{DataEffect, Model};
+use cachesim::model::{EffectLayout, Model};
 use cachesim::pages::{Regime, SharedGeneration};
 use qemu_plugin_sys::{
     qemu_plugin_get_hwaddr, qemu_plugin_hwaddr_is_io, qemu_plugin_hwaddr_phys_addr,
@@ -203,39 +203,24 @@ pub fn is_store(info: qemu_plugin_meminfo_t) -> bool {
     info >> (ASKED_STORE_SHIFT.load(Ordering::Relaxed) % u32::BITS) & 1 != 0
 }
 
-/// Where a `qemu_plugin_meminfo_t` has the binary logarithm of the access's size: how far it has to be
-/// shifted, and the bits then.
-static SIZE_SHIFT: AtomicU32 = AtomicU32::new(0);
-static SIZE_MASK: AtomicU32 = AtomicU32::new(0);
-
-/// Makes [`effect_of`] right for this QEMU.
+/// Where this QEMU has what a model may want to know of an access in a `qemu_plugin_meminfo_t`.
 ///
 /// # Errors
-/// Where the size is not in bits of its own.
-pub fn expect_readable_effects() -> anyhow::Result<()> {
+/// Where that is not in bits of its own.
+pub fn effect_layout() -> anyhow::Result<EffectLayout> {
     expect_readable_stores()?;
     // SAFETY: a pure function of its argument, in every version.
     let size_of = |info: u32| unsafe { qemu_plugin_mem_size_shift(info) };
-    let is_size = |shift: u32, mask: u32| {
+    let is_size = |&(shift, mask): &(u8, u8)| {
+        let mask = u32::from(mask);
         (0..=mask).all(|size| size_of(size << shift) == size) && size_of(!(mask << shift)) == 0
     };
     let layouts = (0..16).flat_map(|shift| [(shift, 7), (shift, 3)]);
-    match layouts.into_iter().find(|&(shift, mask)| is_size(shift, mask)) {
-        Some((shift, mask)) => {
-            SIZE_SHIFT.store(shift, Ordering::Relaxed);
-            SIZE_MASK.store(mask, Ordering::Relaxed);
-        }
-        None => bail!("this QEMU's memory accesses do not say in bits how long they are"),
-    }
-    Ok(())
-}
-
-/// What an access does, without a call.
-#[inline(always)]
-fn effect_of(info: qemu_plugin_meminfo_t) -> DataEffect {
-    let shift = SIZE_SHIFT.load(Ordering::Relaxed) % u32::BITS;
-    let size_log2 = (info >> shift & SIZE_MASK.load(Ordering::Relaxed) & 7) as u8;
-    DataEffect { is_store: is_store(info), size_log2 }
+    let Some((size_shift, size_mask)) = layouts.into_iter().find(is_size) else {
+        bail!("this QEMU's memory accesses do not say in bits how long they are");
+    };
+    let store_bit = ASKED_STORE_SHIFT.load(Ordering::Relaxed);
+    Ok(EffectLayout { store_bit: u8::try_from(store_bit)?, size_shift, size_mask })
 }
 
 /// The access to `address` that `info` describes, as the model wants to know it.
@@ -245,7 +230,7 @@ pub fn read_access<M: Machines, L: LineSize>(
     address: u64,
     info: qemu_plugin_meminfo_t,
 ) -> M::Access {
-    M::access(|| L::data_line(lines, address), address, || effect_of(info))
+    M::access(|| L::data_line(lines, address), address, info)
 }
 
 /// Whether this QEMU lays out `qemu_plugin_meminfo_t` as [`regime`] reads it: QEMU 6.2 and later. Asked

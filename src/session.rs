@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use anyhow::anyhow;
 use cachesim::core::Core;
 use cachesim::hierarchy::Hierarchy;
+use cachesim::model::EffectLayout;
 use cachesim::options::{self, Config, Detail, Format, Host, PathTemplate, PolicyKind, Request};
 use cachesim::policy::{AnyPolicy, Fifo, Lru, Random};
 use isa::Isa;
@@ -16,7 +17,7 @@ use report::table;
 use crate::api::{Emulation, Events, Qemu};
 use crate::callbacks::{
     Addressing, Alone, AnyLines, CachedPhysical, CallbackSet, LineSize, Physical, Private,
-    SHARED_GENERATION, Shared, UsualLines, Virtual, expect_memory_info_of, expect_readable_effects,
+    SHARED_GENERATION, Shared, UsualLines, Virtual, effect_layout, expect_memory_info_of,
     expect_readable_stores, memory_info_is_readable,
 };
 use crate::instrument::Translator;
@@ -121,11 +122,10 @@ impl Session {
         } else {
             callbacks::<M, AnyLines>(&qemu, isa, config.detail)
         };
-        if M::GOES_BEYOND {
-            expect_readable_effects()?;
-        } else if config.detail == Detail::Full {
+        if config.detail == Detail::Full {
             expect_readable_stores()?;
         }
+        let layout = if M::GOES_BEYOND { effect_layout()? } else { EffectLayout::default() };
         let syscalls = syscalls::Numbers::of_target(&qemu.target);
         let cores_are_shared = match qemu.emulation {
             // Until a second thread starts, if there is notice of that.
@@ -138,7 +138,7 @@ impl Session {
         let translator = Translator::new(&qemu, isa, &config);
         let reporter = Reporter::new(&qemu, &config)?;
         Ok(Self {
-            simulator: Machine::<M>::start(&config),
+            simulator: Machine::<M>::start(&config, layout),
             translator: Mutex::new(translator),
             qemu,
             config,

@@ -20,7 +20,7 @@ use cachesim::core::{Core, Lines};
 use cachesim::geometry::CacheGeometry;
 use cachesim::hierarchy::Hierarchy;
 use cachesim::instructions::{Instruction, Run};
-use cachesim::model::{Fetch, Misses, Model, RECORD_BITS, Recorded};
+use cachesim::model::{EffectLayout, Fetch, Misses, Model, RECORD_BITS};
 use cachesim::options::{Config, Detail};
 use cachesim::pages::PageCache;
 use cachesim::policy::{AnyPolicy, Fifo, Lru, Random};
@@ -70,6 +70,7 @@ pub fn several_expected() -> bool {
 #[derive(Debug)]
 pub struct SimulatedCore<M: Model> {
     lines: Lines,
+    layout: EffectLayout,
     stats: CoreStats,
     sets: Option<SetCounters>,
     bank: Bank,
@@ -268,24 +269,26 @@ impl Writers {
 }
 
 impl<M: Machines> Machine<M> {
-    /// The cores of `config`, as the machine of this run. Lives until the process ends.
-    pub fn start(config: &Config) -> &'static Self {
-        M::machine().get_or_init(|| Self::new(config))
+    /// The cores of `config`, as the machine of this run. Lives until the process ends. `layout` is that of
+    /// the word by which QEMU describes an access.
+    pub fn start(config: &Config, layout: EffectLayout) -> &'static Self {
+        M::machine().get_or_init(|| Self::new(config, layout))
     }
 }
 
 impl<M: Model> Machine<M> {
-    fn new(config: &Config) -> &'static Self {
+    fn new(config: &Config, layout: EffectLayout) -> &'static Self {
         let shared = M::shared(config);
         let cores = (0..config.cores.get()).map(|number| SimulatedCore {
             lines: Lines::new(config),
+            layout,
             stats: CoreStats::default(),
             sets: config.needs_set_misses().then(|| SetCounters::new(config)),
             bank: Bank::default(),
             has_l2: config.lower.is_some(),
             has_l3: config.lower.is_some_and(|lower| lower.l3.is_some()),
             detail: config.detail,
-            model: Mutex::new(M::new(config, number, &shared)),
+            model: Mutex::new(M::new(config, number, &shared, layout)),
         });
         Box::leak(Box::new(Self {
             icache: config.icache.geometry,
@@ -368,22 +371,13 @@ impl<M: Model> SimulatedCore<M> {
     pub unsafe fn access(&self, access: Option<M::Access>, data: AccessData, writers: Writers) {
         self.stats.fetches.add(FetchSource::Access, data.fetches.into());
         let Some(access) = access else { return };
-        let now = self.begin_access(access);
+        let now = self.stats.data.accesses.add(1);
         // SAFETY: the one vCPU that uses this core is here, and nobody else takes the lock to write.
         let model = unsafe { &mut *self.model.data_ptr() };
         if !model.access_hits(access, now) {
             // SAFETY: as before.
             unsafe { self.access_unpredicted(access, data.subject, writers, now) };
         }
-    }
-
-    /// Counts a data access; its time.
-    #[inline(always)]
-    fn begin_access(&self, access: M::Access) -> u64 {
-        if M::GOES_BEYOND {
-            self.stats.beyond.stores.accesses.add(u64::from(M::is_store(access)));
-        }
-        self.stats.data.accesses.add(1)
     }
 
     /// Fetches from one line.
@@ -421,7 +415,7 @@ impl<M: Model> SimulatedCore<M> {
     ) {
         self.stats.fetches.add(FetchSource::Access, access.fetches(effect));
         let Some(data) = data else { return access.count(effect, by) };
-        let now = self.begin_access(data);
+        let now = self.stats.data.accesses.add(1);
         access.count(effect, by);
         // SAFETY: as in `access`.
         let model = unsafe { &mut *self.model.data_ptr() };
@@ -474,8 +468,7 @@ impl<M: Model> SimulatedCore<M> {
         };
         if misses.any() {
             let line = M::line_of(data, self.lines);
-            let miss = Miss { purpose: purpose_of::<M>(data), misses };
-            self.count_miss(miss, line, &Culprit::of_access(access, effect), writers);
+            self.count_miss(misses, line, &Culprit::of_access(access, effect), writers);
         }
     }
 
@@ -496,8 +489,7 @@ impl<M: Model> SimulatedCore<M> {
             None => model.fetch_rest(fetch, now, &self.stats),
         };
         if misses.any() {
-            let miss = Miss { purpose: Purpose::Fetch, misses };
-            self.count_miss(miss, run.line, &Culprit::of(run.instruction), writers);
+            self.count_miss(misses, run.line, &Culprit::of(run.instruction), writers);
         }
     }
 
@@ -508,21 +500,21 @@ impl<M: Model> SimulatedCore<M> {
     }
 
     /// Counts a miss wherever it is counted.
-    fn count_miss(&self, miss: Miss, line: LineAddr, culprit: &Culprit, writers: Writers) {
+    fn count_miss(&self, misses: Misses, line: LineAddr, culprit: &Culprit, writers: Writers) {
         let Culprit { instruction, write_misses } = culprit;
-        self.count_plain_miss(miss, instruction, writers);
+        self.count_plain_miss(misses, instruction, writers);
         if let Some(write_misses) = write_misses {
             writers.count(write_misses);
         }
         if let Some(sets) = &self.sets {
-            sets.count(miss.port(), line);
+            sets.count(port_of(misses), line);
         }
     }
 
     /// Counts a miss where it is counted in every run.
     #[inline(always)]
-    fn count_plain_miss(&self, miss: Miss, instruction: &Instruction, writers: Writers) {
-        match miss.port() {
+    fn count_plain_miss(&self, misses: Misses, instruction: &Instruction, writers: Writers) {
+        match port_of(misses) {
             Port::Data => {
                 self.stats.data.misses.add(1);
                 writers.count(&instruction.data_misses);
@@ -533,11 +525,11 @@ impl<M: Model> SimulatedCore<M> {
             }
         }
         if M::GOES_BEYOND {
-            if miss.purpose == Purpose::Write {
+            if misses.purpose() == Purpose::Write {
                 self.stats.beyond.stores.misses.add(1);
             }
             if let Some(lower) = instruction.lower {
-                for counter in lower.missed(miss.purpose, miss.misses) {
+                for counter in lower.missed(misses) {
                     writers.count(counter);
                 }
             }
@@ -561,7 +553,7 @@ impl<M: Model> SimulatedCore<M> {
         // SAFETY: the caller's promise.
         let model = unsafe { &mut *self.model.data_ptr() };
         match model.access_usual(access, now, &self.stats) {
-            Some(misses) => self.accessed(access, misses, instruction, writers),
+            Some(misses) => self.accessed(misses, instruction, writers),
             // SAFETY: the caller's promise.
             None => unsafe { self.access_unusual(access, instruction, writers, now) },
         }
@@ -580,20 +572,13 @@ impl<M: Model> SimulatedCore<M> {
         // SAFETY: the caller's promise.
         let model = unsafe { &mut *self.model.data_ptr() };
         let misses = model.access_rest(access, now, &self.stats);
-        self.accessed(access, misses, instruction, writers);
+        self.accessed(misses, instruction, writers);
     }
 
     #[inline(always)]
-    fn accessed(
-        &self,
-        access: M::Access,
-        misses: Misses,
-        instruction: &Instruction,
-        writers: Writers,
-    ) {
+    fn accessed(&self, misses: Misses, instruction: &Instruction, writers: Writers) {
         if misses.any() {
-            let miss = Miss { purpose: purpose_of::<M>(access), misses };
-            self.count_plain_miss(miss, instruction, writers);
+            self.count_plain_miss(misses, instruction, writers);
         }
     }
 
@@ -604,7 +589,7 @@ impl<M: Model> SimulatedCore<M> {
         // SAFETY: the caller's promise.
         let model = unsafe { &mut *self.model.data_ptr() };
         match model.fetch_usual(run.fetch(), now, &self.stats) {
-            Some(misses) => self.fetched(misses, run.instruction, writers),
+            Some(misses) => self.accessed(misses, run.instruction, writers),
             // SAFETY: the caller's promise.
             None => unsafe { self.fetch_unusual(run, writers, now) },
         }
@@ -617,39 +602,17 @@ impl<M: Model> SimulatedCore<M> {
         // SAFETY: the caller's promise.
         let model = unsafe { &mut *self.model.data_ptr() };
         let misses = model.fetch_rest(run.fetch(), now, &self.stats);
-        self.fetched(misses, run.instruction, writers);
-    }
-
-    #[inline(always)]
-    fn fetched(&self, misses: Misses, instruction: &Instruction, writers: Writers) {
-        if misses.any() {
-            let miss = Miss { purpose: Purpose::Fetch, misses };
-            self.count_plain_miss(miss, instruction, writers);
-        }
+        self.accessed(misses, run.instruction, writers);
     }
 }
 
-/// An access that missed the first level.
-#[derive(Clone, Copy, Debug)]
-struct Miss {
-    purpose: Purpose,
-    misses: Misses,
-}
-
-impl Miss {
-    #[inline(always)]
-    fn port(self) -> Port {
-        match self.purpose {
-            Purpose::Fetch => Port::Fetch,
-            Purpose::Read | Purpose::Write | Purpose::WriteBack => Port::Data,
-        }
-    }
-}
-
-/// What a data access is for, as far as the model tells.
+/// The cache that an access went to.
 #[inline(always)]
-fn purpose_of<M: Model>(access: M::Access) -> Purpose {
-    if M::is_store(access) { Purpose::Write } else { Purpose::Read }
+fn port_of(misses: Misses) -> Port {
+    match misses.purpose() {
+        Purpose::Fetch => Port::Fetch,
+        Purpose::Read | Purpose::Write | Purpose::WriteBack => Port::Data,
+    }
 }
 
 impl<M: Model> Vcpu<M> {
@@ -678,8 +641,10 @@ impl<M: Model> Vcpu<M> {
 
     #[inline(always)]
     fn record(&self, access: M::Access, token: u64) -> Room {
-        let Recorded { line, word, bits } = M::record(M::line_of(access, self.core.lines), access);
-        self.buffer.record_access(line, word, token | bits, M::is_store(access))
+        let SimulatedCore { lines, layout, .. } = *self.core;
+        let (word, bits) = M::record(access, layout);
+        let line = M::line_of(access, lines);
+        self.buffer.record_access(line, word, token | bits, M::is_store(access, layout))
     }
 
     /// Fetches from one line, on a core that other vCPUs may use as well.
@@ -761,12 +726,11 @@ impl<M: Model> Vcpu<M> {
         let counted = self.buffer.peek(|port, word, token| {
             let simulated =
                 self.core.simulate_next(&mut *model, &mut times, stats, port, word, token);
-            if let Some((miss, line, culprit)) = simulated {
-                self.core.count_miss(miss, line, &culprit, Writers::Many);
+            if let Some((misses, line, culprit)) = simulated {
+                self.core.count_miss(misses, line, &culprit, Writers::Many);
             }
         });
         stats.data.accesses.add(counted.accesses);
-        stats.beyond.stores.accesses.add(counted.stores);
         stats.fetches.add(FetchSource::Segment, counted.fetches);
         self.buffer.clear();
     }
@@ -799,12 +763,12 @@ impl<M: Model> SimulatedCore<M> {
         port: Port,
         word: u64,
         token: u64,
-    ) -> Option<(Miss, LineAddr, Culprit)> {
+    ) -> Option<(Misses, LineAddr, Culprit)> {
         let (bits, token) = (token & RECORD_BITS, token & !RECORD_BITS);
         match port {
             Port::Data => {
                 times.data += 1;
-                let access = M::recorded(word, bits);
+                let access = M::recorded(word, bits, self.layout);
                 if model.access_hits(access, times.data) {
                     return None;
                 }
@@ -812,10 +776,9 @@ impl<M: Model> SimulatedCore<M> {
                     Some(misses) => misses,
                     None => model.access_rest(access, times.data, stats),
                 };
-                let miss = Miss { purpose: purpose_of::<M>(access), misses };
                 misses.any().then(|| {
                     let culprit = Culprit::of_token(port, token, self.detail);
-                    (miss, M::line_of(access, self.lines), culprit)
+                    (misses, M::line_of(access, self.lines), culprit)
                 })
             }
             Port::Fetch => {
@@ -830,8 +793,7 @@ impl<M: Model> SimulatedCore<M> {
                     Some(misses) => misses,
                     None => model.fetch_rest(fetch, times.fetch, stats),
                 };
-                let miss = Miss { purpose: Purpose::Fetch, misses };
-                misses.any().then_some((miss, line, culprit))
+                misses.any().then_some((misses, line, culprit))
             }
         }
     }
@@ -916,21 +878,21 @@ pub struct PendingMisses {
 }
 
 impl PendingMisses {
-    fn add(&mut self, miss: Miss, is_counted_store: bool) {
-        match miss.port() {
+    fn add(&mut self, misses: Misses, is_counted_store: bool) {
+        match port_of(misses) {
             Port::Data => self.data += 1,
             Port::Fetch => self.fetch += 1,
         }
         self.write += u64::from(is_counted_store);
-        let count = |level: &mut MissesByKind| match miss.purpose {
+        let count = |level: &mut MissesByKind| match misses.purpose() {
             Purpose::Fetch => level.fetch += 1,
             Purpose::Read => level.read += 1,
             Purpose::Write | Purpose::WriteBack => level.write += 1,
         };
-        if miss.misses >= Misses::SECOND {
+        if misses.levels() >= 2 {
             count(&mut self.lower.l2);
         }
-        if miss.misses >= Misses::THIRD {
+        if misses.levels() >= 3 {
             count(&mut self.lower.l3);
         }
     }
@@ -1014,14 +976,14 @@ impl<M: Model> Simulator for Machine<M> {
                     let counted = vcpu.buffer.peek(|port, word, token| {
                         let simulated =
                             core.simulate_next(&mut model, &mut times, &stats, port, word, token);
-                        let Some((miss, line, culprit)) = simulated else { return };
+                        let Some((missed, line, culprit)) = simulated else { return };
                         let misses = pending.entry(ptr::from_ref(culprit.instruction)).or_default();
-                        misses.add(miss, culprit.write_misses.is_some());
+                        misses.add(missed, culprit.write_misses.is_some());
                         match port {
                             Port::Data => stats.data.misses.add(1),
                             Port::Fetch => stats.fetch_misses.add(1),
                         };
-                        if miss.purpose == Purpose::Write {
+                        if missed.purpose() == Purpose::Write {
                             stats.beyond.stores.misses.add(1);
                         }
                         if let Some((misses, counters)) = sets.as_mut().zip(core.sets.as_ref()) {
@@ -1029,7 +991,6 @@ impl<M: Model> Simulator for Machine<M> {
                         }
                     });
                     stats.data.accesses.add(counted.accesses);
-                    stats.beyond.stores.accesses.add(counted.stores);
                     stats.fetches.add(FetchSource::Segment, counted.fetches);
                 }
                 counts = core.counts(&stats);

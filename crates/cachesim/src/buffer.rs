@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::address::LineAddr;
 use crate::geometry::CacheGeometry;
-use crate::options::Config;
+use crate::options::{Config, Directions};
 use crate::policy::Repeats;
 use crate::recent::RecentLines;
 use crate::stats::{Counter, FetchCounter, FetchSource};
@@ -55,9 +55,10 @@ impl Filters {
     pub fn of(config: &Config) -> Self {
         Self {
             repeats: [config.dcache.policy.repeats(), config.icache.policy.repeats()],
-            stores: match config.writes {
-                None => Repeats::ChangeNothing,
-                Some(_) => Repeats::Count,
+            stores: if config.writes.is_some() || config.directions == Directions::Apart {
+                Repeats::Count
+            } else {
+                Repeats::ChangeNothing
             },
         }
     }
@@ -68,8 +69,6 @@ impl Filters {
 pub struct Counted {
     /// Data accesses.
     pub accesses: u64,
-    /// Those of them that store, where the model has to know.
-    pub stores: u64,
     /// Fetches.
     pub fetches: u64,
 }
@@ -84,8 +83,6 @@ pub struct AccessBuffer {
     filters: Filters,
     /// Data accesses since the last drain, the collapsed ones included.
     accesses: Counter,
-    /// Stores among them, as far as they are told from loads.
-    stores: Counter,
     /// Fetches since the last drain, the collapsed ones included.
     fetches: FetchCounter,
     slots: Box<[Slot]>,
@@ -117,7 +114,6 @@ impl AccessBuffer {
             recent: [recent(dcache, Port::Data), recent(icache, Port::Fetch)],
             filters,
             accesses: Counter::default(),
-            stores: Counter::default(),
             fetches: FetchCounter::default(),
             slots: (0..capacity.max(1)).map(|_| Slot::default()).collect(),
         }
@@ -139,12 +135,9 @@ impl AccessBuffer {
     #[inline(always)]
     pub fn record_access(&self, line: LineAddr, word: u64, token: u64, is_store: bool) -> Room {
         self.accesses.add(1);
-        if is_store {
-            self.stores.add(1);
-            if self.filters.stores == Repeats::Count {
-                self.recent[Port::Data as usize].remember(line);
-                return self.append(Port::Data, word, token);
-            }
+        if is_store && self.filters.stores == Repeats::Count {
+            self.recent[Port::Data as usize].remember(line);
+            return self.append(Port::Data, word, token);
         }
         self.record(Port::Data, line, word, token)
     }
@@ -192,11 +185,7 @@ impl AccessBuffer {
 
     /// What has been counted since the last drain.
     pub fn counted(&self) -> Counted {
-        Counted {
-            accesses: self.accesses.get(),
-            stores: self.stores.get(),
-            fetches: self.fetches.get(),
-        }
+        Counted { accesses: self.accesses.get(), fetches: self.fetches.get() }
     }
 
     /// Whether nothing has been recorded or counted since the last drain.
@@ -211,7 +200,6 @@ impl AccessBuffer {
             recent.forget();
         }
         self.accesses.set(0);
-        self.stores.set(0);
         self.fetches.clear();
         self.len.store(0, Ordering::Relaxed);
     }

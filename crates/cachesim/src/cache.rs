@@ -27,12 +27,13 @@ pub enum Outcome {
     Miss,
 }
 
-/// Where in a cache a line is: a number below that of the cache's lines.
+/// Where in a cache a line is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Place(usize);
 
 impl Place {
-    /// The number.
+    /// A number below that of the cache's lines.
+    #[inline(always)]
     pub fn index(self) -> usize {
         self.0
     }
@@ -40,7 +41,7 @@ impl Place {
 
 /// How the set of a line is found.
 #[derive(Clone, Copy, Debug)]
-enum SetIndex {
+pub(crate) enum SetIndex {
     /// A power of two of sets: the low bits of the line number.
     Mask(u64),
     /// Any other number of sets: the remainder.
@@ -48,12 +49,12 @@ enum SetIndex {
 }
 
 impl SetIndex {
-    fn new(sets: u64) -> Self {
+    pub(crate) fn new(sets: u64) -> Self {
         if sets.is_power_of_two() { Self::Mask(sets - 1) } else { Self::Modulo(sets) }
     }
 
     #[inline(always)]
-    fn of(self, line: LineAddr) -> u64 {
+    pub(crate) fn of(self, line: LineAddr) -> u64 {
         match self {
             Self::Mask(mask) => line.number() & mask,
             Self::Modulo(sets) => line.number() % sets,
@@ -120,9 +121,8 @@ impl<P: Policy> Cache<P> {
         self.predicted_hit(line, now).is_some()
     }
 
-    /// As [`Cache::hits_as_predicted`]; the place where the line is, if it is.
     #[inline(always)]
-    pub fn predicted_hit(&mut self, line: LineAddr, now: u64) -> Option<Place> {
+    fn predicted_hit(&mut self, line: LineAddr, now: u64) -> Option<Place> {
         let predicted = self.predictions[prediction_of(line)] as usize;
         let way = self.ways.get_mut(predicted)?;
         let hit = way.line == line && self.policy.hit(&mut way.mark, now) == Hit::Done;
@@ -164,35 +164,48 @@ impl<P: Policy> Cache<P> {
         search(&mut self.policy, set, index, prediction, line, now)
     }
 
-    /// Where `line` is.
+    /// Accesses `line`, if it is there. Where it is.
     #[inline(always)]
-    pub fn find(&self, line: LineAddr) -> Option<Place> {
-        let first = self.index_of(line) * self.ways_per_set;
-        let set = &self.ways[first..first + self.ways_per_set];
-        set.iter().position(|way| way.line == line).map(|way| Place(first + way))
-    }
-
-    /// Accesses the line that [`Cache::find`] has found at `place`.
-    #[inline(always)]
-    pub fn hit(&mut self, line: LineAddr, place: Place, now: u64) {
-        let first = place.0 - place.0 % self.ways_per_set;
-        let set = &mut self.ways[first..first + self.ways_per_set];
-        self.policy.hit_in_set(set, place.0 - first, now);
-        self.predict(line, place);
+    pub fn hit(&mut self, line: LineAddr, now: u64) -> Option<Place> {
+        if let Some(place) = self.predicted_hit(line, now) {
+            return Some(place);
+        }
+        let (index, set, policy, prediction) = self.set_mut(line);
+        // Without the second arm the usual number of ways were not known when this is compiled.
+        let (first, way) = match <&mut [Way<P::Mark>; USUAL_WAYS]>::try_from(&mut *set) {
+            Ok(set) => (index * USUAL_WAYS, hit(policy, set, line, now)?),
+            Err(_) => (index * set.len(), hit(policy, set, line, now)?),
+        };
+        *prediction = as_prediction(first + way);
+        Some(Place(first + way))
     }
 
     /// Fills `line`, which is not there. Where it is now, and what was there before.
     #[inline(always)]
     pub fn fill(&mut self, line: LineAddr, now: u64) -> (Place, Option<LineAddr>) {
+        let (index, set, policy, prediction) = self.set_mut(line);
+        let (first, (way, before)) = match <&mut [Way<P::Mark>; USUAL_WAYS]>::try_from(&mut *set) {
+            Ok(set) => (index * USUAL_WAYS, fill(policy, set, index, line, now)),
+            Err(_) => (index * set.len(), fill(policy, set, index, line, now)),
+        };
+        *prediction = as_prediction(first + way);
+        (Place(first + way), (before != LineAddr::INVALID).then_some(before))
+    }
+
+    /// The set of `line`: its number, its ways, its policy, and the line's prediction.
+    #[inline(always)]
+    fn set_mut(&mut self, line: LineAddr) -> (usize, &mut [Way<P::Mark>], &mut P, &mut u32) {
         let index = self.index_of(line);
         let first = index * self.ways_per_set;
         let set = &mut self.ways[first..first + self.ways_per_set];
-        let way = self.policy.victim(set);
-        let before = std::mem::replace(&mut set[way].line, line);
-        self.policy.filled(set, way, index, now);
-        let place = Place(first + way);
-        self.predict(line, place);
-        (place, (before != LineAddr::INVALID).then_some(before))
+        (index, set, &mut self.policy, &mut self.predictions[prediction_of(line)])
+    }
+
+    /// Where `line` is.
+    pub fn find(&self, line: LineAddr) -> Option<Place> {
+        let first = self.index_of(line) * self.ways_per_set;
+        let set = &self.ways[first..first + self.ways_per_set];
+        set.iter().position(|way| way.line == line).map(|way| Place(first + way))
     }
 
     /// Takes `line` out. Where it was, if it was there.
@@ -200,14 +213,6 @@ impl<P: Policy> Cache<P> {
         let place = self.find(line)?;
         self.ways[place.0] = Way { line: LineAddr::INVALID, mark: P::Mark::default() };
         Some(place)
-    }
-
-    #[inline(always)]
-    fn predict(&mut self, line: LineAddr, place: Place) {
-        #[expect(clippy::cast_possible_truncation, reason = "at most MAX_LINES ways in all")]
-        {
-            self.predictions[prediction_of(line)] = place.0 as u32;
-        }
     }
 
     /// All lines that are there, in no particular order. For tests and the curious.
@@ -248,18 +253,44 @@ fn search<P: Policy>(
     line: LineAddr,
     now: u64,
 ) -> Outcome {
-    let (outcome, way) = if let Some(way) = set.iter().position(|way| way.line == line) {
-        policy.hit_in_set(set, way, now);
-        (Outcome::Hit, way)
-    } else {
-        let way = policy.victim(set);
-        set[way].line = line;
-        policy.filled(set, way, index, now);
-        (Outcome::Miss, way)
+    let (outcome, way) = match hit(policy, set, line, now) {
+        Some(way) => (Outcome::Hit, way),
+        None => (Outcome::Miss, fill(policy, set, index, line, now).0),
     };
-    #[expect(clippy::cast_possible_truncation, reason = "at most MAX_LINES ways in all")]
-    {
-        *prediction = (index * set.len() + way) as u32;
-    }
+    *prediction = as_prediction(index * set.len() + way);
     outcome
+}
+
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "at most MAX_LINES ways in all")]
+fn as_prediction(place: usize) -> u32 {
+    place as u32
+}
+
+/// Accesses `line` in its set, if it is there. The way.
+#[inline(always)]
+fn hit<P: Policy>(
+    policy: &mut P,
+    set: &mut [Way<P::Mark>],
+    line: LineAddr,
+    now: u64,
+) -> Option<usize> {
+    let way = set.iter().position(|way| way.line == line)?;
+    policy.hit_in_set(set, way, now);
+    Some(way)
+}
+
+/// Fills `line` in its set, number `index` of all. The way, and what was there before.
+#[inline(always)]
+fn fill<P: Policy>(
+    policy: &mut P,
+    set: &mut [Way<P::Mark>],
+    index: usize,
+    line: LineAddr,
+    now: u64,
+) -> (usize, LineAddr) {
+    let way = policy.victim(set);
+    let before = std::mem::replace(&mut set[way].line, line);
+    policy.filled(set, way, index, now);
+    (way, before)
 }

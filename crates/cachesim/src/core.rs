@@ -2,7 +2,7 @@
 
 use crate::address::LineAddr;
 use crate::cache::{Cache, Outcome};
-use crate::model::{DataEffect, Fetch, Misses, Model, Recorded};
+use crate::model::{EffectLayout, Fetch, Misses, Model};
 use crate::options::Config;
 use crate::policy::{Policy, Repeats};
 use crate::stats::CoreStats;
@@ -69,7 +69,7 @@ impl<P: Policy> Model for Core<P> {
 
     fn shared(_: &Config) {}
 
-    fn new(config: &Config, number: u32, (): &()) -> Self {
+    fn new(config: &Config, number: u32, (): &(), _: EffectLayout) -> Self {
         let (icache, dcache) = caches(config, number);
         Self { icache, dcache, fetch_repeats: config.icache.policy.repeats() }
     }
@@ -81,7 +81,7 @@ impl<P: Policy> Model for Core<P> {
     }
 
     #[inline(always)]
-    fn access(line: impl FnOnce() -> LineAddr, _: u64, _: impl FnOnce() -> DataEffect) -> LineAddr {
+    fn access(line: impl FnOnce() -> LineAddr, _: u64, _: u32) -> LineAddr {
         line()
     }
 
@@ -129,17 +129,17 @@ impl<P: Policy> Model for Core<P> {
     }
 
     #[inline(always)]
-    fn is_store(_: LineAddr) -> bool {
+    fn is_store(_: LineAddr, _: EffectLayout) -> bool {
         false
     }
 
     #[inline(always)]
-    fn record(line: LineAddr, _: LineAddr) -> Recorded {
-        Recorded { line, word: line.number(), bits: 0 }
+    fn record(line: LineAddr, _: EffectLayout) -> (u64, u64) {
+        (line.number(), 0)
     }
 
     #[inline(always)]
-    fn recorded(word: u64, _: u64) -> LineAddr {
+    fn recorded(word: u64, _: u64, _: EffectLayout) -> LineAddr {
         LineAddr::from_number(word)
     }
 }

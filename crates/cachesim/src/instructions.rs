@@ -16,7 +16,7 @@ use hashbrown::{HashMap, HashTable};
 
 use crate::address::LineAddr;
 use crate::model::{Fetch, Misses};
-use crate::stats::{Counter, Purpose};
+use crate::stats::Counter;
 
 /// The longest instruction of any guest, in bytes (x86).
 pub const MAX_CODE_BYTES: usize = 15;
@@ -101,9 +101,9 @@ pub struct LowerCounters([[Counter; 3]; 2]);
 impl LowerCounters {
     /// The counters of an access that these levels missed.
     #[inline(always)]
-    pub fn missed(&self, purpose: Purpose, misses: Misses) -> impl Iterator<Item = &Counter> {
-        let levels = self.0.iter().take(misses.beyond_first());
-        levels.filter_map(move |level| level.get(purpose as usize))
+    pub fn missed(&self, misses: Misses) -> impl Iterator<Item = &Counter> {
+        let levels = self.0.iter().take(misses.levels().saturating_sub(1));
+        levels.filter_map(move |level| level.get(misses.purpose() as usize))
     }
 
     /// The misses of the second and of the third level.

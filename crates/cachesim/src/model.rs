@@ -9,7 +9,7 @@ use std::fmt::Debug;
 use crate::address::LineAddr;
 use crate::core::Lines;
 use crate::options::Config;
-use crate::stats::CoreStats;
+use crate::stats::{CoreStats, Purpose};
 
 /// The caches of one core, and what it shares with others.
 pub trait Model: Clone + Debug + Send + Sized + 'static {
@@ -28,8 +28,8 @@ pub trait Model: Clone + Debug + Send + Sized + 'static {
     /// What the cores of `config` share, empty.
     fn shared(config: &Config) -> Self::Shared;
 
-    /// The caches of core `number`, empty.
-    fn new(config: &Config, number: u32, shared: &Self::Shared) -> Self;
+    /// The caches of core `number`, empty. Accesses are described in `layout`.
+    fn new(config: &Config, number: u32, shared: &Self::Shared, layout: EffectLayout) -> Self;
 
     /// A copy of what is shared, to try accesses on.
     fn try_out(shared: &Self::Shared) -> Self::Shared;
@@ -38,19 +38,19 @@ pub trait Model: Clone + Debug + Send + Sized + 'static {
     #[must_use]
     fn on(&self, shared: &Self::Shared) -> Self;
 
-    /// The access that `store` describes, to `address`, which is in `line` of the data cache.
-    fn access(
-        line: impl FnOnce() -> LineAddr,
-        address: u64,
-        effect: impl FnOnce() -> DataEffect,
-    ) -> Self::Access;
+    /// The access to `address` that `info` describes, which is in `line` of the data cache.
+    fn access(line: impl FnOnce() -> LineAddr, address: u64, info: u32) -> Self::Access;
+
+    /// The line of the data cache that an access is to.
+    fn line_of(access: Self::Access, lines: Lines) -> LineAddr;
 
     /// A data access at time `now`, a number that is greater at each, if it is a hit where the line is
     /// expected. Otherwise nothing has happened, and [`Model::access_usual`] must follow.
     fn access_hits(&mut self, access: Self::Access, now: u64) -> bool;
 
     /// The access, wherever its line is, if the data cache is of a usual geometry. `None` in others:
-    /// nothing has happened, and [`Model::access_rest`] must follow.
+    /// nothing has happened, and [`Model::access_rest`] must follow. Counts in `stats` what is beyond
+    /// accesses and misses of the first level.
     fn access_usual(&mut self, access: Self::Access, now: u64, stats: &CoreStats)
     -> Option<Misses>;
 
@@ -69,17 +69,14 @@ pub trait Model: Clone + Debug + Send + Sized + 'static {
     /// Fetches `n` more times from the line that was fetched from last, if that matters to the policy.
     fn repeat_fetches(&mut self, line: LineAddr, n: u64, now: u64);
 
-    /// The line of the data cache that an access is to.
-    fn line_of(access: Self::Access, lines: Lines) -> LineAddr;
-
     /// Whether an access stores, if the model has to know.
-    fn is_store(access: Self::Access) -> bool;
+    fn is_store(access: Self::Access, layout: EffectLayout) -> bool;
 
-    /// What a buffer keeps of an access to `line`.
-    fn record(line: LineAddr, access: Self::Access) -> Recorded;
+    /// What a buffer keeps of an access: a word, and some of [`RECORD_BITS`].
+    fn record(access: Self::Access, layout: EffectLayout) -> (u64, u64);
 
     /// The access of which [`Model::record`] gave `word` and `bits`.
-    fn recorded(word: u64, bits: u64) -> Self::Access;
+    fn recorded(word: u64, bits: u64, layout: EffectLayout) -> Self::Access;
 }
 
 /// A fetch.
@@ -96,47 +93,90 @@ pub struct Fetch {
 pub struct DataEffect {
     /// Whether it stores.
     pub is_store: bool,
-    /// The binary logarithm of its length in bytes.
+    /// The binary logarithm of its length in bytes, at most 7.
     pub size_log2: u8,
 }
 
-/// What a buffer keeps of an access.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Recorded {
-    /// The line of the data cache.
-    pub line: LineAddr,
-    /// What cannot be lost.
-    pub word: u64,
-    /// Bits to keep beside it: none but those of [`RECORD_BITS`].
-    pub bits: u64,
+/// Where the word that describes an access has what. Reading it is left to whoever needs it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct EffectLayout {
+    /// The number of the bit that says store.
+    pub store_bit: u8,
+    /// The number of the lowest bit of the size.
+    pub size_shift: u8,
+    /// The bits of the size, shifted down.
+    pub size_mask: u8,
+}
+
+impl EffectLayout {
+    /// What `info` says.
+    #[inline(always)]
+    pub fn effect(self, info: u32) -> DataEffect {
+        #[expect(clippy::cast_possible_truncation, reason = "masked")]
+        let size_log2 = (info >> (self.size_shift % 32)) as u8 & self.size_mask;
+        DataEffect { is_store: self.is_store(info), size_log2 }
+    }
+
+    /// Whether `info` says store.
+    #[inline(always)]
+    pub fn is_store(self, info: u32) -> bool {
+        info >> (self.store_bit % 32) & 1 != 0
+    }
+
+    /// What says so.
+    #[inline(always)]
+    pub fn info(self, effect: DataEffect) -> u32 {
+        u32::from(effect.is_store) << self.store_bit
+            | u32::from(effect.size_log2) << self.size_shift
+    }
 }
 
 /// The bits of a buffer's token that are a [`Model`]'s: those above the addresses of the host.
 pub const RECORD_BITS: u64 = 0xffff << 48;
 
-/// How many levels did not have the line: 0 for a hit in the first level.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
-pub struct Misses(u8);
+/// How many levels did not have the line (0 for a hit in the first level), and what wanted it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Misses {
+    levels: u8,
+    purpose: Purpose,
+}
 
 impl Misses {
     /// A hit in the first level.
-    pub const NONE: Self = Self(0);
+    pub const NONE: Self = Self::of(0);
     /// A miss of the first level.
-    pub const FIRST: Self = Self(1);
+    pub const FIRST: Self = Self::of(1);
     /// Of the first and the second.
-    pub const SECOND: Self = Self(2);
+    pub const SECOND: Self = Self::of(2);
     /// Of all three.
-    pub const THIRD: Self = Self(3);
+    pub const THIRD: Self = Self::of(3);
 
-    /// How many levels after the first missed.
+    const fn of(levels: u8) -> Self {
+        Self { levels, purpose: Purpose::Read }
+    }
+
+    /// The same for this purpose; it is [`Purpose::Read`] where nobody says.
     #[inline(always)]
-    pub fn beyond_first(self) -> usize {
-        usize::from(self.0.saturating_sub(1))
+    #[must_use]
+    pub const fn by(self, purpose: Purpose) -> Self {
+        Self { purpose, ..self }
+    }
+
+    /// What wanted the line.
+    #[inline(always)]
+    pub fn purpose(self) -> Purpose {
+        self.purpose
+    }
+
+    /// How many levels missed.
+    #[inline(always)]
+    pub fn levels(self) -> usize {
+        self.levels.into()
     }
 
     /// Whether the first level missed.
     #[inline(always)]
     pub fn any(self) -> bool {
-        self.0 > 0
+        self.levels > 0
     }
 }

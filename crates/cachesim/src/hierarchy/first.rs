@@ -63,9 +63,9 @@ impl<P: Policy> FirstLevel<P> {
 
     /// A data access, if it is a hit where the line is expected.
     #[inline(always)]
-    pub(super) fn predicted_hit(&mut self, address: u64, now: u64) -> Option<Place> {
+    pub(super) fn predicted_hit(&mut self, address: u64, now: u64) -> bool {
         let line = self.data_line(address);
-        self.dcache.predicted_hit(line, now)
+        self.dcache.hits_as_predicted(line, now)
     }
 
     /// A fetch, if it is a hit where the line is expected.
@@ -75,17 +75,14 @@ impl<P: Policy> FirstLevel<P> {
     }
 
     /// A data access, if it is a hit.
+    #[inline(always)]
     pub(super) fn hit_data(&mut self, line: LineAddr, now: u64) -> Option<Place> {
-        let place = self.dcache.find(line)?;
-        self.dcache.hit(line, place, now);
-        Some(place)
+        self.dcache.hit(line, now)
     }
 
     /// A fetch, if it is a hit.
     pub(super) fn hit_fetch(&mut self, line: LineAddr, now: u64) -> bool {
-        let Some(place) = self.icache.find(line) else { return false };
-        self.icache.hit(line, place, now);
-        true
+        self.icache.hit(line, now).is_some()
     }
 
     /// See [`Model::repeat_fetches`](crate::model::Model::repeat_fetches).
@@ -112,6 +109,7 @@ impl<P: Policy> FirstLevel<P> {
     }
 
     /// Fills a line of the data cache; what had to go.
+    #[inline(always)]
     pub(super) fn fill_data(
         &mut self,
         line: LineAddr,

@@ -1,9 +1,20 @@
 //! One cache beyond the first level: its lines, which of them are dirty, its own time.
 
 use crate::address::LineAddr;
-use crate::cache::{Cache, Place};
+use crate::cache::SetIndex;
 use crate::options::Level;
-use crate::policy::AnyPolicy;
+use crate::policy::{AnyPolicy, Hit, Policy, Way};
+
+/// Where in a cache a line is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LowerPlace(usize);
+
+impl LowerPlace {
+    /// A number below that of the cache's lines.
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
 
 /// A line that has left a cache.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,30 +36,90 @@ pub enum LineState {
 }
 
 /// A cache beyond the first level.
+///
+/// It has many ways, and more lines than the host has cache to spare. So a line is looked for by a tag of
+/// 32 bits, and the tags lie together: one line of the host's cache for 16 ways. While every line can be
+/// told by its tag, as those of all programs can, nothing else is read.
 #[derive(Clone, Debug)]
 pub struct LowerCache {
-    cache: Cache<AnyPolicy>,
-    /// By place; empty where stores are not modelled.
+    /// The tag of the line in each way of each set, one set after the other; [`NO_TAG`] in empty ways.
+    tags: Box<[u32]>,
+    /// How far a line's number is shifted to be its tag.
+    tag_shift: u32,
+    /// Whether no two lines seen so far have the same tag and set.
+    tags_tell: bool,
+    /// The ways, in the same order.
+    ways: Box<[Way<u64>]>,
+    /// In the same order; empty where stores are not modelled.
     states: Box<[LineState]>,
+    ways_per_set: usize,
+    index: SetIndex,
+    policy: AnyPolicy,
     /// The number of accesses and fills so far.
     now: u64,
     line_shift: u32,
 }
 
+const EMPTY: Way<u64> = Way { line: LineAddr::INVALID, mark: 0 };
+
+/// The tag of no line while tags tell lines apart.
+const NO_TAG: u32 = u32::MAX;
+
+/// As many lines as there are in `level`.
+fn lines_of(level: &Level) -> usize {
+    usize::try_from(level.geometry.lines()).expect("the lines are in memory")
+}
+
 /// States for the lines of `level`, all clean.
 pub(super) fn clean_states(level: &Level) -> Box<[LineState]> {
-    let lines = usize::try_from(level.geometry.lines()).expect("the lines are in memory");
-    vec![LineState::Clean; lines].into_boxed_slice()
+    vec![LineState::Clean; lines_of(level)].into_boxed_slice()
+}
+
+/// The first way of a set that has this tag and `is_it`.
+#[inline(always)]
+fn search(set: &[u32], tag: u32, is_it: impl Fn(usize) -> bool) -> Option<usize> {
+    match set.len() {
+        4 => search_all::<4>(set, tag, is_it),
+        8 => search_all::<8>(set, tag, is_it),
+        16 => search_all::<16>(set, tag, is_it),
+        _ => (0..set.len()).find(|&way| set[way] == tag && is_it(way)),
+    }
+}
+
+/// As [`search`], of `N` ways, all compared at once.
+#[inline(always)]
+fn search_all<const N: usize>(
+    set: &[u32],
+    tag: u32,
+    is_it: impl Fn(usize) -> bool,
+) -> Option<usize> {
+    let set = <&[u32; N]>::try_from(set).ok()?;
+    let mut equal = (0..N).fold(0_u32, |equal, way| equal | u32::from(set[way] == tag) << way);
+    while equal != 0 {
+        let way = equal.trailing_zeros() as usize;
+        if is_it(way) {
+            return Some(way);
+        }
+        equal &= equal - 1;
+    }
+    None
 }
 
 impl LowerCache {
     /// An empty cache, whose lines can be dirty if `tracks_stores`.
     pub fn new(level: &Level, seed: u64, tracks_stores: bool) -> Self {
+        let Level { geometry, policy } = level;
         Self {
-            cache: Cache::of(level, seed),
+            tags: vec![NO_TAG; lines_of(level)].into_boxed_slice(),
+            tag_shift: if geometry.sets().is_power_of_two() { geometry.sets().ilog2() } else { 0 },
+            tags_tell: true,
+            ways: vec![EMPTY; lines_of(level)].into_boxed_slice(),
             states: if tracks_stores { clean_states(level) } else { Box::default() },
+            ways_per_set: usize::try_from(geometry.ways()).expect("a set is in memory"),
+            index: SetIndex::new(geometry.sets()),
+            policy: AnyPolicy::new(*policy, geometry, seed),
             now: 0,
-            line_shift: level.geometry.line_shift(),
+            line_shift: geometry.line_shift(),
         }
     }
 
@@ -73,35 +144,75 @@ impl LowerCache {
         1 << self.line_shift
     }
 
-    /// Where `line` is.
+    /// The number of a line's set.
     #[inline(always)]
-    pub fn find(&self, line: LineAddr) -> Option<Place> {
-        self.cache.find(line)
+    fn index_of(&self, line: LineAddr) -> usize {
+        #[expect(clippy::cast_possible_truncation, reason = "all sets are in memory")]
+        let index = self.index.of(line) as usize;
+        index
+    }
+
+    /// Where `line` is: the first way of its set, and the way from there.
+    #[inline(always)]
+    fn search(&self, line: LineAddr) -> Option<(usize, usize)> {
+        let first = self.index_of(line) * self.ways_per_set;
+        let set = &self.tags[first..first + self.ways_per_set];
+        let ways = &self.ways[first..first + self.ways_per_set];
+        let (tag, is_whole) = self.tag(line);
+        let way = search(set, tag, |way| self.tags_tell && is_whole || ways[way].line == line)?;
+        Some((first, way))
+    }
+
+    /// The tag of a line, and whether lines of the same set that are as near have others.
+    #[inline(always)]
+    fn tag(&self, line: LineAddr) -> (u32, bool) {
+        let tag = line.number() >> (self.tag_shift % u64::BITS);
+        #[expect(clippy::cast_possible_truncation, reason = "it is said whether it was")]
+        let low = tag as u32;
+        (low, tag < u64::from(NO_TAG))
+    }
+
+    /// Where `line` is.
+    pub fn find(&self, line: LineAddr) -> Option<LowerPlace> {
+        self.search(line).map(|(first, way)| LowerPlace(first + way))
     }
 
     /// Accesses `line`, if it is there.
     #[inline(always)]
-    pub fn access(&mut self, line: LineAddr) -> Option<Place> {
-        let place = self.cache.find(line)?;
+    pub fn access(&mut self, line: LineAddr) -> Option<LowerPlace> {
+        let (first, way) = self.search(line)?;
         self.now += 1;
-        self.cache.hit(line, place, self.now);
-        Some(place)
+        let set = &mut self.ways[first..first + self.ways_per_set];
+        if self.policy.hit(&mut set[way].mark, self.now) == Hit::NeedsSet {
+            self.policy.hit_in_set(set, way, self.now);
+        }
+        Some(LowerPlace(first + way))
     }
 
     /// Fills `line`, which is not there. Where it is now, and what had to go.
     #[inline(always)]
-    pub fn fill(&mut self, line: LineAddr, state: LineState) -> (Place, Option<Evicted>) {
+    pub fn fill(&mut self, line: LineAddr, state: LineState) -> (LowerPlace, Option<Evicted>) {
         self.now += 1;
-        let (place, before) = self.cache.fill(line, self.now);
-        let old = match self.states.get_mut(place.index()) {
+        let index = self.index_of(line);
+        let first = index * self.ways_per_set;
+        let set = &mut self.ways[first..first + self.ways_per_set];
+        let way = self.policy.victim(set);
+        let before = std::mem::replace(&mut set[way].line, line);
+        self.policy.filled(set, way, index, self.now);
+        let place = first + way;
+        let (tag, is_whole) = self.tag(line);
+        self.tags[place] = tag;
+        self.tags_tell &= is_whole;
+        let old = match self.states.get_mut(place) {
             Some(here) => std::mem::replace(here, state),
             None => LineState::Clean,
         };
-        (place, before.map(|line| Evicted { line, state: old }))
+        let evicted = (before != LineAddr::INVALID).then_some(Evicted { line: before, state: old });
+        (LowerPlace(place), evicted)
     }
 
     /// The line at `place` is dirty from now on.
-    pub fn soil(&mut self, place: Place) {
+    pub fn soil(&mut self, place: LowerPlace) {
         if let Some(state) = self.states.get_mut(place.index()) {
             *state = LineState::Dirty;
         }
@@ -127,12 +238,14 @@ impl LowerCache {
 
     /// Takes `line` out, if it is there.
     pub fn remove(&mut self, line: LineAddr) -> Option<LineState> {
-        let place = self.cache.remove(line)?;
+        let place = self.find(line)?;
+        self.ways[place.index()] = EMPTY;
+        self.tags[place.index()] = NO_TAG;
         Some(self.states.get(place.index()).copied().unwrap_or_default())
     }
 
     /// All lines that are there, in no particular order.
     pub fn lines(&self) -> impl Iterator<Item = LineAddr> + '_ {
-        self.cache.lines()
+        self.ways.iter().map(|way| way.line).filter(|&line| line != LineAddr::INVALID)
     }
 }

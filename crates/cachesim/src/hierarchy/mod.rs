@@ -28,8 +28,8 @@ use std::sync::Arc;
 
 use crate::address::LineAddr;
 use crate::core::Lines;
-use crate::model::{DataEffect, Fetch, Misses, Model, Recorded};
-use crate::options::{Config, Inclusion, L2Kind, WriteHit, WriteMiss, Writes};
+use crate::model::{DataEffect, EffectLayout, Fetch, Misses, Model, RECORD_BITS};
+use crate::options::{Config, Directions, Inclusion, L2Kind, WriteHit, WriteMiss, Writes};
 use crate::policy::Policy;
 use crate::stats::{BeyondStats, CoreStats, LowerStats, Purpose};
 use first::FirstLevel;
@@ -39,8 +39,13 @@ use third::Found;
 #[derive(Clone, Debug)]
 pub struct Hierarchy<P: Policy> {
     first: FirstLevel<P>,
+    /// Whether a store that hits is no more than that.
+    has_plain_stores: bool,
     /// Whether other cores may have evicted what is here.
     has_mailbox: bool,
+    layout: EffectLayout,
+    /// Whether stores are counted apart.
+    directions: Directions,
     writes: Option<Writes>,
     lower: Lower,
 }
@@ -80,32 +85,15 @@ impl SecondLevel {
 #[repr(C)]
 pub struct DataAccess {
     address: u64,
-    /// The binary logarithm of its length in bytes, and whether it stores.
-    size_and_store: u64,
+    /// See [`EffectLayout`].
+    info: u32,
 }
 
-const STORE: u64 = 1 << 8;
-
 impl DataAccess {
-    /// An access to `address`.
+    /// The access to `address` that `info` describes.
     #[inline(always)]
-    pub fn new(address: u64, effect: DataEffect) -> Self {
-        let store = if effect.is_store { STORE } else { 0 };
-        Self { address, size_and_store: store | u64::from(effect.size_log2) }
-    }
-
-    #[inline(always)]
-    fn is_store(self) -> bool {
-        self.size_and_store & STORE != 0
-    }
-
-    fn bytes(self) -> u64 {
-        1 << (self.size_and_store % STORE % 64)
-    }
-
-    #[inline(always)]
-    fn purpose(self) -> Purpose {
-        if self.is_store() { Purpose::Write } else { Purpose::Read }
+    pub fn new(address: u64, info: u32) -> Self {
+        Self { address, info }
     }
 }
 
@@ -157,28 +145,35 @@ impl<P: Policy> Hierarchy<P> {
         }
     }
 
-    #[inline(never)]
+    #[inline(always)]
     fn access_data(&mut self, access: DataAccess, now: u64, counts: &BeyondStats) -> Misses {
         if self.has_mail() {
             self.see_to_mail(counts);
         }
-        let line = self.first.data_line(access.address);
-        let stored = access.is_store().then_some(self.writes).flatten();
+        let DataAccess { address, info } = access;
+        let effect = self.layout.effect(info);
+        if effect.is_store && self.directions == Directions::Apart {
+            counts.stores.accesses.add(1);
+        }
+        let line = self.first.data_line(address);
+        let stored = if effect.is_store { self.writes } else { None };
         if let Some(place) = self.first.hit_data(line, now) {
             match stored.map(|writes| writes.on_hit) {
                 Some(WriteHit::Back) => self.first.soil(place),
-                Some(WriteHit::Through) => self.pass_on(access, counts),
+                Some(WriteHit::Through) => self.pass_on(address, effect, counts),
                 None => {}
             }
             return Misses::NONE;
         }
         if let Some(Writes { on_miss: WriteMiss::NoAllocate, .. }) = stored {
             counts.passed_stores.add(1);
-            return self.lower.store(access, &mut self.first, counts);
+            let range = self.first.within_line(address, 1 << effect.size_log2);
+            return self.lower.store(range, &mut self.first, counts).by(Purpose::Write);
         }
+        let purpose = if effect.is_store { Purpose::Write } else { Purpose::Read };
         let line_bytes = self.first.data_line_bytes();
         let (misses, found) =
-            self.lower.read(access.address, line_bytes, access.purpose(), &mut self.first, counts);
+            self.lower.read(address, line_bytes, purpose, &mut self.first, counts);
         let state = match stored {
             Some(Writes { on_hit: WriteHit::Back, .. }) => LineState::Dirty,
             _ => found,
@@ -188,12 +183,12 @@ impl<P: Policy> Hierarchy<P> {
             self.evict_from_first(range, evicted.state, Purpose::Write, counts);
         }
         if let Some(Writes { on_hit: WriteHit::Through, .. }) = stored {
-            self.pass_on(access, counts);
+            self.pass_on(address, effect, counts);
         }
-        misses
+        misses.by(purpose)
     }
 
-    #[inline(never)]
+    #[inline(always)]
     fn access_code(&mut self, fetch: Fetch, now: u64, counts: &BeyondStats) -> Misses {
         if self.has_mail() {
             self.see_to_mail(counts);
@@ -212,17 +207,18 @@ impl<P: Policy> Hierarchy<P> {
             let range = Range { address: self.first.fetch_address(evicted), bytes: line_bytes };
             self.evict_from_first(range, LineState::Clean, Purpose::Fetch, counts);
         }
-        misses
+        misses.by(Purpose::Fetch)
     }
 
     /// A store that goes on to the next level.
-    fn pass_on(&mut self, access: DataAccess, counts: &BeyondStats) {
+    fn pass_on(&mut self, address: u64, effect: DataEffect, counts: &BeyondStats) {
         counts.passed_stores.add(1);
-        let range = self.first.within_line(access.address, access.bytes());
+        let range = self.first.within_line(address, 1 << effect.size_log2);
         self.lower.write_to_second(range, &mut self.first, counts);
     }
 
     /// What was a line of the first level is so no more.
+    #[inline(always)]
     fn evict_from_first(
         &mut self,
         range: Range,
@@ -410,11 +406,10 @@ impl Lower {
     /// A store that misses the first level and does not allocate there.
     fn store<P: Policy>(
         &mut self,
-        access: DataAccess,
+        range: Range,
         first: &mut FirstLevel<P>,
         counts: &BeyondStats,
     ) -> Misses {
-        let range = first.within_line(access.address, access.bytes());
         let Some(second) = &mut self.second else {
             counts.memory_written_bytes.add(range.bytes);
             return Misses::FIRST;
@@ -578,12 +573,17 @@ impl<P: Policy> Model for Hierarchy<P> {
         third::shared(config)
     }
 
-    fn new(config: &Config, number: u32, shared: &Self::Shared) -> Self {
+    fn new(config: &Config, number: u32, shared: &Self::Shared, layout: EffectLayout) -> Self {
+        let Config { writes, directions, .. } = *config;
+        let has_mailbox = shared.is_some()
+            && config.lower.is_some_and(|lower| lower.inclusion == Inclusion::Inclusive);
         Self {
             first: FirstLevel::new(config, number),
-            has_mailbox: shared.is_some()
-                && config.lower.is_some_and(|lower| lower.inclusion == Inclusion::Inclusive),
-            writes: config.writes,
+            has_plain_stores: writes.is_none() && directions == Directions::Together,
+            has_mailbox,
+            layout,
+            directions,
+            writes,
             lower: Lower::new(config, number, shared.as_ref()),
         }
     }
@@ -603,37 +603,27 @@ impl<P: Policy> Model for Hierarchy<P> {
     }
 
     #[inline(always)]
-    fn access(
-        _: impl FnOnce() -> LineAddr,
-        address: u64,
-        effect: impl FnOnce() -> DataEffect,
-    ) -> DataAccess {
-        DataAccess::new(address, effect())
+    fn access(_: impl FnOnce() -> LineAddr, address: u64, info: u32) -> DataAccess {
+        DataAccess { address, info }
+    }
+
+    #[inline(always)]
+    fn line_of(access: DataAccess, lines: Lines) -> LineAddr {
+        lines.data_line(access.address)
     }
 
     #[inline(always)]
     fn access_hits(&mut self, access: DataAccess, now: u64) -> bool {
-        if self.has_mail() {
-            return false;
-        }
-        match self.writes.filter(|_| access.is_store()) {
-            None => self.first.predicted_hit(access.address, now).is_some(),
-            Some(Writes { on_hit: WriteHit::Back, .. }) => {
-                let place = self.first.predicted_hit(access.address, now);
-                if let Some(place) = place {
-                    self.first.soil(place);
-                }
-                place.is_some()
-            }
-            Some(Writes { on_hit: WriteHit::Through, .. }) => false,
-        }
+        let is_plain = self.has_plain_stores || !self.layout.is_store(access.info);
+        is_plain && !self.has_mail() && self.first.predicted_hit(access.address, now)
     }
 
     #[inline(always)]
-    fn access_usual(&mut self, _: DataAccess, _: u64, _: &CoreStats) -> Option<Misses> {
-        None
+    fn access_usual(&mut self, access: DataAccess, now: u64, counts: &CoreStats) -> Option<Misses> {
+        Some(self.access_rest(access, now, counts))
     }
 
+    #[inline(always)]
     fn access_rest(&mut self, access: DataAccess, now: u64, counts: &CoreStats) -> Misses {
         self.access_data(access, now, &counts.beyond)
     }
@@ -644,10 +634,11 @@ impl<P: Policy> Model for Hierarchy<P> {
     }
 
     #[inline(always)]
-    fn fetch_usual(&mut self, _: Fetch, _: u64, _: &CoreStats) -> Option<Misses> {
-        None
+    fn fetch_usual(&mut self, fetch: Fetch, now: u64, counts: &CoreStats) -> Option<Misses> {
+        Some(self.fetch_rest(fetch, now, counts))
     }
 
+    #[inline(always)]
     fn fetch_rest(&mut self, fetch: Fetch, now: u64, counts: &CoreStats) -> Misses {
         self.access_code(fetch, now, &counts.beyond)
     }
@@ -657,24 +648,27 @@ impl<P: Policy> Model for Hierarchy<P> {
     }
 
     #[inline(always)]
-    fn line_of(access: DataAccess, lines: Lines) -> LineAddr {
-        lines.data_line(access.address)
+    fn is_store(access: DataAccess, layout: EffectLayout) -> bool {
+        layout.is_store(access.info)
     }
 
     #[inline(always)]
-    fn is_store(access: DataAccess) -> bool {
-        access.is_store()
+    fn record(access: DataAccess, layout: EffectLayout) -> (u64, u64) {
+        let DataEffect { is_store, size_log2 } = layout.effect(access.info);
+        let bits = u64::from(size_log2) | if is_store { STORE } else { 0 };
+        (access.address, bits << RECORD_SHIFT)
     }
 
     #[inline(always)]
-    fn record(line: LineAddr, access: DataAccess) -> Recorded {
-        let DataAccess { address, size_and_store } = access;
-        Recorded { line, word: address, bits: size_and_store << RECORD_SHIFT }
-    }
-
-    fn recorded(word: u64, bits: u64) -> DataAccess {
-        DataAccess { address: word, size_and_store: bits >> RECORD_SHIFT }
+    fn recorded(word: u64, bits: u64, layout: EffectLayout) -> DataAccess {
+        let bits = bits >> RECORD_SHIFT;
+        #[expect(clippy::cast_possible_truncation, reason = "what `record` made")]
+        let effect = DataEffect { is_store: bits & STORE != 0, size_log2: (bits % STORE) as u8 };
+        DataAccess { address: word, info: layout.info(effect) }
     }
 }
 
-const RECORD_SHIFT: u32 = crate::model::RECORD_BITS.trailing_zeros();
+const RECORD_SHIFT: u32 = RECORD_BITS.trailing_zeros();
+
+/// In what is recorded, above the size.
+const STORE: u64 = 1 << 8;

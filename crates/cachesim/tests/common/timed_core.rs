@@ -4,7 +4,7 @@ use cachesim::address::LineAddr;
 use cachesim::buffer::Port;
 use cachesim::cache::Outcome;
 use cachesim::core::Core;
-use cachesim::model::{Fetch, Misses, Model};
+use cachesim::model::{EffectLayout, Fetch, Misses, Model};
 use cachesim::options::Config;
 use cachesim::policy::Policy;
 use cachesim::stats::CoreStats;
@@ -19,7 +19,7 @@ pub struct TimedCore<P: Policy> {
 impl<P: Policy> TimedCore<P> {
     /// As [`Model::new`].
     pub fn new(config: &Config, number: u32) -> Self {
-        Self { core: Core::new(config, number, &()), now: 0 }
+        Self { core: Core::new(config, number, &(), EffectLayout::default()), now: 0 }
     }
 
     /// Accesses `line` in one of the caches.
