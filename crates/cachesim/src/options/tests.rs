@@ -130,6 +130,10 @@ fn every_option_reaches_its_setting() {
     );
     assert_eq!(config(&["evict=rand"]).dcache.policy, PolicyKind::Random);
     assert_eq!(config(&["evict=lru"]).dcache.policy, PolicyKind::Lru);
+    assert_eq!(config(&["evict=nru"]).dcache.policy, PolicyKind::BitPlru);
+    for kind in PolicyKind::ALL {
+        assert_eq!(config(&[&format!("evict={}", kind.name())]).dcache.policy, kind);
+    }
 }
 
 #[test]
@@ -280,6 +284,8 @@ const BAD_INPUTS: &[&[&str]] = &[
     &["evict=LRU"],
     &["evict=nmru"],
     &["evict=belady"],
+    &["evict=plru"],
+    &["evict=brip"],
     &["out=report-%d"],
     &["out=100%"],
     // What is told of instructions.
@@ -557,7 +563,7 @@ fn any_geometry() -> impl Strategy<Value = CacheGeometry> {
 }
 
 fn any_config() -> impl Strategy<Value = Config> {
-    let policy = prop::sample::select(vec![PolicyKind::Lru, PolicyKind::Fifo, PolicyKind::Random]);
+    let policy = prop::sample::select(PolicyKind::ALL.to_vec());
     let output = prop_oneof![
         Just(Output::Auto),
         Just(Output::Log),
@@ -610,11 +616,7 @@ fn arguments_for(config: &Config) -> impl Strategy<Value = Vec<String>> + use<> 
     let bytes =
         |name, value| bytes_text(value).prop_map(move |text| format!("{name}={text}")).boxed();
     let text = |text: String| Just(text).boxed();
-    let policy = match config.dcache.policy {
-        PolicyKind::Lru => "lru",
-        PolicyKind::Fifo => "fifo",
-        PolicyKind::Random => "rand",
-    };
+    let policy = config.dcache.policy.name();
     let out = match &config.output {
         Output::Auto => "auto".to_owned(),
         Output::Log => "log".to_owned(),
