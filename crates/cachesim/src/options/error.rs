@@ -1,6 +1,6 @@
 //! What can be wrong with an option, in one line: the option, its value, the rule, the remedy.
 
-use super::{MAX_MODEL_BYTES, MODEL_BYTES_PER_LINE, PolicyKind, value::Form};
+use super::{MAX_MODEL_BYTES, MODEL_BYTES_PER_LINE, PolicyKind, value::Form, value::NRU};
 use crate::escape::escape;
 use crate::geometry::{MAX_LINES, NearestSizes};
 
@@ -188,7 +188,10 @@ fn did_you_mean(nearest: Option<&str>) -> String {
 
 /// The names of all policies, as a list in a sentence.
 fn policies() -> String {
-    let [others @ .., last] = PolicyKind::ALL.map(PolicyKind::name);
+    let [others @ .., last] = PolicyKind::ALL.map(|kind| match kind {
+        PolicyKind::BitPlru => format!("{} ({NRU})", kind.name()),
+        _ => kind.name().to_owned(),
+    });
     format!("{} and {last}", others.join(", "))
 }
 

@@ -379,10 +379,12 @@ fn every_bad_input_has_its_message() {
     limit=18446744073709551616: too large; the most is 18446744073709551615
     seed=18446744073709551616: too large; the most is 18446744073709551615
     seed=0x10000000000000000: too large; the most is 18446744073709551615
-    evict=random: unknown policy; did you mean rand? the policies are lru, fifo and rand
-    evict=LRU: unknown policy; did you mean lru? the policies are lru, fifo and rand
-    evict=nmru: unknown policy; the policies are lru, fifo and rand
-    evict=belady: unknown policy; the policies are lru, fifo and rand
+    evict=random: unknown policy; did you mean rand? the policies are lru, fifo, rand, tree-plru, bit-plru (nru), srrip, brrip, drrip, lfu, lip and bip
+    evict=LRU: unknown policy; did you mean lru? the policies are lru, fifo, rand, tree-plru, bit-plru (nru), srrip, brrip, drrip, lfu, lip and bip
+    evict=nmru: unknown policy; did you mean nru? the policies are lru, fifo, rand, tree-plru, bit-plru (nru), srrip, brrip, drrip, lfu, lip and bip
+    evict=belady: unknown policy; the policies are lru, fifo, rand, tree-plru, bit-plru (nru), srrip, brrip, drrip, lfu, lip and bip
+    evict=plru: unknown policy; did you mean lru? the policies are lru, fifo, rand, tree-plru, bit-plru (nru), srrip, brrip, drrip, lfu, lip and bip
+    evict=brip: unknown policy; did you mean brrip? the policies are lru, fifo, rand, tree-plru, bit-plru (nru), srrip, brrip, drrip, lfu, lip and bip
     out=report-%d: % in a file name must be %p (the process id) or %% (a percent sign)
     out=100%: % in a file name must be %p (the process id) or %% (a percent sign)
     by=functions: unknown; did you mean function? lists are by instruction, function or line
@@ -464,7 +466,8 @@ fn what_was_typed_is_shown_short_and_harmless() {
     );
     assert_eq!(
         message(&["evict=l\nru\u{1b}[2J\u{202e}"]),
-        "evict=l\\nru\\u{1b}[2J\\u{202e}: unknown policy; the policies are lru, fifo and rand"
+        "evict=l\\nru\\u{1b}[2J\\u{202e}: unknown policy; the policies are \
+         lru, fifo, rand, tree-plru, bit-plru (nru), srrip, brrip, drrip, lfu, lip and bip"
     );
     // A long way to write a number is still that number.
     let zeros = "0".repeat(LONG);

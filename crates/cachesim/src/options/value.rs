@@ -69,7 +69,7 @@ pub(super) fn bits(text: &str) -> Result<u64, Problem> {
 }
 
 /// Another name of [`PolicyKind::BitPlru`].
-const NRU: &str = "nru";
+pub(super) const NRU: &str = "nru";
 
 /// The name of a replacement policy.
 pub(super) fn policy(text: &str) -> Result<PolicyKind, Problem> {
