@@ -1,6 +1,7 @@
 //! Way prediction: a guess that is right or without consequence.
 
 mod common {
+    pub mod each_policy;
     pub mod every_policy;
     pub mod geometry;
     pub mod workload;
@@ -13,7 +14,8 @@ use cachesim::cache::Cache;
 use cachesim::cache::Outcome::{Hit, Miss};
 use cachesim::geometry::CacheGeometry;
 use cachesim::options::PolicyKind;
-use cachesim::policy::{Fifo, Lru, Policy, Random};
+use cachesim::policy::{BitPlru, Lru, Policy};
+use common::each_policy::each_policy;
 use common::every_policy::for_every_policy;
 use common::geometry::geometry;
 use common::workload::{PREDICTIONS, line, set, sets, workload};
@@ -125,9 +127,7 @@ proptest! {
         (geometry, addresses) in workload(),
         seed in any::<u64>(),
     ) {
-        check_against_searching::<Lru>(&geometry, &addresses, seed)?;
-        check_against_searching::<Fifo>(&geometry, &addresses, seed)?;
-        check_against_searching::<Random>(&geometry, &addresses, seed)?;
+        each_policy!(P => check_against_searching::<P>(&geometry, &addresses, seed)?);
     }
 
     #[test]
@@ -135,9 +135,7 @@ proptest! {
         (geometry, addresses) in workload(),
         seed in any::<u64>(),
     ) {
-        check_paths::<Lru>(&geometry, &addresses, seed)?;
-        check_paths::<Fifo>(&geometry, &addresses, seed)?;
-        check_paths::<Random>(&geometry, &addresses, seed)?;
+        each_policy!(P => check_paths::<P>(&geometry, &addresses, seed)?);
     }
 }
 

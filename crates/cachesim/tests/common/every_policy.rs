@@ -1,24 +1,41 @@
 //! Tests of what holds for every policy.
 
-/// Makes three tests of each function `rules::rule<P: Policy>()` of the test file.
+/// Makes a test for each policy of each function `rules::rule<P: Policy>()` of the test file.
+///
+/// After `of marks:` without the policies that need the set at some hits, after `without repeats:` only
+/// for those to which repeated hits make no difference.
 macro_rules! for_every_policy {
+    (@tests $rule:ident $($name:ident $policy:ident)*) => {
+        $(
+            #[test]
+            fn $name() {
+                super::rules::$rule::<cachesim::policy::$policy>();
+            }
+        )*
+    };
+    (of marks: $($rule:ident)*) => {
+        $(mod $rule {
+            crate::common::every_policy::for_every_policy! {
+                @tests $rule
+                lru Lru fifo Fifo random Random tree_plru TreePlru
+                srrip Srrip brrip Brrip drrip Drrip lfu Lfu lip Lip bip Bip
+            }
+        })*
+    };
+    (without repeats: $($rule:ident)*) => {
+        $(mod $rule {
+            crate::common::every_policy::for_every_policy! {
+                @tests $rule
+                lru Lru fifo Fifo random Random tree_plru TreePlru bit_plru BitPlru
+            }
+        })*
+    };
     ($($rule:ident)*) => {
         $(mod $rule {
-            use cachesim::policy::{Fifo, Lru, Random};
-
-            #[test]
-            fn lru() {
-                super::rules::$rule::<Lru>();
-            }
-
-            #[test]
-            fn fifo() {
-                super::rules::$rule::<Fifo>();
-            }
-
-            #[test]
-            fn random() {
-                super::rules::$rule::<Random>();
+            crate::common::every_policy::for_every_policy! {
+                @tests $rule
+                lru Lru fifo Fifo random Random tree_plru TreePlru bit_plru BitPlru
+                srrip Srrip brrip Brrip drrip Drrip lfu Lfu lip Lip bip Bip
             }
         })*
     };
