@@ -5,7 +5,7 @@ use crate::geometry::CacheGeometry;
 use crate::options::PolicyKind;
 
 /// Bit pseudo-LRU: an access sets the bit of its line, and if that was the last one clear in the set,
-/// clears all others; the victim is the first line whose bit is clear (PLRUm in Al-Zoubi, Milenkovic and
+/// clears all others; the victim is the first line whose bit is clear (`PLRUm` in Al-Zoubi, Milenkovic and
 /// Milenkovic, "Performance evaluation of cache replacement policies for the SPEC CPU2000 benchmark
 /// suite", ACM Southeast Conference, 2004). The only line of a set of one way is the victim always.
 ///

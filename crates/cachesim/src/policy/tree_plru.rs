@@ -6,7 +6,7 @@ use crate::options::PolicyKind;
 
 /// Tree pseudo-LRU: over the ways of a set is a binary tree, each node of which has a bit. An access
 /// turns the bits on the way to its line away from it, and the victim is found by following the bits
-/// (PLRUt in Al-Zoubi, Milenkovic and Milenkovic, "Performance evaluation of cache replacement policies
+/// (`PLRUt` in Al-Zoubi, Milenkovic and Milenkovic, "Performance evaluation of cache replacement policies
 /// for the SPEC CPU2000 benchmark suite", ACM Southeast Conference, 2004).
 ///
 /// Ways that are not a power of two, of which the paper has none, are halved as evenly as can be: of an
@@ -48,6 +48,51 @@ impl Policy for TreePlru {
 /// The way that the bits point at.
 #[inline(always)]
 fn pointed_at(set: &[Way<u64>]) -> usize {
+    if let Ok(set) = <&[Way<u64>; 4]>::try_from(set) {
+        return pointed_at_among(set);
+    }
+    if let Ok(set) = <&[Way<u64>; 8]>::try_from(set) {
+        return pointed_at_among(set);
+    }
+    if let Ok(set) = <&[Way<u64>; 16]>::try_from(set) {
+        return pointed_at_among(set);
+    }
+    pointed_at_from_the_root(set)
+}
+
+/// A part of the tree.
+#[derive(Clone, Copy)]
+struct Node {
+    /// The time of the latest access to any of its ways.
+    latest: u64,
+    /// The way that its bits point at.
+    way: usize,
+}
+
+/// A power of two of ways, from the leaves up: more comparisons than from the root down, but no branch to
+/// be foreseen.
+#[inline(always)]
+fn pointed_at_among<const WAYS: usize>(set: &[Way<u64>; WAYS]) -> usize {
+    const { assert!(WAYS.is_power_of_two()) };
+    let mut nodes: [Node; WAYS] = std::array::from_fn(|way| Node { latest: set[way].mark, way });
+    let mut halves = WAYS / 2;
+    while halves > 0 {
+        for node in 0..halves {
+            let (first, second) = (nodes[2 * node], nodes[2 * node + 1]);
+            nodes[node] = Node {
+                latest: first.latest.max(second.latest),
+                way: if second.latest < first.latest { second.way } else { first.way },
+            };
+        }
+        halves /= 2;
+    }
+    nodes[0].way
+}
+
+/// Any number of ways.
+#[inline(never)]
+fn pointed_at_from_the_root(set: &[Way<u64>]) -> usize {
+    let latest = |ways: &[Way<u64>]| ways.iter().map(|way| way.mark).fold(0, u64::max);
     let mut first = 0;
     let mut ways = set;
     while ways.len() > 1 {
@@ -60,9 +105,4 @@ fn pointed_at(set: &[Way<u64>]) -> usize {
         }
     }
     first
-}
-
-#[inline(always)]
-fn latest(ways: &[Way<u64>]) -> u64 {
-    ways.iter().map(|way| way.mark).fold(0, u64::max)
 }
