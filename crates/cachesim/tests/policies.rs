@@ -518,7 +518,7 @@ fn srrip_raises_all_values_as_far_as_the_victims_needs() {
     );
 }
 
-/// A count of lines and what they are filled with, with the least recent end of all marks at hand.
+/// The marks that so many fills of a set of one way leave, set `index` of its cache.
 fn marks_of_fills<P: Policy<Mark = u64>>(policy: &mut P, index: usize, fills: u64) -> Vec<u64> {
     let mut set = [Way { line: line('A'), mark: 1 }];
     (1..=fills)
@@ -535,7 +535,7 @@ fn check_throttle<P: Policy<Mark = u64>>(kind: PolicyKind, is_rare: fn(mark: u64
     let fills = if cfg!(miri) { 640 } else { 64_000 };
     let mut policy = P::new(kind, &geometry(1, 1, 64), SEED);
     let marks = marks_of_fills(&mut policy, 0, fills);
-    // 31 of 32 cells are the common ones: they are dealt in turn.
+    // The common ones are dealt to 31 cells of 32 in turn.
     let mut common = 0;
     let cells = marks.into_iter().map(|mark| {
         if is_rare(mark) {
@@ -635,10 +635,12 @@ fn drrip_has_one_leader_of_each_side_in_every_region() {
         Role::Follows => '.',
     };
     let shown = |sets| roles(sets).iter().map(letter).collect::<String>();
-    assert_eq!(shown(16), "s.b..s.bb.s..b.s");
-    // Two sets in none.
-    assert_eq!(shown(18), "s.b..s.bb.s..b.s..");
     assert_eq!(shown(7), "s..b...");
+    if !cfg!(miri) {
+        assert_eq!(shown(16), "s.b..s.bb.s..b.s");
+        // Two sets in none.
+        assert_eq!(shown(18), "s.b..s.bb.s..b.s..");
+    }
 }
 
 #[test]
@@ -646,7 +648,7 @@ fn drrip_with_fewer_than_four_sets_is_srrip() {
     for sets in 1..4 {
         let mut policy = Drrip::new(PolicyKind::Drrip, &geometry(sets, 1, 64), SEED);
         for index in 0..usize::try_from(sets).expect("few sets") {
-            assert!(!is_bimodal(&marks_of_fills(&mut policy, index, 2000)));
+            assert!(!is_bimodal(&marks_of_fills(&mut policy, index, 200)));
         }
     }
 }
@@ -669,9 +671,9 @@ fn drrip_followers_do_as_the_leaders_that_miss_less() {
     assert!(!follower_is_bimodal(&[(2, 1)]));
     assert!(follower_is_bimodal(&[(0, 1)]));
     // It ends at 1023 and at 0, however often one side misses.
-    assert!(follower_is_bimodal(&[(0, 5000), (2, 511)]));
+    assert!(follower_is_bimodal(&[(0, 1100), (2, 511)]));
     assert!(!follower_is_bimodal(&[(2, 1)]));
-    assert!(!follower_is_bimodal(&[(2, 5000), (0, 511)]));
+    assert!(!follower_is_bimodal(&[(2, 1100), (0, 511)]));
     assert!(follower_is_bimodal(&[(0, 1)]));
 }
 
@@ -752,7 +754,8 @@ fn lip_and_bip_replay_the_papers_loops() {
     const WAYS: u32 = 8;
     const LINES: u64 = 12;
     const KEPT: usize = 7;
-    let rounds = 400;
+    // Under Miri BIP has no time to take over the second loop.
+    let rounds = if cfg!(miri) { 20 } else { 400 };
     let run = |hits: &mut dyn FnMut(std::ops::Range<u64>) -> Vec<usize>| {
         [hits(0..LINES), hits(LINES..2 * LINES)]
     };
@@ -770,6 +773,9 @@ fn lip_and_bip_replay_the_papers_loops() {
 
     let mut bip = TimedCache::<Bip>::new(&geometry, SEED);
     for hits in run(&mut |lines| hits_by_round(&mut bip, lines, rounds)) {
+        if cfg!(miri) {
+            continue;
+        }
         // From when the loop has taken over the set.
         let later = &hits[rounds / 2..];
         let mean = later.iter().sum::<usize>() * 100 / later.len();

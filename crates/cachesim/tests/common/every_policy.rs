@@ -5,11 +5,18 @@
 /// After `of marks:` without the policies that need the set at some hits, after `without repeats:` only
 /// for those to which repeated hits make no difference.
 macro_rules! for_every_policy {
-    (@tests $rule:ident $($name:ident $policy:ident)*) => {
+    (@tests $rule:ident $($name:ident $policy:ident)*; $($more_name:ident $more_policy:ident)*) => {
         $(
             #[test]
             fn $name() {
                 super::rules::$rule::<cachesim::policy::$policy>();
+            }
+        )*
+        $(
+            #[test]
+            #[cfg_attr(miri, ignore = "does to memory what the others do, and Miri is slow")]
+            fn $more_name() {
+                super::rules::$rule::<cachesim::policy::$more_policy>();
             }
         )*
     };
@@ -17,7 +24,8 @@ macro_rules! for_every_policy {
         $(mod $rule {
             crate::common::every_policy::for_every_policy! {
                 @tests $rule
-                lru Lru fifo Fifo random Random tree_plru TreePlru
+                lru Lru fifo Fifo random Random;
+                tree_plru TreePlru
                 srrip Srrip brrip Brrip drrip Drrip lfu Lfu lip Lip bip Bip
             }
         })*
@@ -26,7 +34,8 @@ macro_rules! for_every_policy {
         $(mod $rule {
             crate::common::every_policy::for_every_policy! {
                 @tests $rule
-                lru Lru fifo Fifo random Random tree_plru TreePlru bit_plru BitPlru
+                lru Lru fifo Fifo random Random bit_plru BitPlru;
+                tree_plru TreePlru
             }
         })*
     };
@@ -34,7 +43,8 @@ macro_rules! for_every_policy {
         $(mod $rule {
             crate::common::every_policy::for_every_policy! {
                 @tests $rule
-                lru Lru fifo Fifo random Random tree_plru TreePlru bit_plru BitPlru
+                lru Lru fifo Fifo random Random bit_plru BitPlru;
+                tree_plru TreePlru
                 srrip Srrip brrip Brrip drrip Drrip lfu Lfu lip Lip bip Bip
             }
         })*
