@@ -10,7 +10,7 @@ use crate::options::PolicyKind;
 ///
 /// In a set that is not full, too: what is filled there comes behind the lines that are in it.
 ///
-/// The mark is the line's place in the order of recency: see [`recency`].
+/// The mark is the line's place in the order of recency.
 #[derive(Clone, Debug)]
 pub struct Lip;
 
