@@ -53,7 +53,7 @@ const BAD: &[(&str, &str, &[&str])] = &[
     ("cores=4096,dcachesize=1G", "cores=4096: ", &["memory", "the most is", "try cores="]),
     // Words.
     ("evict=lur", "evict=lur: ", &["unknown policy", "did you mean lru?"]),
-    ("evict=random", "evict=random: ", &["unknown policy", "lru, fifo and rand"]),
+    ("evict=random", "evict=random: ", &["unknown policy", "lip and bip"]),
     ("evict=LRU", "evict=LRU: ", &["unknown policy", "lru"]),
     ("evict=", "evict=: ", &["needs a value", "write evict=lru|fifo|rand"]),
     ("evict", "evict=on: ", &["needs a value"]),

@@ -11,7 +11,9 @@ use cachesim::address::LineAddr;
 use cachesim::cache::{Cache, Outcome};
 use cachesim::geometry::CacheGeometry;
 use cachesim::options::PolicyKind;
-use cachesim::policy::{Fifo, Lru, Policy, Random};
+use cachesim::policy::{
+    AnyPolicy, Bip, BitPlru, Brrip, Drrip, Fifo, Lfu, Lip, Lru, Policy, Random, Srrip, TreePlru,
+};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
 
@@ -33,7 +35,8 @@ enum Pattern {
     Deep,
     /// Hits whose prediction was taken by another line of their set, another set every time.
     Unpredicted,
-    /// A cyclic walk over one line more than each set has ways: with LRU and FIFO all misses.
+    /// A cyclic walk over one line more than each set has ways: with LRU and FIFO all misses, with others
+    /// some.
     Thrash,
     /// Words of 8 bytes one after the other, through more memory than the cache holds: one access
     /// to a new line, then seven repeats.
@@ -81,8 +84,10 @@ impl Pattern {
     }
 
     /// Panics where a round of the accesses is not what it is to be.
-    fn check(self, Round { accesses, predicted, misses }: Round) {
+    fn check(self, kind: PolicyKind, Round { accesses, predicted, misses }: Round) {
         let is_right = match self {
+            // A hit that sets a bit has to see the set, and the walk goes on setting those it cleared.
+            Self::Deep if kind == PolicyKind::BitPlru => misses == 0,
             Self::Repeat | Self::Recent | Self::Deep => predicted == accesses,
             Self::Unpredicted => predicted == 0 && misses == 0,
             // How many depends on the policy.
@@ -115,16 +120,21 @@ fn round<P: Policy>(cache: &mut Cache<P>, lines: &[LineAddr], now: u64) -> Round
     round
 }
 
-fn pattern<P: Policy>(group: &mut BenchmarkGroup<WallTime>, ways: u32, pattern: Pattern) {
+fn pattern<P: Policy>(
+    group: &mut BenchmarkGroup<WallTime>,
+    kind: PolicyKind,
+    ways: u32,
+    pattern: Pattern,
+) {
     let geometry = CacheGeometry::new(SIZE_BYTES, LINE_BYTES, ways).expect("a valid geometry");
-    let mut cache = Cache::<P>::new(&geometry, PolicyKind::Lru, 1);
+    let mut cache = Cache::<P>::new(&geometry, kind, 1);
     let accesses = pattern.accesses(&geometry);
     let mut now = 1;
     for _ in 0..2 {
         round(&mut cache, &accesses, now);
         now += accesses.len() as u64;
     }
-    pattern.check(round(&mut cache.clone(), &accesses, now));
+    pattern.check(kind, round(&mut cache.clone(), &accesses, now));
     group.bench_function(format!("{ways} ways/{}", pattern.name()), |bencher| {
         // Whole rounds, as many as have at least `iterations` accesses; the time is then scaled to
         // these, for criterion to report the time of one.
@@ -147,23 +157,44 @@ fn pattern<P: Policy>(group: &mut BenchmarkGroup<WallTime>, ways: u32, pattern: 
     });
 }
 
-fn policy<P: Policy>(criterion: &mut Criterion, name: &str) {
+fn policy<P: Policy>(criterion: &mut Criterion, kind: PolicyKind, name: &str) {
     let mut group = criterion.benchmark_group(name);
-    for kind in Pattern::ALL {
-        pattern::<P>(&mut group, 8, kind);
+    for what in Pattern::ALL {
+        pattern::<P>(&mut group, kind, 8, what);
     }
     for ways in [2, 4, 16] {
-        for kind in Pattern::BY_WAYS {
-            pattern::<P>(&mut group, ways, kind);
+        for what in Pattern::BY_WAYS {
+            pattern::<P>(&mut group, kind, ways, what);
         }
     }
     group.finish();
 }
 
+/// The policies, each as itself.
 fn policies(criterion: &mut Criterion) {
-    policy::<Lru>(criterion, "lru");
-    policy::<Fifo>(criterion, "fifo");
-    policy::<Random>(criterion, "random");
+    for kind in PolicyKind::ALL {
+        let run = match kind {
+            PolicyKind::Lru => policy::<Lru>,
+            PolicyKind::Fifo => policy::<Fifo>,
+            PolicyKind::Random => policy::<Random>,
+            PolicyKind::TreePlru => policy::<TreePlru>,
+            PolicyKind::BitPlru => policy::<BitPlru>,
+            PolicyKind::Srrip => policy::<Srrip>,
+            PolicyKind::Brrip => policy::<Brrip>,
+            PolicyKind::Drrip => policy::<Drrip>,
+            PolicyKind::Lfu => policy::<Lfu>,
+            PolicyKind::Lip => policy::<Lip>,
+            PolicyKind::Bip => policy::<Bip>,
+        };
+        run(criterion, kind, kind.name());
+    }
+}
+
+/// The same, as a cache has them whose policy is not known when it is compiled.
+fn any_policy(criterion: &mut Criterion) {
+    for kind in PolicyKind::ALL {
+        policy::<AnyPolicy>(criterion, kind, &format!("any {}", kind.name()));
+    }
 }
 
 criterion_group! {
@@ -173,6 +204,6 @@ criterion_group! {
         .measurement_time(Duration::from_millis(600))
         .sample_size(30)
         .nresamples(5000);
-    targets = policies
+    targets = policies, any_policy
 }
 criterion_main!(model);

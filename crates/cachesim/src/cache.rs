@@ -220,13 +220,19 @@ impl<P: Policy> Cache<P> {
         self.ways.iter().map(|way| way.line).filter(|&line| line != LineAddr::INVALID)
     }
 
-    /// The set that `line` belongs to: its lines, with the policies that have an order the next
-    /// victim last, with the others as they lie; empty ways last. For tests and the curious.
+    /// The set that `line` belongs to: its lines, the greatest mark first, those with equal marks as they
+    /// lie; empty ways last. With the policies that put all lines in an order the next victim is the last
+    /// one. For tests and the curious.
     pub fn set_of(&self, line: LineAddr) -> Vec<LineAddr> {
-        let first = self.index_of(line) * self.ways_per_set;
-        let mut set = self.ways[first..first + self.ways_per_set].to_vec();
+        let mut set = self.ways_of(line).to_vec();
         set.sort_by_key(|way| Reverse(way.mark));
         set.into_iter().map(|way| way.line).collect()
+    }
+
+    /// The ways of the set that `line` belongs to, as they lie. For tests and the curious.
+    pub fn ways_of(&self, line: LineAddr) -> &[Way<P::Mark>] {
+        let first = self.index_of(line) * self.ways_per_set;
+        &self.ways[first..first + self.ways_per_set]
     }
 
     fn index_of(&self, line: LineAddr) -> usize {

@@ -1,6 +1,8 @@
 //! The replacement policies, step by step. A step is a line by its letter, what its access did, and
-//! the state of the set after it, in the policy's order, with a dot for an empty way. With LRU and
-//! FIFO the last line of a full set is the next victim.
+//! the state of the set after it, in the policy's order, with a dot for an empty way. With LRU, FIFO
+//! and LIP the last line of a full set is the next victim.
+//!
+//! For other policies the state is what is in each way, with what the policy keeps of it.
 
 mod common {
     pub mod every_policy;
@@ -10,7 +12,10 @@ mod common {
 
 use cachesim::address::LineAddr;
 use cachesim::cache::Outcome::{self, Hit, Miss};
-use cachesim::policy::{Fifo, Lru, Policy, Random};
+use cachesim::options::PolicyKind;
+use cachesim::policy::{
+    self, Bip, BitPlru, Brrip, Drrip, Fifo, Lfu, Lip, Lru, Policy, Random, Srrip, TreePlru, Way,
+};
 use common::every_policy::for_every_policy;
 use common::geometry::geometry;
 use common::timed_cache::TimedCache;
@@ -311,6 +316,473 @@ fn random_victims_do_not_depend_on_the_victim_before() {
     }
 }
 
+/// Accesses lines of a cache of one set, and checks what each access does and what is then in each way, in
+/// words of a letter and what `show` makes of the mark.
+fn check_ways<P: Policy<Mark = u64>>(
+    ways: u32,
+    show: fn(u64) -> String,
+    steps: &[(char, Outcome, &str)],
+) {
+    let mut cache = TimedCache::<P>::new(&geometry(1, ways, 64), SEED);
+    let state = |cache: &TimedCache<P>| {
+        let word = |way: &Way<u64>| match way.line {
+            LineAddr::INVALID => ".".to_owned(),
+            line => letters(&[line]) + &show(way.mark),
+        };
+        cache.ways_of(line('A')).iter().map(word).collect::<Vec<_>>().join(" ")
+    };
+    for (step, &(name, outcome, expected)) in steps.iter().enumerate() {
+        let before = state(&cache);
+        let actual = cache.access(line(name));
+        assert_eq!(
+            (actual, state(&cache).as_str()),
+            (outcome, expected),
+            "step {step}: {before}, {name}"
+        );
+    }
+}
+
+fn no_mark(_: u64) -> String {
+    String::new()
+}
+
+/// After A to D the bits point at A, as with LRU. Then A's hit points the root at C and D, of which C was
+/// filled first, though B is the least recent line of all.
+#[test]
+fn tree_plru_follows_the_bits_that_point_away_from_what_was_accessed() {
+    check_ways::<TreePlru>(
+        4,
+        no_mark,
+        &[
+            ('A', Miss, "A . . ."),
+            ('B', Miss, "A B . ."),
+            ('C', Miss, "A B C ."),
+            ('D', Miss, "A B C D"),
+            ('A', Hit, "A B C D"),
+            ('E', Miss, "A B E D"),
+            ('F', Miss, "A F E D"),
+            ('G', Miss, "A F E G"),
+            ('H', Miss, "H F E G"),
+            ('E', Hit, "H F E G"),
+            ('I', Miss, "H I E G"),
+        ],
+    );
+}
+
+/// With two ways a bit is all that LRU has to know.
+#[test]
+fn tree_plru_of_two_ways_is_lru() {
+    let names: Vec<char> = "ABACBCADBBCADCBADACB".chars().collect();
+    let mut tree = TimedCache::<TreePlru>::new(&geometry(1, 2, 64), SEED);
+    let mut lru = TimedCache::<Lru>::new(&geometry(1, 2, 64), SEED);
+    for name in names {
+        assert_eq!(tree.access(line(name)), lru.access(line(name)));
+        assert_eq!(tree.set_of(line(name)), lru.set_of(line(name)));
+    }
+}
+
+/// Two ways and one: the single one is the victim each other time.
+#[test]
+fn tree_plru_halves_three_ways_into_two_and_one() {
+    check_ways::<TreePlru>(
+        3,
+        no_mark,
+        &[
+            ('A', Miss, "A . ."),
+            ('B', Miss, "A B ."),
+            ('C', Miss, "A B C"),
+            ('D', Miss, "D B C"),
+            ('E', Miss, "D B E"),
+            ('F', Miss, "D F E"),
+            ('G', Miss, "D F G"),
+            ('H', Miss, "H F G"),
+        ],
+    );
+}
+
+/// Three ways and three, each as above.
+#[test]
+fn tree_plru_halves_six_ways_into_three_and_three() {
+    check_ways::<TreePlru>(
+        6,
+        no_mark,
+        &[
+            ('A', Miss, "A . . . . ."),
+            ('B', Miss, "A B . . . ."),
+            ('C', Miss, "A B C . . ."),
+            ('D', Miss, "A B C D . ."),
+            ('E', Miss, "A B C D E ."),
+            ('F', Miss, "A B C D E F"),
+            ('G', Miss, "G B C D E F"),
+            ('H', Miss, "G B C H E F"),
+            ('I', Miss, "G B I H E F"),
+            ('J', Miss, "G B I H E J"),
+            ('K', Miss, "G K I H E J"),
+            ('L', Miss, "G K I H L J"),
+        ],
+    );
+}
+
+fn bit(mark: u64) -> String {
+    (mark - 1).to_string()
+}
+
+#[test]
+fn bit_plru_clears_the_bits_of_the_others_with_the_last_one_set() {
+    check_ways::<BitPlru>(
+        4,
+        bit,
+        &[
+            ('A', Miss, "A1 . . ."),
+            ('B', Miss, "A1 B1 . ."),
+            ('C', Miss, "A1 B1 C1 ."),
+            ('D', Miss, "A0 B0 C0 D1"),
+            ('B', Hit, "A0 B1 C0 D1"),
+            ('B', Hit, "A0 B1 C0 D1"),
+            ('E', Miss, "E1 B1 C0 D1"),
+            ('C', Hit, "E0 B0 C1 D0"),
+            ('F', Miss, "F1 B0 C1 D0"),
+            ('G', Miss, "F1 G1 C1 D0"),
+            ('H', Miss, "F0 G0 C0 H1"),
+        ],
+    );
+}
+
+#[test]
+fn bit_plru_of_two_ways_is_lru() {
+    check_ways::<BitPlru>(
+        2,
+        bit,
+        &[
+            ('A', Miss, "A1 ."),
+            ('B', Miss, "A0 B1"),
+            ('A', Hit, "A1 B0"),
+            ('C', Miss, "A0 C1"),
+            ('B', Miss, "B1 C0"),
+        ],
+    );
+}
+
+/// The re-reference prediction value.
+fn prediction(mark: u64) -> String {
+    (4 - mark).to_string()
+}
+
+/// The example of the paper on RRIP (Jaleel et al., ISCA 2010, figure 2): a1 and a2 are A and B, the scan
+/// b1 to b4 is 1 to 4. After it A and B still hit.
+#[test]
+fn srrip_replays_the_papers_scan() {
+    check_ways::<Srrip>(
+        4,
+        prediction,
+        &[
+            ('A', Miss, "A2 . . ."),
+            ('B', Miss, "A2 B2 . ."),
+            ('B', Hit, "A2 B0 . ."),
+            ('A', Hit, "A0 B0 . ."),
+            ('1', Miss, "A0 B0 12 ."),
+            ('2', Miss, "A0 B0 12 22"),
+            ('3', Miss, "A1 B1 32 23"),
+            ('4', Miss, "A1 B1 32 42"),
+            ('A', Hit, "A0 B1 32 42"),
+            ('B', Hit, "A0 B0 32 42"),
+        ],
+    );
+}
+
+/// The same accesses, of which LRU has the last two miss, in the paper and here.
+#[test]
+fn lru_loses_both_lines_to_the_papers_scan() {
+    assert_eq!(misses::<Srrip>(4, "ABBA1234AB"), 6);
+    assert_eq!(misses::<Lru>(4, "ABBA1234AB"), 8);
+    assert_eq!(misses::<BitPlru>(4, "ABBA1234AB"), 8);
+}
+
+#[test]
+fn srrip_raises_all_values_as_far_as_the_victims_needs() {
+    check_ways::<Srrip>(
+        2,
+        prediction,
+        &[
+            ('A', Miss, "A2 ."),
+            ('A', Hit, "A0 ."),
+            ('B', Miss, "A0 B2"),
+            ('B', Hit, "A0 B0"),
+            // From 0 to 3: the first one is the victim.
+            ('C', Miss, "C2 B3"),
+            ('D', Miss, "C2 D2"),
+            ('E', Miss, "E2 D3"),
+            ('D', Hit, "E2 D0"),
+            ('F', Miss, "F2 D1"),
+        ],
+    );
+}
+
+/// The marks that so many fills of a set of one way leave, set `index` of its cache.
+fn marks_of_fills<P: Policy<Mark = u64>>(policy: &mut P, index: usize, fills: u64) -> Vec<u64> {
+    let mut set = [Way { line: line('A'), mark: 1 }];
+    (1..=fills)
+        .map(|now| {
+            let way = policy.victim(&mut set);
+            policy.filled(&mut set, way, index, now);
+            set[way].mark
+        })
+        .collect()
+}
+
+/// Checks that about one in 32 fills is treated in another way than the others.
+fn check_throttle<P: Policy<Mark = u64>>(kind: PolicyKind, is_rare: fn(mark: u64) -> bool) {
+    let fills = if cfg!(miri) { 640 } else { 64_000 };
+    let mut policy = P::new(kind, &geometry(1, 1, 64), SEED);
+    let marks = marks_of_fills(&mut policy, 0, fills);
+    // The common ones are dealt to 31 cells of 32 in turn.
+    let mut common = 0;
+    let cells = marks.into_iter().map(|mark| {
+        if is_rare(mark) {
+            return 0;
+        }
+        common = common % 31 + 1;
+        common
+    });
+    // All but the first cell are equally full: one degree of freedom.
+    let statistic = chi_square(32, cells);
+    assert!(statistic < 10.83, "{statistic}");
+}
+
+#[test]
+fn brrip_fills_one_in_32_as_srrip_does() {
+    check_throttle::<Brrip>(PolicyKind::Brrip, |mark| prediction(mark) == "2");
+}
+
+#[test]
+fn bip_fills_one_in_32_as_lru_does() {
+    check_throttle::<Bip>(PolicyKind::Bip, |mark| mark > policy::TIME_END);
+}
+
+#[test]
+fn brrip_keeps_what_hit_and_replaces_what_came_last() {
+    // With this seed none of these fills is one in 32.
+    check_ways::<Brrip>(
+        3,
+        prediction,
+        &[
+            ('A', Miss, "A3 . ."),
+            ('B', Miss, "A3 B3 ."),
+            ('B', Hit, "A3 B0 ."),
+            ('C', Miss, "A3 B0 C3"),
+            ('C', Hit, "A3 B0 C0"),
+            ('D', Miss, "D3 B0 C0"),
+            ('E', Miss, "E3 B0 C0"),
+            ('E', Hit, "E0 B0 C0"),
+            ('F', Miss, "F3 B3 C3"),
+        ],
+    );
+}
+
+/// How the sets of a cache insert lines, as it shows: by what becomes of the others if one set alone misses
+/// often, and of itself.
+#[derive(Debug, PartialEq, Eq)]
+enum Role {
+    LeadsSrrip,
+    LeadsBrrip,
+    Follows,
+}
+
+fn is_bimodal(marks: &[u64]) -> bool {
+    marks.iter().any(|&mark| prediction(mark) == "3")
+}
+
+/// The roles of all sets.
+fn roles(sets: u64) -> Vec<Role> {
+    let new = || Drrip::new(PolicyKind::Drrip, &geometry(sets, 1, 64), SEED);
+    let indices = 0..usize::try_from(sets).expect("few sets");
+    let role = |index| {
+        // So that followers follow BRRIP if this is a leader of SRRIP, and only then.
+        let mut policy = new();
+        if is_bimodal(&marks_of_fills(&mut policy, index, 50)) {
+            return Role::LeadsBrrip;
+        }
+        let elsewhere = |other: usize| is_bimodal(&marks_of_fills(&mut policy.clone(), other, 50));
+        let bimodal = indices.clone().filter(|&other| elsewhere(other)).count();
+        // The leaders of BRRIP are bimodal always.
+        if bimodal > LEADERS.min(indices.len() / 4) { Role::LeadsSrrip } else { Role::Follows }
+    };
+    indices.clone().map(role).collect()
+}
+
+/// The most leaders of each side.
+const LEADERS: usize = 32;
+
+#[test]
+fn drrip_has_a_quarter_of_the_sets_lead_for_each_side_but_32_at_most() {
+    let cases: &[u64] = if cfg!(miri) { &[7] } else { &[4, 5, 7, 8, 20, 64, 96, 128, 129, 200] };
+    for &sets in cases {
+        let roles = roles(sets);
+        let expected = LEADERS.min(roles.len() / 4);
+        for side in [Role::LeadsSrrip, Role::LeadsBrrip] {
+            let leaders = roles.iter().filter(|&role| *role == side).count();
+            assert_eq!(leaders, expected, "{side:?} of {sets}");
+        }
+    }
+}
+
+/// Four regions of four sets: the leader moves on by one in each.
+#[test]
+fn drrip_has_one_leader_of_each_side_in_every_region() {
+    let letter = |role: &Role| match role {
+        Role::LeadsSrrip => 's',
+        Role::LeadsBrrip => 'b',
+        Role::Follows => '.',
+    };
+    let shown = |sets| roles(sets).iter().map(letter).collect::<String>();
+    assert_eq!(shown(7), "s..b...");
+    if !cfg!(miri) {
+        assert_eq!(shown(16), "s.b..s.bb.s..b.s");
+        // Two sets in none.
+        assert_eq!(shown(18), "s.b..s.bb.s..b.s..");
+    }
+}
+
+#[test]
+fn drrip_with_fewer_than_four_sets_is_srrip() {
+    for sets in 1..4 {
+        let mut policy = Drrip::new(PolicyKind::Drrip, &geometry(sets, 1, 64), SEED);
+        for index in 0..usize::try_from(sets).expect("few sets") {
+            assert!(!is_bimodal(&marks_of_fills(&mut policy, index, 200)));
+        }
+    }
+}
+
+/// In a cache of four sets, set 0 leads for SRRIP, set 2 for BRRIP; sets 1 and 3 follow.
+#[test]
+fn drrip_followers_do_as_the_leaders_that_miss_less() {
+    let mut policy = Drrip::new(PolicyKind::Drrip, &geometry(4, 1, 64), SEED);
+    let mut follower_is_bimodal = |fills: &[(usize, u64)]| {
+        for &(index, fills) in fills {
+            marks_of_fills(&mut policy, index, fills);
+        }
+        let one = is_bimodal(&marks_of_fills(&mut policy, 1, 50));
+        assert_eq!(one, is_bimodal(&marks_of_fills(&mut policy, 3, 50)));
+        one
+    };
+    // At the start SRRIP is followed, but only just: the counter is at 511.
+    assert!(!follower_is_bimodal(&[]));
+    assert!(follower_is_bimodal(&[(0, 1)]));
+    assert!(!follower_is_bimodal(&[(2, 1)]));
+    assert!(follower_is_bimodal(&[(0, 1)]));
+    // It ends at 1023 and at 0, however often one side misses.
+    assert!(follower_is_bimodal(&[(0, 1100), (2, 511)]));
+    assert!(!follower_is_bimodal(&[(2, 1)]));
+    assert!(!follower_is_bimodal(&[(2, 1100), (0, 511)]));
+    assert!(follower_is_bimodal(&[(0, 1)]));
+}
+
+fn count(mark: u64) -> String {
+    mark.to_string()
+}
+
+#[test]
+fn lfu_replaces_the_first_of_those_accessed_least() {
+    check_ways::<Lfu>(
+        3,
+        count,
+        &[
+            ('A', Miss, "A1 . ."),
+            ('A', Hit, "A2 . ."),
+            ('B', Miss, "A2 B1 ."),
+            ('C', Miss, "A2 B1 C1"),
+            ('D', Miss, "A2 D1 C1"),
+            ('D', Hit, "A2 D2 C1"),
+            ('E', Miss, "A2 D2 E1"),
+            ('E', Hit, "A2 D2 E2"),
+            ('F', Miss, "F1 D2 E2"),
+            // What it had before is forgotten.
+            ('A', Miss, "A1 D2 E2"),
+            ('A', Hit, "A2 D2 E2"),
+            ('A', Hit, "A3 D2 E2"),
+        ],
+    );
+}
+
+#[test]
+fn lfu_counts_no_further_than_32_bits() {
+    let mut mark = u64::from(u32::MAX) - 1;
+    for _ in 0..3 {
+        assert_eq!(Lfu.hit(&mut mark, 1), policy::Hit::Done);
+        assert_eq!(mark, u64::from(u32::MAX));
+    }
+}
+
+#[test]
+fn lip_a_fill_is_the_next_victim_until_it_hits() {
+    check::<Lip>(
+        4,
+        &[
+            ('A', Miss, "A..."),
+            ('B', Miss, "AB.."),
+            ('C', Miss, "ABC."),
+            ('D', Miss, "ABCD"),
+            ('E', Miss, "ABCE"),
+            ('E', Hit, "EABC"),
+            ('F', Miss, "EABF"),
+            ('B', Hit, "BEAF"),
+            ('C', Miss, "BEAC"),
+            ('A', Hit, "ABEC"),
+            ('D', Miss, "ABED"),
+        ],
+    );
+}
+
+/// How many hits there are in each round of walks over `lines`.
+fn hits_by_round<P: Policy>(
+    cache: &mut TimedCache<P>,
+    lines: std::ops::Range<u64>,
+    rounds: usize,
+) -> Vec<usize> {
+    let round = |_| {
+        let access = |&number: &u64| cache.access(LineAddr::from_number(number)) == Hit;
+        lines.clone().filter(access).count()
+    };
+    (0..rounds).map(round).collect()
+}
+
+/// The example of the paper on insertion policies (Qureshi et al., ISCA 2007, section 3): a loop over T
+/// lines, then another one over T others, with a set of K < T ways. LRU never hits. LIP hits K − 1 lines
+/// of the first loop each time round, and none of the second. BIP comes near in both.
+#[test]
+fn lip_and_bip_replay_the_papers_loops() {
+    const WAYS: u32 = 8;
+    const LINES: u64 = 12;
+    const KEPT: usize = 7;
+    // Under Miri BIP has no time to take over the second loop.
+    let rounds = if cfg!(miri) { 20 } else { 400 };
+    let run = |hits: &mut dyn FnMut(std::ops::Range<u64>) -> Vec<usize>| {
+        [hits(0..LINES), hits(LINES..2 * LINES)]
+    };
+    let geometry = geometry(1, WAYS, 64);
+
+    let mut lru = TimedCache::<Lru>::new(&geometry, SEED);
+    for hits in run(&mut |lines| hits_by_round(&mut lru, lines, rounds)) {
+        assert!(hits.iter().all(|&hits| hits == 0));
+    }
+
+    let mut lip = TimedCache::<Lip>::new(&geometry, SEED);
+    let [first, second] = run(&mut |lines| hits_by_round(&mut lip, lines, rounds));
+    assert!(first[1..].iter().all(|&hits| hits == KEPT));
+    assert!(second.iter().all(|&hits| hits == 0));
+
+    let mut bip = TimedCache::<Bip>::new(&geometry, SEED);
+    for hits in run(&mut |lines| hits_by_round(&mut bip, lines, rounds)) {
+        if cfg!(miri) {
+            continue;
+        }
+        // From when the loop has taken over the set.
+        let later = &hits[rounds / 2..];
+        let mean = later.iter().sum::<usize>() * 100 / later.len();
+        assert!((KEPT * 80..KEPT * 100).contains(&mean), "{mean} hundredths of a line");
+    }
+}
+
 for_every_policy! {
     one_way_leaves_no_choice
     the_first_access_to_every_line_misses_and_the_second_hits
@@ -318,8 +790,12 @@ for_every_policy! {
     every_set_is_used_and_none_twice
     all_bits_of_a_line_number_tell_lines_apart
     the_line_of_the_last_access_can_be_evicted_at_once
-    a_repeated_access_changes_nothing
     a_clone_goes_its_own_way
+}
+
+for_every_policy! {
+    without repeats:
+    a_repeated_access_changes_nothing
 }
 
 mod rules {

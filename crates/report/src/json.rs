@@ -250,9 +250,8 @@ impl Configuration {
             instruction_cache: Geometry::of(&icache.geometry),
             data_cache: Geometry::of(&dcache.geometry),
             policy: match dcache.policy {
-                PolicyKind::Lru => "lru",
-                PolicyKind::Fifo => "fifo",
                 PolicyKind::Random => "random",
+                other => other.name(),
             },
             seed: *seed,
             cores: cores.get(),

@@ -69,6 +69,7 @@ pub(crate) fn write_description(out: &mut fmt::Formatter<'_>, run: &RunDescripti
         PolicyKind::Lru => "LRU",
         PolicyKind::Fifo => "FIFO",
         PolicyKind::Random => "random",
+        other => other.name(),
     };
     writeln!(out, "desc: Replacement policy: {policy}")?;
     writeln!(out, "desc: Cores: {}", config.cores)?;

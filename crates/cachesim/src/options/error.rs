@@ -1,6 +1,6 @@
 //! What can be wrong with an option, in one line: the option, its value, the rule, the remedy.
 
-use super::{MAX_MODEL_BYTES, MODEL_BYTES_PER_LINE, value::Form};
+use super::{MAX_MODEL_BYTES, MODEL_BYTES_PER_LINE, PolicyKind, value::Form, value::NRU};
 use crate::escape::escape;
 use crate::geometry::{MAX_LINES, NearestSizes};
 
@@ -91,7 +91,7 @@ pub enum Problem {
     #[error("must be at least 1")]
     Zero,
     /// There is no replacement policy of this name.
-    #[error("unknown policy; {}the policies are lru, fifo and rand", did_you_mean(*nearest))]
+    #[error("unknown policy; {}the policies are {}", did_you_mean(*nearest), policies())]
     UnknownPolicy {
         /// The policy with the most similar name, if one is similar at all.
         nearest: Option<&'static str>,
@@ -184,6 +184,15 @@ pub enum Problem {
 
 fn did_you_mean(nearest: Option<&str>) -> String {
     nearest.map_or_else(String::new, |name| format!("did you mean {name}? "))
+}
+
+/// The names of all policies, as a list in a sentence.
+fn policies() -> String {
+    let [others @ .., last] = PolicyKind::ALL.map(|kind| match kind {
+        PolicyKind::BitPlru => format!("{} ({NRU})", kind.name()),
+        _ => kind.name().to_owned(),
+    });
+    format!("{} and {last}", others.join(", "))
 }
 
 /// `bytes` in MiB, rounded up so that what exceeds a limit never looks equal to it.

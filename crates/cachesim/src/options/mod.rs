@@ -66,6 +66,91 @@ pub enum PolicyKind {
     Fifo,
     /// Any line, each as likely as the others.
     Random,
+    /// About the line used least recently, as a tree of bits tells.
+    TreePlru,
+    /// A line not used since all others were, as a bit for each line tells.
+    BitPlru,
+    /// The line whose next use is the farthest, where a hit says soon and a fill says later.
+    Srrip,
+    /// The same, where most fills say farthest.
+    Brrip,
+    /// One of these two, whichever misses less.
+    Drrip,
+    /// The line used least often.
+    Lfu,
+    /// The line used least recently, or one that was filled and not used since.
+    Lip,
+    /// The same, where one fill in 32 counts as a use.
+    Bip,
+}
+
+impl PolicyKind {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Lru,
+        Self::Fifo,
+        Self::Random,
+        Self::TreePlru,
+        Self::BitPlru,
+        Self::Srrip,
+        Self::Brrip,
+        Self::Drrip,
+        Self::Lfu,
+        Self::Lip,
+        Self::Bip,
+    ];
+
+    /// The name, as users type it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Lru => "lru",
+            Self::Fifo => "fifo",
+            Self::Random => "rand",
+            Self::TreePlru => "tree-plru",
+            Self::BitPlru => "bit-plru",
+            Self::Srrip => "srrip",
+            Self::Brrip => "brrip",
+            Self::Drrip => "drrip",
+            Self::Lfu => "lfu",
+            Self::Lip => "lip",
+            Self::Bip => "bip",
+        }
+    }
+
+    /// What a miss in a full set replaces, in a few words.
+    pub const fn description(self) -> &'static str {
+        match self {
+            Self::Lru => "the line used least recently (LRU)",
+            Self::Fifo => "the line filled first (FIFO)",
+            Self::Random => "a random line",
+            Self::TreePlru => "a line not used lately, by a tree of bits (tree-PLRU)",
+            Self::BitPlru => "a line not used lately, by a bit for each line (bit-PLRU)",
+            Self::Srrip => "the line predicted to be used last (SRRIP)",
+            Self::Brrip => "the line predicted to be used last, mostly the newest (BRRIP)",
+            Self::Drrip => "the line predicted to be used last, as SRRIP or BRRIP does (DRRIP)",
+            Self::Lfu => "the line used least often (LFU)",
+            Self::Lip => {
+                "the newest line unless it was used again, else the line used least recently (LIP)"
+            }
+            Self::Bip => {
+                "mostly the newest line unless it was used again, else the line used least recently (BIP)"
+            }
+        }
+    }
+
+    /// Whether there are random choices in it, which start from the seed.
+    pub const fn is_random(self) -> bool {
+        match self {
+            Self::Random | Self::Brrip | Self::Drrip | Self::Bip => true,
+            Self::Lru
+            | Self::Fifo
+            | Self::TreePlru
+            | Self::BitPlru
+            | Self::Srrip
+            | Self::Lfu
+            | Self::Lip => false,
+        }
+    }
 }
 
 /// One cache of a hierarchy.
@@ -188,7 +273,7 @@ pub struct Config {
     pub summary: Option<Latencies>,
     /// The core that the settings began with.
     pub preset: Option<&'static str>,
-    /// What the choices of [`PolicyKind::Random`] start from.
+    /// What the choices of the policies start from that [make any](PolicyKind::is_random).
     pub seed: u64,
     /// The number of simulated cores, at most [`MAX_CORES`]. The model of all their caches takes
     /// at most [`MAX_MODEL_BYTES`].

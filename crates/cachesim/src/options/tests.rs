@@ -130,6 +130,10 @@ fn every_option_reaches_its_setting() {
     );
     assert_eq!(config(&["evict=rand"]).dcache.policy, PolicyKind::Random);
     assert_eq!(config(&["evict=lru"]).dcache.policy, PolicyKind::Lru);
+    assert_eq!(config(&["evict=nru"]).dcache.policy, PolicyKind::BitPlru);
+    for kind in PolicyKind::ALL {
+        assert_eq!(config(&[&format!("evict={}", kind.name())]).dcache.policy, kind);
+    }
 }
 
 #[test]
@@ -280,6 +284,8 @@ const BAD_INPUTS: &[&[&str]] = &[
     &["evict=LRU"],
     &["evict=nmru"],
     &["evict=belady"],
+    &["evict=plru"],
+    &["evict=brip"],
     &["out=report-%d"],
     &["out=100%"],
     // What is told of instructions.
@@ -373,10 +379,12 @@ fn every_bad_input_has_its_message() {
     limit=18446744073709551616: too large; the most is 18446744073709551615
     seed=18446744073709551616: too large; the most is 18446744073709551615
     seed=0x10000000000000000: too large; the most is 18446744073709551615
-    evict=random: unknown policy; did you mean rand? the policies are lru, fifo and rand
-    evict=LRU: unknown policy; did you mean lru? the policies are lru, fifo and rand
-    evict=nmru: unknown policy; the policies are lru, fifo and rand
-    evict=belady: unknown policy; the policies are lru, fifo and rand
+    evict=random: unknown policy; did you mean rand? the policies are lru, fifo, rand, tree-plru, bit-plru (nru), srrip, brrip, drrip, lfu, lip and bip
+    evict=LRU: unknown policy; did you mean lru? the policies are lru, fifo, rand, tree-plru, bit-plru (nru), srrip, brrip, drrip, lfu, lip and bip
+    evict=nmru: unknown policy; did you mean nru? the policies are lru, fifo, rand, tree-plru, bit-plru (nru), srrip, brrip, drrip, lfu, lip and bip
+    evict=belady: unknown policy; the policies are lru, fifo, rand, tree-plru, bit-plru (nru), srrip, brrip, drrip, lfu, lip and bip
+    evict=plru: unknown policy; did you mean lru? the policies are lru, fifo, rand, tree-plru, bit-plru (nru), srrip, brrip, drrip, lfu, lip and bip
+    evict=brip: unknown policy; did you mean brrip? the policies are lru, fifo, rand, tree-plru, bit-plru (nru), srrip, brrip, drrip, lfu, lip and bip
     out=report-%d: % in a file name must be %p (the process id) or %% (a percent sign)
     out=100%: % in a file name must be %p (the process id) or %% (a percent sign)
     by=functions: unknown; did you mean function? lists are by instruction, function or line
@@ -458,7 +466,8 @@ fn what_was_typed_is_shown_short_and_harmless() {
     );
     assert_eq!(
         message(&["evict=l\nru\u{1b}[2J\u{202e}"]),
-        "evict=l\\nru\\u{1b}[2J\\u{202e}: unknown policy; the policies are lru, fifo and rand"
+        "evict=l\\nru\\u{1b}[2J\\u{202e}: unknown policy; the policies are \
+         lru, fifo, rand, tree-plru, bit-plru (nru), srrip, brrip, drrip, lfu, lip and bip"
     );
     // A long way to write a number is still that number.
     let zeros = "0".repeat(LONG);
@@ -557,7 +566,7 @@ fn any_geometry() -> impl Strategy<Value = CacheGeometry> {
 }
 
 fn any_config() -> impl Strategy<Value = Config> {
-    let policy = prop::sample::select(vec![PolicyKind::Lru, PolicyKind::Fifo, PolicyKind::Random]);
+    let policy = prop::sample::select(PolicyKind::ALL.to_vec());
     let output = prop_oneof![
         Just(Output::Auto),
         Just(Output::Log),
@@ -610,11 +619,7 @@ fn arguments_for(config: &Config) -> impl Strategy<Value = Vec<String>> + use<> 
     let bytes =
         |name, value| bytes_text(value).prop_map(move |text| format!("{name}={text}")).boxed();
     let text = |text: String| Just(text).boxed();
-    let policy = match config.dcache.policy {
-        PolicyKind::Lru => "lru",
-        PolicyKind::Fifo => "fifo",
-        PolicyKind::Random => "rand",
-    };
+    let policy = config.dcache.policy.name();
     let out = match &config.output {
         Output::Auto => "auto".to_owned(),
         Output::Log => "log".to_owned(),

@@ -68,14 +68,18 @@ pub(super) fn bits(text: &str) -> Result<u64, Problem> {
     u64::from_str_radix(digits, 16).map_err(|_| Problem::TooLarge { max: u64::MAX })
 }
 
+/// Another name of [`PolicyKind::BitPlru`].
+pub(super) const NRU: &str = "nru";
+
 /// The name of a replacement policy.
 pub(super) fn policy(text: &str) -> Result<PolicyKind, Problem> {
-    match text {
-        "lru" => Ok(PolicyKind::Lru),
-        "fifo" => Ok(PolicyKind::Fifo),
-        "rand" => Ok(PolicyKind::Random),
-        _ => Err(Problem::UnknownPolicy { nearest: nearest(text, ["lru", "fifo", "rand"]) }),
+    if text == NRU {
+        return Ok(PolicyKind::BitPlru);
     }
+    PolicyKind::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| {
+        let names = PolicyKind::ALL.into_iter().map(PolicyKind::name).chain([NRU]);
+        Problem::UnknownPolicy { nearest: nearest(text, names) }
+    })
 }
 
 /// A destination of the report.

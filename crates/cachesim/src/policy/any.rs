@@ -1,6 +1,9 @@
 //! Whatever policy the user chose.
 
-use super::{Fifo, Hit, Lru, Policy, Random, Repeats, Way};
+use super::{
+    Bip, BitPlru, Brrip, Drrip, Fifo, Hit, Lfu, Lip, Lru, Policy, Random, Repeats, Srrip, TreePlru,
+    Way,
+};
 use crate::geometry::CacheGeometry;
 use crate::options::PolicyKind;
 
@@ -14,23 +17,52 @@ pub enum AnyPolicy {
     Fifo(Fifo),
     /// See [`Random`].
     Random(Random),
+    /// See [`TreePlru`].
+    TreePlru(TreePlru),
+    /// See [`BitPlru`].
+    BitPlru(BitPlru),
+    /// See [`Srrip`].
+    Srrip(Srrip),
+    /// See [`Brrip`].
+    Brrip(Brrip),
+    /// See [`Drrip`].
+    Drrip(Drrip),
+    /// See [`Lfu`].
+    Lfu(Lfu),
+    /// See [`Lip`].
+    Lip(Lip),
+    /// See [`Bip`].
+    Bip(Bip),
 }
 
 impl PolicyKind {
     /// What repeated hits do under this policy.
     pub fn repeats(self) -> Repeats {
         match self {
-            Self::Lru | Self::Fifo | Self::Random => Repeats::ChangeNothing,
+            Self::Lru | Self::Fifo | Self::Random | Self::TreePlru | Self::BitPlru => {
+                Repeats::ChangeNothing
+            }
+            Self::Srrip | Self::Brrip | Self::Drrip | Self::Lfu | Self::Lip | Self::Bip => {
+                Repeats::Count
+            }
         }
     }
 }
 
-/// Does something with the policy that `self` is, where marks are times.
+/// Does something with the policy that `self` is, where its marks are numbers.
 macro_rules! with {
     ($any:expr, $policy:ident => $act:expr, $random:ident => $act_of_random:expr) => {
         match $any {
             Self::Lru($policy) => $act,
             Self::Fifo($policy) => $act,
+            Self::TreePlru($policy) => $act,
+            Self::BitPlru($policy) => $act,
+            Self::Srrip($policy) => $act,
+            Self::Brrip($policy) => $act,
+            Self::Drrip($policy) => $act,
+            Self::Lfu($policy) => $act,
+            Self::Lip($policy) => $act,
+            Self::Bip($policy) => $act,
             Self::Random($random) => $act_of_random,
         }
     };
@@ -44,6 +76,14 @@ impl Policy for AnyPolicy {
             PolicyKind::Lru => Self::Lru(Lru::new(kind, geometry, seed)),
             PolicyKind::Fifo => Self::Fifo(Fifo::new(kind, geometry, seed)),
             PolicyKind::Random => Self::Random(Random::new(kind, geometry, seed)),
+            PolicyKind::TreePlru => Self::TreePlru(TreePlru::new(kind, geometry, seed)),
+            PolicyKind::BitPlru => Self::BitPlru(BitPlru::new(kind, geometry, seed)),
+            PolicyKind::Srrip => Self::Srrip(Srrip::new(kind, geometry, seed)),
+            PolicyKind::Brrip => Self::Brrip(Brrip::new(kind, geometry, seed)),
+            PolicyKind::Drrip => Self::Drrip(Drrip::new(kind, geometry, seed)),
+            PolicyKind::Lfu => Self::Lfu(Lfu::new(kind, geometry, seed)),
+            PolicyKind::Lip => Self::Lip(Lip::new(kind, geometry, seed)),
+            PolicyKind::Bip => Self::Bip(Bip::new(kind, geometry, seed)),
         }
     }
 

@@ -12,20 +12,42 @@
 //! hit on the line accessed last in its set changes anything but the time.
 
 mod any;
+mod bimodal;
+mod bip;
+mod bit_plru;
+mod brrip;
+mod drrip;
 mod fifo;
+mod lfu;
+mod lip;
 mod lru;
 mod random;
+mod recency;
+mod rrip;
+mod srrip;
+mod tree_plru;
 
 pub use any::AnyPolicy;
+pub use bip::Bip;
+pub use bit_plru::BitPlru;
+pub use brrip::Brrip;
+pub use drrip::Drrip;
 pub use fifo::Fifo;
+pub use lfu::Lfu;
+pub use lip::Lip;
 pub use lru::Lru;
 pub use random::Random;
+pub use srrip::Srrip;
+pub use tree_plru::TreePlru;
 
 use std::fmt::Debug;
 
 use crate::address::LineAddr;
 use crate::geometry::CacheGeometry;
 use crate::options::PolicyKind;
+
+/// All times are below this, which a billion accesses a second take 36 years to reach.
+pub const TIME_END: u64 = 1 << 60;
 
 /// One way of a set.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +61,7 @@ pub struct Way<M> {
 /// Which line of a full set makes room for a new one.
 pub trait Policy: Clone + Debug + Send + 'static {
     /// What the policy keeps of every line. Where the policy has an order, the least mark is the
-    /// next victim's, and the default is less than any.
+    /// next victim's (of several the first way's), and the default is less than any.
     type Mark: Copy + Default + Ord + Debug + Send + Sync;
 
     /// Whether it may be one of those to which repeated hits matter: see [`Repeats::Count`].
@@ -94,7 +116,7 @@ fn empty_way<M>(set: &[Way<M>]) -> Option<usize> {
 
 /// The way with the earliest mark, an empty one if there is any; of several empty ones the first.
 ///
-/// Times are below 2⁶¹, which at a billion accesses a second takes seventy years.
+/// Marks are below 2⁶¹, twice [`TIME_END`].
 #[inline(always)]
 fn earliest(set: &[Way<u64>]) -> usize {
     if let Ok(set) = <&[Way<u64>; 8]>::try_from(set) {

@@ -18,13 +18,20 @@ pub struct TimedCache<P: Policy> {
 impl<P: Policy> TimedCache<P> {
     /// As [`Cache::new`], for policies that need not be told what they are.
     pub fn new(geometry: &CacheGeometry, seed: u64) -> Self {
-        Self { cache: Cache::new(geometry, PolicyKind::Lru, seed), now: 0 }
+        Self::from(Cache::new(geometry, PolicyKind::Lru, seed))
     }
 
     /// Accesses `line` at the next time.
     pub fn access(&mut self, line: LineAddr) -> Outcome {
         self.now += 1;
         self.cache.access(line, self.now)
+    }
+}
+
+/// An empty cache.
+impl<P: Policy> From<Cache<P>> for TimedCache<P> {
+    fn from(cache: Cache<P>) -> Self {
+        Self { cache, now: 0 }
     }
 }
 

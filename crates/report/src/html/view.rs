@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use cachesim::geometry::CacheGeometry;
-use cachesim::options::{Config, GuestMode, PolicyKind};
+use cachesim::options::{Config, GuestMode};
 
 use super::charts::{Chart, Colour, PALETTE, rates};
 use super::format::{
@@ -352,12 +352,9 @@ fn settings(config: &Config) -> String {
         1 => "One core".to_owned(),
         cores => format!("{} cores, each with both caches", Count::from(u64::from(cores))),
     };
-    let policy = match config.dcache.policy {
-        PolicyKind::Lru => "the line used least recently (LRU)".to_owned(),
-        PolicyKind::Fifo => "the line filled first (FIFO)".to_owned(),
-        PolicyKind::Random => format!("a random line (seed {})", config.seed),
-    };
-    format!("{cores}. A miss in a full set replaces {policy}.")
+    let policy = config.dcache.policy;
+    let seed = if policy.is_random() { format!(" (seed {})", config.seed) } else { String::new() };
+    format!("{cores}. A miss in a full set replaces {}{seed}.", policy.description())
 }
 
 fn cores(profile: &Profile, totals: &CoreSnapshot) -> Cores {

@@ -1,0 +1,42 @@
+//! Bimodal insertion.
+
+use super::bimodal::Throttle;
+use super::{Hit, Policy, Way, earliest, recency};
+use crate::geometry::CacheGeometry;
+use crate::options::PolicyKind;
+
+/// Bimodal insertion policy (BIP; Qureshi, Jaleel, Patt, Steely and Emer, "Adaptive insertion policies for
+/// high performance caching", ISCA 2007): as [`super::Lip`], but one fill in 32, by chance, makes the line
+/// the most recent of its set. So what is kept of a working set that does not fit changes slowly.
+#[derive(Clone, Debug)]
+pub struct Bip {
+    throttle: Throttle,
+}
+
+impl Policy for Bip {
+    type Mark = u64;
+
+    fn new(_: PolicyKind, _: &CacheGeometry, seed: u64) -> Self {
+        Self { throttle: Throttle::new(seed) }
+    }
+
+    #[inline(always)]
+    fn hit(&mut self, mark: &mut u64, now: u64) -> Hit {
+        *mark = recency::most_recent(now);
+        Hit::Done
+    }
+
+    #[inline(always)]
+    fn victim(&mut self, set: &mut [Way<u64>]) -> usize {
+        earliest(set)
+    }
+
+    #[inline(always)]
+    fn filled(&mut self, set: &mut [Way<u64>], way: usize, _index: usize, now: u64) {
+        set[way].mark = if self.throttle.lets_pass() {
+            recency::most_recent(now)
+        } else {
+            recency::least_recent(now)
+        };
+    }
+}

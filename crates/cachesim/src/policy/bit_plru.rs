@@ -1,0 +1,65 @@
+//! Pseudo-LRU by a bit for each line.
+
+use super::{Hit, Policy, Way, earliest};
+use crate::geometry::CacheGeometry;
+use crate::options::PolicyKind;
+
+/// Bit pseudo-LRU: an access sets the bit of its line, and if that was the last one clear in the set,
+/// clears all others; the victim is the first line whose bit is clear (`PLRUm` in Al-Zoubi, Milenkovic and
+/// Milenkovic, "Performance evaluation of cache replacement policies for the SPEC CPU2000 benchmark
+/// suite", ACM Southeast Conference, 2004). The only line of a set of one way is the victim always.
+///
+/// It is also called NRU, not recently used. Others mean by that a policy that clears the bits when a
+/// victim is needed and all are set, and then those of all lines (as in the paper on RRIP, see
+/// [`super::Srrip`]).
+///
+/// The mark is the bit. A hit has to see the set only where the bit was clear.
+#[derive(Clone, Debug)]
+pub struct BitPlru;
+
+/// The bit is clear. An empty way has less.
+const CLEAR: u64 = 1;
+/// The bit is set.
+const SET: u64 = 2;
+
+impl Policy for BitPlru {
+    type Mark = u64;
+
+    const MAY_COUNT_REPEATS: bool = false;
+
+    fn new(_: PolicyKind, _: &CacheGeometry, _seed: u64) -> Self {
+        Self
+    }
+
+    #[inline(always)]
+    fn hit(&mut self, mark: &mut u64, _now: u64) -> Hit {
+        if *mark == SET { Hit::Done } else { Hit::NeedsSet }
+    }
+
+    #[inline(always)]
+    fn hit_in_set(&mut self, set: &mut [Way<u64>], way: usize, _now: u64) {
+        accessed(set, way);
+    }
+
+    #[inline(always)]
+    fn victim(&mut self, set: &mut [Way<u64>]) -> usize {
+        earliest(set)
+    }
+
+    #[inline(always)]
+    fn filled(&mut self, set: &mut [Way<u64>], way: usize, _index: usize, _now: u64) {
+        accessed(set, way);
+    }
+}
+
+#[inline(always)]
+fn accessed(set: &mut [Way<u64>], accessed: usize) {
+    set[accessed].mark = SET;
+    // No empty way's is.
+    if set.iter().all(|way| way.mark == SET) {
+        for way in &mut *set {
+            way.mark = CLEAR;
+        }
+        set[accessed].mark = SET;
+    }
+}

@@ -1,0 +1,38 @@
+//! Bimodal re-reference interval prediction.
+
+use super::bimodal::Throttle;
+use super::{Hit, Policy, Way, rrip};
+use crate::geometry::CacheGeometry;
+use crate::options::PolicyKind;
+
+/// Bimodal re-reference interval prediction (BRRIP; Jaleel et al., ISCA 2010, see [`super::Srrip`]): a
+/// line that is filled is the next victim (RRPV 3) but for one in 32, by chance, which is treated as SRRIP
+/// treats all (RRPV 2). So a part of what does not fit stays.
+#[derive(Clone, Debug)]
+pub struct Brrip {
+    throttle: Throttle,
+}
+
+impl Policy for Brrip {
+    type Mark = u64;
+
+    fn new(_: PolicyKind, _: &CacheGeometry, seed: u64) -> Self {
+        Self { throttle: Throttle::new(seed) }
+    }
+
+    #[inline(always)]
+    fn hit(&mut self, mark: &mut u64, _now: u64) -> Hit {
+        rrip::hit(mark);
+        Hit::Done
+    }
+
+    #[inline(always)]
+    fn victim(&mut self, set: &mut [Way<u64>]) -> usize {
+        rrip::victim(set)
+    }
+
+    #[inline(always)]
+    fn filled(&mut self, set: &mut [Way<u64>], way: usize, _index: usize, _now: u64) {
+        set[way].mark = if self.throttle.lets_pass() { rrip::LONG } else { rrip::DISTANT };
+    }
+}

@@ -1,0 +1,39 @@
+//! LRU insertion.
+
+use super::{Hit, Policy, Way, earliest, recency};
+use crate::geometry::CacheGeometry;
+use crate::options::PolicyKind;
+
+/// LRU insertion policy (LIP; Qureshi, Jaleel, Patt, Steely and Emer, "Adaptive insertion policies for
+/// high performance caching", ISCA 2007): as [`super::Lru`], but a line that is filled becomes the least
+/// recent of its set, and so the next victim unless it is hit before.
+///
+/// In a set that is not full, too: what is filled there comes behind the lines that are in it.
+///
+/// The mark is the line's place in the order of recency.
+#[derive(Clone, Debug)]
+pub struct Lip;
+
+impl Policy for Lip {
+    type Mark = u64;
+
+    fn new(_: PolicyKind, _: &CacheGeometry, _seed: u64) -> Self {
+        Self
+    }
+
+    #[inline(always)]
+    fn hit(&mut self, mark: &mut u64, now: u64) -> Hit {
+        *mark = recency::most_recent(now);
+        Hit::Done
+    }
+
+    #[inline(always)]
+    fn victim(&mut self, set: &mut [Way<u64>]) -> usize {
+        earliest(set)
+    }
+
+    #[inline(always)]
+    fn filled(&mut self, set: &mut [Way<u64>], way: usize, _index: usize, now: u64) {
+        set[way].mark = recency::least_recent(now);
+    }
+}

@@ -1,0 +1,36 @@
+//! Static re-reference interval prediction.
+
+use super::{Hit, Policy, Way, rrip};
+use crate::geometry::CacheGeometry;
+use crate::options::PolicyKind;
+
+/// Static re-reference interval prediction with hit priority and two bits (SRRIP-HP; Jaleel, Theobald,
+/// Steely and Emer, "High performance cache replacement using re-reference interval prediction (RRIP)",
+/// ISCA 2010): a line that is filled is expected to be accessed again, but not soon (RRPV 2), one that is
+/// hit soon (RRPV 0). Lines that are accessed once leave before those that are accessed twice.
+#[derive(Clone, Debug)]
+pub struct Srrip;
+
+impl Policy for Srrip {
+    type Mark = u64;
+
+    fn new(_: PolicyKind, _: &CacheGeometry, _seed: u64) -> Self {
+        Self
+    }
+
+    #[inline(always)]
+    fn hit(&mut self, mark: &mut u64, _now: u64) -> Hit {
+        rrip::hit(mark);
+        Hit::Done
+    }
+
+    #[inline(always)]
+    fn victim(&mut self, set: &mut [Way<u64>]) -> usize {
+        rrip::victim(set)
+    }
+
+    #[inline(always)]
+    fn filled(&mut self, set: &mut [Way<u64>], way: usize, _index: usize, _now: u64) {
+        set[way].mark = rrip::LONG;
+    }
+}

@@ -1,0 +1,108 @@
+//! Pseudo-LRU by a tree of bits.
+
+use super::{Hit, Policy, Way, empty_way};
+use crate::geometry::CacheGeometry;
+use crate::options::PolicyKind;
+
+/// Tree pseudo-LRU: over the ways of a set is a binary tree, each node of which has a bit. An access
+/// turns the bits on the way to its line away from it, and the victim is found by following the bits
+/// (`PLRUt` in Al-Zoubi, Milenkovic and Milenkovic, "Performance evaluation of cache replacement policies
+/// for the SPEC CPU2000 benchmark suite", ACM Southeast Conference, 2004).
+///
+/// Ways that are not a power of two, of which the paper has none, are halved as evenly as can be: of an
+/// odd number the first half has one more.
+///
+/// The mark is the time of the last access, and there are no bits: a node's would point to that half
+/// whose latest access is the earlier one. So a hit is one store, as with LRU. A line that is taken out
+/// leaves an empty way, and no victim is looked for before that is filled again, which turns the bits
+/// above it: what they were in between does not matter.
+#[derive(Clone, Debug)]
+pub struct TreePlru;
+
+impl Policy for TreePlru {
+    type Mark = u64;
+
+    const MAY_COUNT_REPEATS: bool = false;
+
+    fn new(_: PolicyKind, _: &CacheGeometry, _seed: u64) -> Self {
+        Self
+    }
+
+    #[inline(always)]
+    fn hit(&mut self, mark: &mut u64, now: u64) -> Hit {
+        *mark = now;
+        Hit::Done
+    }
+
+    #[inline(always)]
+    fn victim(&mut self, set: &mut [Way<u64>]) -> usize {
+        empty_way(set).unwrap_or_else(|| pointed_at(set))
+    }
+
+    #[inline(always)]
+    fn filled(&mut self, set: &mut [Way<u64>], way: usize, _index: usize, now: u64) {
+        set[way].mark = now;
+    }
+}
+
+/// The way that the bits point at.
+#[inline(always)]
+fn pointed_at(set: &[Way<u64>]) -> usize {
+    if let Ok(set) = <&[Way<u64>; 4]>::try_from(set) {
+        return pointed_at_among(set);
+    }
+    if let Ok(set) = <&[Way<u64>; 8]>::try_from(set) {
+        return pointed_at_among(set);
+    }
+    if let Ok(set) = <&[Way<u64>; 16]>::try_from(set) {
+        return pointed_at_among(set);
+    }
+    pointed_at_from_the_root(set)
+}
+
+/// A part of the tree.
+#[derive(Clone, Copy)]
+struct Node {
+    /// The time of the latest access to any of its ways.
+    latest: u64,
+    /// The way that its bits point at.
+    way: usize,
+}
+
+/// A power of two of ways, from the leaves up: more comparisons than from the root down, but no branch to
+/// be foreseen.
+#[inline(always)]
+fn pointed_at_among<const WAYS: usize>(set: &[Way<u64>; WAYS]) -> usize {
+    const { assert!(WAYS.is_power_of_two()) };
+    let mut nodes: [Node; WAYS] = std::array::from_fn(|way| Node { latest: set[way].mark, way });
+    let mut halves = WAYS / 2;
+    while halves > 0 {
+        for node in 0..halves {
+            let (first, second) = (nodes[2 * node], nodes[2 * node + 1]);
+            nodes[node] = Node {
+                latest: first.latest.max(second.latest),
+                way: if second.latest < first.latest { second.way } else { first.way },
+            };
+        }
+        halves /= 2;
+    }
+    nodes[0].way
+}
+
+/// Any number of ways.
+#[inline(never)]
+fn pointed_at_from_the_root(set: &[Way<u64>]) -> usize {
+    let latest = |ways: &[Way<u64>]| ways.iter().map(|way| way.mark).fold(0, u64::max);
+    let mut first = 0;
+    let mut ways = set;
+    while ways.len() > 1 {
+        let (left, right) = ways.split_at(ways.len().div_ceil(2));
+        if latest(right) < latest(left) {
+            first += left.len();
+            ways = right;
+        } else {
+            ways = left;
+        }
+    }
+    first
+}
