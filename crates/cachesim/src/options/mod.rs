@@ -10,6 +10,7 @@
 
 mod error;
 mod output;
+mod presets;
 mod profile;
 mod table;
 #[cfg(test)]
@@ -18,6 +19,7 @@ mod value;
 
 pub use error::{OptionError, Problem};
 pub use output::{Output, PathTemplate};
+pub use presets::{PRESETS, Preset, list_text};
 pub use profile::{Detail, ElfImage, Format, Subject};
 pub use table::{OPTIONS, OptionSpec, help_text};
 pub use value::Form;
