@@ -520,7 +520,8 @@ fn every_bad_input_has_its_message() {
 
 #[test]
 fn every_bad_input_is_named_in_one_line() {
-    for args in BAD_INPUTS {
+    // Miri need not see them all.
+    for args in BAD_INPUTS.iter().step_by(if cfg!(miri) { 20 } else { 1 }) {
         let said = message(args);
         let (option, problem) = said.split_once(": ").unwrap();
         assert!(!problem.is_empty() && !said.contains('\n'), "{said}");

@@ -7,6 +7,7 @@ use super::{
     error::shown,
 };
 use crate::geometry::{CacheGeometry, GeometryError, MAX_LINE_BYTES, MAX_LINES};
+use std::borrow::Cow;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -23,19 +24,23 @@ pub(super) enum Layer {
 #[derive(Debug, Clone)]
 pub(super) struct Origin {
     name: &'static str,
-    /// Name and value, and where it is given, as messages show it.
-    option: String,
+    /// The value, as messages show it.
+    text: Cow<'static, str>,
+    /// Where it is given, as messages say it.
+    note: Cow<'static, str>,
     layer: Layer,
 }
 
 impl Origin {
-    fn default(name: &'static str, text: &str) -> Self {
-        Self { name, option: format!("{name}={text} (default)"), layer: Layer::Default }
+    fn default(name: &'static str, text: impl Into<Cow<'static, str>>) -> Self {
+        let note = Cow::Borrowed(" (default)");
+        Self { name, text: text.into(), note, layer: Layer::Default }
     }
 
     /// The error that this option causes.
     fn error(&self, problem: Problem) -> OptionError {
-        OptionError::new(self.option.clone(), problem)
+        let Self { name, text, note, .. } = self;
+        OptionError::new(format!("{name}={text}{note}"), problem)
     }
 }
 
@@ -47,7 +52,7 @@ pub(super) struct Given<T> {
 }
 
 impl<T> Given<T> {
-    fn default(name: &'static str, value: T, text: &str) -> Self {
+    fn default(name: &'static str, value: T, text: impl Into<Cow<'static, str>>) -> Self {
         Self { value, origin: Origin::default(name, text) }
     }
 
@@ -75,8 +80,8 @@ impl Source<'_> {
     /// The setting that the text was read as.
     pub(super) fn given<T>(self, value: T) -> Given<T> {
         let Self { name, text, layer, note } = self;
-        let option = format!("{name}={}{note}", shown(text));
-        Given { value, origin: Origin { name, option, layer } }
+        let (text, note) = (shown(text).into(), note.to_owned().into());
+        Given { value, origin: Origin { name, text, note, layer } }
     }
 }
 
@@ -333,7 +338,7 @@ impl Typed {
                 GuestMode::User => 1,
                 GuestMode::System => host.vcpus,
             };
-            Given::default("cores", cores, &cores.to_string())
+            Given::default("cores", cores, cores.to_string())
         });
         let cores = number_of_cores(given.value).map_err(|problem| given.error(problem))?;
         let lines = |level: &Level| level.geometry.lines();
