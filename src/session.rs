@@ -1,5 +1,7 @@
 //! One run: options become a machine and callbacks at the start, counters become a report at the end.
 
+use std::fs::File;
+use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 
@@ -65,14 +67,31 @@ pub fn install(qemu: Qemu, arguments: &[String]) -> i32 {
 
 fn try_install(qemu: Qemu, arguments: &[String]) -> anyhow::Result<()> {
     let (mode, vcpus) = qemu.guest();
-    let config = match options::parse(arguments, &Host { mode, vcpus })? {
-        Request::Run(config) => *config,
-        Request::Help => {
-            print!("{}", options::help_text());
-            // As `qemu -plugin help` would: there is nothing to run.
-            std::process::exit(0);
-        }
+    let text = match options::parse(arguments, &Host { mode, vcpus }, &read_options)? {
+        Request::Run(config) => return start(qemu, *config),
+        Request::Help => options::help_text(),
+        Request::Presets => options::list_text(),
     };
+    print!("{text}");
+    // As `qemu -plugin help` would: there is nothing to run.
+    std::process::exit(0);
+}
+
+/// The text of a file of options, if it is not too long for one: a device may never end.
+fn read_options(path: &str) -> Result<String, String> {
+    const MAX_BYTES: u64 = 1 << 20;
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text));
+    match read {
+        Ok(bytes) if bytes as u64 > MAX_BYTES => {
+            Err("longer than 1 MiB; name a TOML file".to_owned())
+        }
+        Ok(_) => Ok(text),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn start(qemu: Qemu, config: Config) -> anyhow::Result<()> {
     let session = simulating(qemu, config)?;
     if SESSION.set(session).is_err() {
         return Err(anyhow!("this file is loaded already; load a copy of it under another name"));

@@ -55,12 +55,71 @@ const BAD: &[(&str, &str, &[&str])] = &[
     ("evict=lur", "evict=lur: ", &["unknown policy", "did you mean lru?"]),
     ("evict=random", "evict=random: ", &["unknown policy", "lip and bip"]),
     ("evict=LRU", "evict=LRU: ", &["unknown policy", "lru"]),
-    ("evict=", "evict=: ", &["needs a value", "write evict=lru|fifo|rand"]),
+    ("evict=", "evict=: ", &["needs a value", "write evict=POLICY"]),
     ("evict", "evict=on: ", &["needs a value"]),
     ("dcachsize=16384", "dcachsize=16384: ", &["unknown option", "did you mean dcachesize?"]),
     ("colour=red", "colour=red: ", &["unknown option", "the option help lists all"]),
     ("verbose", "verbose=on: ", &["unknown option", "the option help lists all"]),
     ("help=me", "help=me: ", &["takes no value", "write help"]),
+    // Levels, and what there is without them.
+    ("l2=yes", "l2=yes: ", &["neither on nor off"]),
+    ("l2cachesize", "l2cachesize=on: ", &["needs a value", "write l2cachesize=BYTES"]),
+    ("l2assoc=0", "l2assoc=0: ", &["must be at least 1"]),
+    ("l2blksize=96", "l2blksize=96: ", &["not a power of two", "try 64 or 128"]),
+    (
+        "l2cachesize=1000000",
+        "l2cachesize=1000000: ",
+        &["not a multiple of l2blksize × l2assoc (64 × 16 = 1024)", "try 999424 or 1000448"],
+    ),
+    ("l2split", "l2split=on: ", &["there is no L2", "add l2=on"]),
+    ("l2evict=fifo", "l2evict=fifo: ", &["there is no L2", "add l2=on"]),
+    ("l3", "l3=on: ", &["needs an L2", "write l2=on"]),
+    ("l2=off,l3cachesize=4M", "l3cachesize=4M: ", &["needs an L2", "l3=off"]),
+    ("l2,l3evict=fifo", "l3evict=fifo: ", &["there is no L3", "add l3=on"]),
+    ("l2,l2evict=lur", "l2evict=lur: ", &["unknown policy", "did you mean lru?"]),
+    ("inclusion=inclusive", "inclusion=inclusive: ", &["there is no L2", "add l2=on"]),
+    ("l2,inclusion=strict", "inclusion=strict: ", &["write nine, inclusive or exclusive"]),
+    (
+        "l2blksize=32,inclusion=inclusive",
+        "l2blksize=32: ",
+        &["shorter than iblksize (64)", "write l2blksize=64 or inclusion=nine"],
+    ),
+    (
+        "dblksize=128,l2,inclusion=inclusive",
+        "l2blksize=64 (default): ",
+        &["shorter than dblksize (128)", "write l2blksize=128 or inclusion=nine"],
+    ),
+    (
+        "l2,l3blksize=128,inclusion=exclusive",
+        "l3blksize=128: ",
+        &["not l2blksize (64)", "write l3blksize=64 or inclusion=nine"],
+    ),
+    ("cores=4096,l2cachesize=64M,l3", "cores=4096: ", &["131072 shared", "try cores=511"]),
+    ("l2cachesize=16G,l3cachesize=16G", "l3cachesize=16G: ", &["the most is", "smaller caches"]),
+    // Reads, writes and the summary.
+    ("rw=apart", "rw=apart: ", &["neither on nor off"]),
+    ("dwrite", "dwrite=on: ", &["needs a value", "write dwrite=off|back|through"]),
+    ("dwrite=throuhg", "dwrite=throuhg: ", &["did you mean through?"]),
+    ("dalloc=no", "dalloc=no: ", &["neither on nor off"]),
+    ("straddle=both", "straddle=both: ", &["write first or split"]),
+    ("summary=yes", "summary=yes: ", &["neither on nor off"]),
+    ("memlat=fast", "memlat=fast: ", &["not a number", "write a whole number"]),
+    ("memlat=2", "memlat=2: ", &["less than l1lat (4)", "write memlat=4 or more"]),
+    // Presets and files of options.
+    ("cpu", "cpu=on: ", &["needs a value", "write cpu=NAME|list"]),
+    ("cpu=cortex-a71", "cpu=cortex-a71: ", &["did you mean cortex-a", "cpu=list lists all"]),
+    ("cpu=zen", "cpu=zen: ", &["did you mean zen2, zen3 or zen4?"]),
+    ("cpu=z80", "cpu=z80: ", &["unknown; cpu=list lists all"]),
+    ("cpu=zen3,l2=off", "l3=on (cpu=zen3): ", &["needs an L2", "l3=off"]),
+    (
+        "cpu=cortex-a72,iassoc=5",
+        "icachesize=48K (cpu=cortex-a72): ",
+        &["not a multiple of iblksize × iassoc (64 × 5 = 320)"],
+    ),
+    ("config", "config=on: ", &["needs a value", "write config=FILE"]),
+    ("config=none.toml", "config=none.toml: ", &["No such file"]),
+    ("config=/dev", "config=/dev: ", &["directory"]),
+    ("config=/dev/zero", "config=/dev/zero: ", &["longer than 1 MiB"]),
     // Destinations.
     ("out", "out=on: ", &["needs a value", "write out="]),
     ("out=", "out=: ", &["needs a value"]),
@@ -141,6 +200,58 @@ fn every_wrong_option_is_refused_before_a_machine_runs() {
     }
 }
 
+/// What a file of options says, what the message begins with after `cache: `, and what else is in it.
+const BAD_FILES: &[(&str, &str, &[&str])] = &[
+    ("limit = 1\ndcachesize = 32K", "config=a.toml: ", &["line 2 is not TOML", "must be quoted"]),
+    ("limit = 1\nlimit = 2", "config=a.toml: ", &["line 2 is not TOML", "duplicate key"]),
+    ("# L2\nl2cachsize = \"1M\"", "l2cachsize=1M (a.toml, line 2): ", &["mean l2cachesize?"]),
+    ("\n\ndcachesize = 16000", "dcachesize=16000 (a.toml, line 3): ", &["try 15872 or 16384"]),
+    ("limit = true", "limit=on (a.toml, line 1): ", &["needs a value", "write limit=N"]),
+    ("limit = [1, 2]", "limit=[1, 2] (a.toml, line 1): ", &["only elf takes an array"]),
+    ("limit = 0.5", "limit=0.5 (a.toml, line 1): ", &["write a string, a whole number"]),
+    ("[l2]\nsize = 1", "l2 (a.toml, line 1): ", &["write a string, a whole number"]),
+    ("config = \"b.toml\"", "config=b.toml (a.toml, line 1): ", &["only for the command line"]),
+    ("help = true", "help=on (a.toml, line 1): ", &["only for the command line"]),
+    ("l3 = true", "l3=on (a.toml, line 1): ", &["needs an L2", "l2=on"]),
+];
+
+#[test]
+fn every_wrong_file_of_options_is_refused_before_a_program_runs() {
+    for qemu in qemus(Mode::User) {
+        for (file, begin, fragments) in BAD_FILES {
+            let run = user(&qemu);
+            std::fs::write(run.directory().join("a.toml"), file).expect("a file of options");
+            check_refused(&run.plugin("config=a.toml").finish(), begin, fragments);
+        }
+    }
+}
+
+#[test]
+fn a_file_of_options_is_as_good_as_the_command_line_which_overrides_it() {
+    for qemu in qemus(Mode::User) {
+        let run = user(&qemu);
+        let file = "dcachesize = \"32K\"\ndassoc = 4\nlimit = 3\nevict = \"fifo\"\n";
+        std::fs::write(run.directory().join("a.toml"), file).expect("a file of options");
+        let ours = run.plugin("dassoc=2,config=a.toml").succeed().stderr;
+        let expected = user(&qemu).plugin("dcachesize=32K,dassoc=2,limit=3,evict=fifo").succeed();
+        assert_eq!(ours, expected.stderr);
+    }
+}
+
+#[test]
+fn the_presets_are_listed_and_nothing_runs() {
+    for qemu in qemus(Mode::User) {
+        for options in ["cpu=list", "dassoc=0,cpu=list,config=none.toml"] {
+            let finished = user(&qemu).plugin(options).succeed();
+            for name in ["cortex-m7", "zen3", "rpi5"] {
+                assert!(finished.stdout.contains(name), "{name}: {}", finished.describe());
+            }
+            assert!(!finished.stdout.contains(": ok"), "the guest ran: {}", finished.describe());
+            assert!(finished.stderr.lines().all(is_of_qemu), "{}", finished.describe());
+        }
+    }
+}
+
 #[test]
 fn a_wrong_option_is_refused_on_stderr_whatever_the_logging() {
     for qemu in qemus(Mode::User) {
@@ -185,13 +296,22 @@ fn help_prints_all_options_and_runs_nothing() {
 
 fn check_help(finished: &Finished) {
     for option in [
+        "cpu=",
         "icachesize=",
         "iblksize=",
         "iassoc=",
         "dcachesize=",
         "dblksize=",
         "dassoc=",
+        "l2=",
+        "l3cachesize=",
+        "inclusion=",
         "evict=",
+        "dwrite=",
+        "straddle=",
+        "summary=",
+        "memlat=",
+        "config=",
         "seed=",
         "cores=",
         "limit=",

@@ -1,4 +1,4 @@
-//! README.md says what the plugin does: its table of options is the parser's, and its examples run.
+//! README.md says what the plugin does: its tables of options are the parser's, and its examples run.
 
 mod common;
 
@@ -10,17 +10,28 @@ const README: &str = include_str!("../README.md");
 /// One option: name, value, default and meaning.
 type Row = [String; 4];
 
+/// Options that belong together, and their title.
+type Group = (String, Vec<Row>);
+
 fn small() -> Run {
     newest(Mode::User).user(Arch::Riscv64, &guest(Arch::Riscv64, "matrix")).guest_args(["4"])
 }
 
-/// The options in the text of `help`: entries begin in column 2, what they mean in column 32.
-fn options_of_help(help: &str) -> Vec<Row> {
-    let mut entries: Vec<(String, String)> = Vec::new();
+/// The options in the text of `help`, by group: titles begin in column 0, entries in column 2, what they
+/// mean in column 32, in the next line where the entry is that long.
+fn groups_of_help(help: &str) -> Vec<Group> {
+    let mut groups: Vec<(String, Vec<(String, String)>)> = Vec::new();
     for line in help.lines() {
-        let Some(line) = line.strip_prefix("  ") else { continue };
-        let (syntax, meaning) = line.split_at(30);
-        match (syntax.trim(), entries.last_mut()) {
+        let Some(line) = line.strip_prefix("  ") else {
+            groups.push((line.trim_end_matches(':').to_owned(), Vec::new()));
+            continue;
+        };
+        let (syntax, meaning) = match line.strip_prefix(&" ".repeat(30)) {
+            Some(meaning) => ("", meaning),
+            None => line.split_once(' ').unwrap_or((line, "")),
+        };
+        let entries = &mut groups.last_mut().expect("a title comes first").1;
+        match (syntax, entries.last_mut()) {
             ("", Some((_, text))) => {
                 text.push(' ');
                 text.push_str(meaning);
@@ -30,36 +41,46 @@ fn options_of_help(help: &str) -> Vec<Row> {
     }
     let row = |(syntax, text): (String, String)| {
         let (name, value) = syntax.split_once('=').unwrap_or((&syntax, ""));
+        let text = text.trim_start();
         let (meaning, default) = text
             .strip_suffix(')')
             .and_then(|text| text.rsplit_once(" (default: "))
-            .unwrap_or((&text, ""));
+            .unwrap_or((text, ""));
         [name, value, default, meaning].map(str::to_owned)
     };
-    entries.into_iter().map(row).collect()
+    // What has no entries is no title, but text around them.
+    groups
+        .into_iter()
+        .filter(|(_, entries)| !entries.is_empty())
+        .map(|(title, entries)| (title, entries.into_iter().map(row).collect()))
+        .collect()
 }
 
-/// The rows of the README's table of options, which is the one whose heading begins so.
-fn options_of_readme() -> Vec<Row> {
-    let table = README
-        .split_once("\n| Option |")
-        .expect("README.md has a table of options")
-        .1
-        .lines()
-        .skip(2)
-        .take_while(|line| line.starts_with('|'));
-    table
-        .map(|line| {
-            // A bar within a cell is escaped.
-            let line = line.replace(r"\|", "\0");
-            let cells: Vec<String> = line
-                .trim_matches('|')
-                .split('|')
-                .map(|cell| cell.trim().trim_matches('`').replace('\0', "|"))
-                .collect();
-            cells.try_into().unwrap_or_else(|cells| panic!("four cells, not {cells:?}"))
+/// The README's tables of options, each below its title.
+fn groups_of_readme() -> Vec<Group> {
+    let (_, text) =
+        README.split_once("\n## Options\n").expect("README.md has a section of options");
+    let (section, _) = text.split_once("\n## ").expect("another section follows");
+    section
+        .split("\n### ")
+        .filter_map(|text| {
+            let (title, text) = text.split_once('\n')?;
+            let (_, table) = text.split_once("| Option |")?;
+            let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+            Some((title.to_owned(), rows.map(row_of_readme).collect()))
         })
         .collect()
+}
+
+fn row_of_readme(line: &str) -> Row {
+    // A bar within a cell is escaped.
+    let line = line.replace(r"\|", "\0");
+    let cells: Vec<String> = line
+        .trim_matches('|')
+        .split('|')
+        .map(|cell| cell.trim().trim_matches('`').replace('\0', "|"))
+        .collect();
+    cells.try_into().unwrap_or_else(|cells| panic!("four cells, not {cells:?}"))
 }
 
 fn markdown(row: &Row) -> String {
@@ -73,16 +94,26 @@ fn markdown(row: &Row) -> String {
 }
 
 #[test]
-fn the_table_of_options_is_the_parsers() {
+fn the_tables_of_options_are_the_parsers() {
     let finished = small().plugin("help").succeed();
-    let help = options_of_help(&finished.stdout);
-    assert!(help.iter().any(|row| row[0] == "dcachesize" && row[2] == "16384"), "{help:?}");
-    let expected: Vec<String> = help.iter().map(markdown).collect();
+    let help = groups_of_help(&finished.stdout);
+    let mut rows = help.iter().flat_map(|(_, rows)| rows);
+    assert!(rows.any(|row| row[0] == "dcachesize" && row[2] == "16384"), "{help:?}");
+    let tables: Vec<String> = help
+        .iter()
+        .map(|(title, rows)| {
+            let rows: Vec<String> = rows.iter().map(markdown).collect();
+            format!(
+                "### {title}\n\n| Option | Value | Default | Meaning |\n|---|---|---|---|\n{}\n",
+                rows.join("\n")
+            )
+        })
+        .collect();
     assert_eq!(
-        options_of_readme(),
+        groups_of_readme(),
         help,
-        "the table in README.md is to be\n{}\n",
-        expected.join("\n")
+        "the tables in README.md are to be\n{}",
+        tables.join("\n")
     );
 }
 
@@ -93,11 +124,14 @@ fn the_options_of_all_examples_are_accepted() {
         .skip(1)
         .map(|rest| rest.split([' ', '\n', '`', '"']).next().unwrap_or_default())
         .collect();
-    assert!(examples.len() >= 4, "few examples: {examples:?}");
+    assert!(examples.len() >= 6, "few examples: {examples:?}");
+    let (_, file) = README.split_once("```toml\n").expect("README.md has a file of options");
+    let (file, _) = file.split_once("```").expect("the file ends");
     for options in examples {
         let run = small();
         std::fs::copy(guest(Arch::Riscv64, "matrix"), run.directory().join("firmware.elf"))
             .expect("a file for elf=");
+        std::fs::write(run.directory().join("caches.toml"), file).expect("a file for config=");
         let finished = run.plugin(options).succeed();
         // What it says of the files that it cannot use.
         assert!(!finished.stderr.contains("cache: "), "{}", finished.describe());

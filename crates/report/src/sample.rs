@@ -15,7 +15,8 @@ use crate::{
 /// The settings that `options` make in user mode.
 fn config(options: &[&str]) -> Config {
     let options: Vec<_> = options.iter().map(ToString::to_string).collect();
-    match parse(&options, &Host { mode: GuestMode::User, vcpus: 1 }) {
+    let no_files = |_: &str| Err("no files here".to_owned());
+    match parse(&options, &Host { mode: GuestMode::User, vcpus: 1 }, &no_files) {
         Ok(Request::Run(config)) => *config,
         other => panic!("{other:?}"),
     }

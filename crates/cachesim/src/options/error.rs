@@ -168,18 +168,137 @@ pub enum Problem {
     },
     /// The caches of all cores take too much memory.
     #[error(
-        "the caches of {cores} cores, {lines} lines each, need {} of memory, the most is {}; \
-         try cores={} or smaller caches",
-        mebibytes(lines * u64::from(*cores) * MODEL_BYTES_PER_LINE),
+        "the caches of {cores} cores, {core_lines} lines each{}, need {} of memory, the most is {}; \
+         try cores={most_cores} or smaller caches",
+        shared(*shared_lines),
+        mebibytes((core_lines * u64::from(*cores) + shared_lines) * MODEL_BYTES_PER_LINE),
         mebibytes(MAX_MODEL_BYTES),
-        MAX_MODEL_BYTES / (lines * MODEL_BYTES_PER_LINE)
     )]
     TooMuchMemory {
         /// The number of cores.
         cores: u32,
-        /// The lines of both caches of one core.
+        /// The lines of all caches of one core.
+        core_lines: u64,
+        /// The lines of the caches that the cores share.
+        shared_lines: u64,
+        /// How many cores there may be, at least one.
+        most_cores: u64,
+    },
+    /// The caches of a single core, and what it shares, take too much memory.
+    #[error(
+        "with the other caches {lines} lines, which need {} of memory, the most is {}; \
+         try smaller caches",
+        mebibytes(lines * MODEL_BYTES_PER_LINE),
+        mebibytes(MAX_MODEL_BYTES),
+    )]
+    TooLargeTogether {
+        /// The lines of all caches of one core, and those it shares.
         lines: u64,
     },
+    /// The value is none of the option's words.
+    #[error("unknown; {}write {}", did_you_mean(*nearest), alternatives(words))]
+    UnknownWord {
+        /// The most similar word, if one is similar at all.
+        nearest: Option<&'static str>,
+        /// The words.
+        words: Vec<&'static str>,
+    },
+    /// There is no preset of this name.
+    #[error(
+        "unknown; {}cpu=list lists all",
+        did_you_mean((!nearest.is_empty()).then(|| alternatives(nearest)).as_deref())
+    )]
+    UnknownPreset {
+        /// Those with the most similar names, if any are similar at all.
+        nearest: Vec<&'static str>,
+    },
+    /// Something is said of a level that there is not.
+    #[error("there is no {}; add {level}=on", level.to_uppercase())]
+    NoLevel {
+        /// The option that turns the level on.
+        level: &'static str,
+    },
+    /// A third level without a second.
+    #[error("an L3 needs an L2; write l2=on or l3=off")]
+    NeedsL2,
+    /// Lines that are not parts of those below, which have to include them.
+    #[error(
+        "shorter than {upper_name} ({upper_bytes}); with inclusion=inclusive a line holds those of \
+         the level above; write {name}={upper_bytes} or inclusion=nine"
+    )]
+    LineShorter {
+        /// The option.
+        name: &'static str,
+        /// The option that gives the length of the lines above.
+        upper_name: &'static str,
+        /// The length of the lines above.
+        upper_bytes: u64,
+    },
+    /// Lines that cannot move between the levels.
+    #[error(
+        "not {upper_name} ({upper_bytes}); with inclusion=exclusive lines move between the caches; \
+         write {name}={upper_bytes} or inclusion=nine"
+    )]
+    LineNotEqual {
+        /// The option.
+        name: &'static str,
+        /// The option that gives the length of the other lines.
+        upper_name: &'static str,
+        /// The length of the other lines.
+        upper_bytes: u64,
+    },
+    /// A level that answers sooner than the one before it.
+    #[error(
+        "less than {upper_name} ({upper_cycles}), of the level above; write {name}={upper_cycles} or more"
+    )]
+    FasterThanAbove {
+        /// The option.
+        name: &'static str,
+        /// The option of the level above.
+        upper_name: &'static str,
+        /// Its cycles.
+        upper_cycles: u32,
+    },
+    /// The file of options cannot be read.
+    #[error("{}", escape(why))]
+    Unreadable {
+        /// What the host says.
+        why: String,
+    },
+    /// The file of options is not TOML.
+    #[error(
+        "line {line} is not TOML: {} (lines are such as dcachesize=\"32K\" or l2=true)",
+        escape(message)
+    )]
+    NotToml {
+        /// The line, from 1.
+        line: usize,
+        /// What the reader of TOML says.
+        message: String,
+    },
+    /// A date, a table, a number with a fraction.
+    #[error("write a string, a whole number, true or false")]
+    NoScalar,
+    /// An array for an option that takes one value.
+    #[error("several values; only elf takes an array")]
+    SeveralValues,
+    /// A file of options asks for help or for another file.
+    #[error("only for the command line")]
+    CommandLineOnly,
+}
+
+/// What the cores share, as a part of a sentence.
+fn shared(lines: u64) -> String {
+    if lines == 0 { String::new() } else { format!(" and {lines} shared") }
+}
+
+/// `a, b or c`.
+fn alternatives(words: &[&str]) -> String {
+    match words {
+        [] => String::new(),
+        [word] => (*word).to_owned(),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+    }
 }
 
 fn did_you_mean(nearest: Option<&str>) -> String {
@@ -187,7 +306,7 @@ fn did_you_mean(nearest: Option<&str>) -> String {
 }
 
 /// The names of all policies, as a list in a sentence.
-fn policies() -> String {
+pub(super) fn policies() -> String {
     let [others @ .., last] = PolicyKind::ALL.map(|kind| match kind {
         PolicyKind::BitPlru => format!("{} ({NRU})", kind.name()),
         _ => kind.name().to_owned(),

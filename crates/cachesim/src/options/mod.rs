@@ -1,42 +1,51 @@
 //! From the plugin's `name=value` arguments to a [`Config`], which is valid once built.
 //!
-//! Two stages. First every argument is read by itself, by the reader in its row of [`OPTIONS`].
-//! Then what needs several of them is decided: the geometry of each cache, the number of cores,
-//! the memory that the model takes. So the order of the arguments does not matter, except that of
-//! one given twice the last wins, as in the reference; the first must still be readable.
+//! Two stages. First every argument is read by itself, by the reader in its row of the table. Then what
+//! needs several of them is decided: the geometry of each cache, which levels there are, the number of
+//! cores, the memory that the model takes.
 //!
-//! Deliberate difference from the reference: nothing is ever read as another number than the one
-//! that was typed. What the C plugin takes for 0 or truncates is an error here.
+//! An argument is given by the preset that `cpu` names, by the file that `config` names or on the
+//! command line, and overrides those before it in this order. Within one of the three the order does not
+//! matter, except that of an option given twice the last wins, as in the reference; the first must still
+//! be readable.
+//!
+//! Deliberate differences from the reference: nothing is ever read as another number than the one
+//! that was typed, where the C plugin takes 0 or truncates. And `l2=off` holds wherever it stands, where
+//! the C plugin lets a size of the L2 that follows turn it on again.
 
 mod error;
+mod file;
 mod output;
 mod presets;
 mod profile;
 mod table;
 #[cfg(test)]
 mod tests;
+mod typed;
 mod value;
 
 pub use error::{OptionError, Problem};
 pub use output::{Output, PathTemplate};
 pub use presets::{PRESETS, Preset, list_text};
 pub use profile::{Detail, ElfImage, Format, Subject};
-pub use table::{OPTIONS, OptionSpec, help_text};
+pub use table::{GROUPS, OptionGroup, OptionSpec, help_text, options};
 pub use value::Form;
 
-use crate::geometry::{CacheGeometry, GeometryError, MAX_LINE_BYTES, MAX_LINES};
+use crate::geometry::{CacheGeometry, MAX_LINES};
 use error::shown;
 use std::num::NonZeroU32;
 use std::time::Duration;
 use table::Read;
+use typed::{Layer, Source, Switch, Typed};
 
 /// The most cores that are simulated.
 pub const MAX_CORES: u32 = 4096;
 
-/// What one line takes in the model: its tag.
-pub const MODEL_BYTES_PER_LINE: u64 = 8;
+/// What one line takes in the model: its tag, and the mark of the replacement policy. Lines that may be
+/// dirty take one byte more, those of an inclusive L3 eight; the limit does not know.
+pub const MODEL_BYTES_PER_LINE: u64 = 16;
 
-/// The most memory, in bytes, that the model may take in all: 4 GiB. One core always fits.
+/// The most memory, in bytes, that the model may take in all: 8 GiB. One core's first level always fits.
 pub const MAX_MODEL_BYTES: u64 = 2 * MAX_LINES * MODEL_BYTES_PER_LINE;
 
 /// Whether QEMU runs one program or a whole machine.
@@ -331,273 +340,122 @@ pub enum Request {
     Run(Box<Config>),
     /// [`help_text`], and no run.
     Help,
+    /// [`list_text`], the presets, and no run.
+    Presets,
 }
 
-/// Reads the plugin's arguments.
+/// Reads the plugin's arguments, and with `read_file` the text of the file that they may name; what that
+/// cannot do it says in one line.
 ///
 /// QEMU rewrites a bare `name` into `name=on`; both forms are understood, and mean the same. A
 /// request for help is granted whatever else is wrong.
 ///
 /// # Errors
-/// The first argument that cannot be read, else the first rule that the settings break together.
-pub fn parse(args: &[String], host: &Host) -> Result<Request, OptionError> {
-    let mut typed = Typed::default();
-    let mut first_error = None;
-    for arg in args {
-        if let Err(error) = read_argument(arg, &mut typed) {
-            first_error.get_or_insert(error);
-        }
+/// The first argument that cannot be read, then the first fault of the file, else the first rule that the
+/// settings break together.
+pub fn parse(
+    args: &[String],
+    host: &Host,
+    read_file: &dyn Fn(&str) -> Result<String, String>,
+) -> Result<Request, OptionError> {
+    let mut arguments: Vec<Argument> = args.iter().map(|arg| Argument::typed(arg)).collect();
+    let (typed, result) = read_all(&arguments);
+    if typed.help {
+        return Ok(Request::Help);
     }
-    match first_error {
-        _ if typed.help => Ok(Request::Help),
-        Some(error) => Err(error),
-        None => typed.build(*host).map(Box::new).map(Request::Run),
+    if typed.presets {
+        return Ok(Request::Presets);
     }
+    result?;
+    if let Some(file) = typed.file {
+        arguments.splice(0..0, file::arguments(&file, read_file)?);
+    }
+    let (mut typed, mut result) = read_all(&arguments);
+    if let Some(preset) = typed.preset {
+        arguments.splice(0..0, preset.options.iter().map(|it| Argument::of_preset(preset, it)));
+        (typed, result) = read_all(&arguments);
+    }
+    result?;
+    typed.build(*host).map(Box::new).map(Request::Run)
 }
 
-/// A setting as read, with the text to show in messages.
+/// An option as it is given.
 #[derive(Debug, Clone)]
-struct Given<T> {
-    value: T,
-    text: String,
+struct Argument {
+    name: String,
+    value: Option<String>,
+    layer: Layer,
+    /// Where it is given, for messages: empty on the command line.
+    note: String,
 }
 
-impl<T: ToString> Given<T> {
-    fn default(value: T) -> Self {
-        let text = format!("{} (default)", value.to_string());
-        Self { value, text }
-    }
-
-    fn typed(value: T, text: &str) -> Self {
-        let text = shown(text);
-        Self { value, text }
-    }
-
-    /// The error that this setting, which the option called `name` gave, causes.
-    fn error(&self, name: &str, problem: Problem) -> OptionError {
-        OptionError::new(format!("{name}={}", self.text), problem)
-    }
-}
-
-/// The settings of one cache as read.
-#[derive(Debug, Clone)]
-struct TypedCache {
-    names: CacheOptions,
-    size: Given<u64>,
-    line: Given<u64>,
-    ways: Given<u32>,
-}
-
-/// The names of the options of one cache.
-#[derive(Debug, Clone, Copy)]
-struct CacheOptions {
-    size: &'static str,
-    line: &'static str,
-    ways: &'static str,
-}
-
-/// All settings as read: the result of the first stage.
-#[derive(Debug, Clone)]
-struct Typed {
-    help: bool,
-    icache: TypedCache,
-    dcache: TypedCache,
-    policy: PolicyKind,
-    seed: u64,
-    /// `None`: the default, which depends on the [`Host`].
-    cores: Option<Given<u32>>,
-    limit: usize,
-    by: Subject,
-    output: Output,
-    /// By [`Format::index`].
-    files: [Option<Given<PathTemplate>>; Format::ALL.len()],
-    profile: Switch,
-    images: Vec<ElfImage>,
-    progress: Option<Given<u32>>,
-}
-
-/// The value of an option that is on or off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Switch {
-    On,
-    Off,
-}
-
-impl Default for Typed {
-    fn default() -> Self {
-        let cache = |size, line, ways| TypedCache {
-            names: CacheOptions { size, line, ways },
-            size: Given::default(16384),
-            line: Given::default(64),
-            ways: Given::default(8),
+impl Argument {
+    fn typed(text: &str) -> Self {
+        let (name, value) = match text.split_once('=') {
+            Some((name, value)) => (name, Some(value.to_owned())),
+            None => (text, None),
         };
+        Self { name: name.to_owned(), value, layer: Layer::CommandLine, note: String::new() }
+    }
+
+    fn of_preset(preset: &Preset, (name, value): &(&str, &str)) -> Self {
         Self {
-            help: false,
-            icache: cache("icachesize", "iblksize", "iassoc"),
-            dcache: cache("dcachesize", "dblksize", "dassoc"),
-            policy: PolicyKind::Lru,
-            seed: 1,
-            cores: None,
-            limit: 32,
-            by: Subject::Instruction,
-            output: Output::Auto,
-            files: [const { None }; Format::ALL.len()],
-            profile: Switch::Off,
-            images: Vec::new(),
-            progress: None,
+            name: (*name).to_owned(),
+            value: Some((*value).to_owned()),
+            layer: Layer::Preset,
+            note: format!(" (cpu={})", preset.name),
         }
     }
-}
 
-/// The first stage, for one argument.
-fn read_argument(arg: &str, typed: &mut Typed) -> Result<(), OptionError> {
-    let (name, value) = match arg.split_once('=') {
-        Some((name, value)) => (name, Some(value)),
-        None => (arg, None),
-    };
-    let result = match OPTIONS.iter().find(|spec| spec.name == name) {
-        None if name.is_empty() => Err(Problem::NoName),
-        None => Err(Problem::UnknownOption {
-            nearest: value::nearest(name, OPTIONS.iter().map(|spec| spec.name)),
-        }),
-        Some(spec) => match (spec.read, value) {
+    fn error(&self, problem: Problem) -> OptionError {
+        let text = match &self.value {
+            Some(value) => format!("{}={value}", self.name),
+            None => self.name.clone(),
+        };
+        OptionError::new(shown(&text) + &self.note, problem)
+    }
+
+    /// The first stage.
+    fn read(&self, typed: &mut Typed) -> Result<(), Problem> {
+        let Some(spec) = options().find(|spec| spec.name == self.name) else {
+            return Err(match self.name.as_str() {
+                "" => Problem::NoName,
+                name => Problem::UnknownOption {
+                    nearest: value::nearest(name, options().map(|spec| spec.name)),
+                },
+            });
+        };
+        let source = |text| Source { name: spec.name, text, layer: self.layer, note: &self.note };
+        match (spec.read, self.value.as_deref()) {
             (Read::Switch(read), None | Some("on")) => {
                 read(typed);
                 Ok(())
             }
             (Read::Switch(_), Some(_)) => Err(Problem::UnexpectedValue { name: spec.name }),
             (Read::OnOff(read), None | Some("on")) => {
-                read(typed, Switch::On);
+                read(typed, source("on").given(Switch::On));
                 Ok(())
             }
             (Read::OnOff(read), Some("off")) => {
-                read(typed, Switch::Off);
+                read(typed, source("off").given(Switch::Off));
                 Ok(())
             }
             (Read::OnOff(_), Some(_)) => Err(Problem::NeitherOnNorOff),
             (Read::Value(_), None | Some("" | "on")) => {
                 Err(Problem::NoValue { name: spec.name, syntax: spec.value })
             }
-            (Read::Value(read), Some(value)) => read(typed, value),
-        },
-    };
-    result.map_err(|problem| OptionError::new(shown(arg), problem))
-}
-
-/// The second stage.
-impl Typed {
-    fn build(self, host: Host) -> Result<Config, OptionError> {
-        let icache = self.icache.geometry()?;
-        let dcache = self.dcache.geometry()?;
-        let cores = self.cores.clone().unwrap_or_else(|| {
-            Given::default(match host.mode {
-                GuestMode::User => 1,
-                GuestMode::System => host.vcpus,
-            })
-        });
-        let number =
-            number_of_cores(cores.value).map_err(|problem| cores.error("cores", problem))?;
-        let lines = icache.lines() + dcache.lines();
-        if lines * u64::from(number.get()) * MODEL_BYTES_PER_LINE > MAX_MODEL_BYTES {
-            let problem = Problem::TooMuchMemory { cores: number.get(), lines };
-            return Err(cores.error("cores", problem));
+            (Read::Value(read), Some(text)) => read(typed, source(text)),
         }
-        let files = self.files()?;
-        let detail = match self.profile {
-            Switch::On => Detail::Full,
-            Switch::Off => {
-                files.iter().map(|(format, _)| format.detail()).max().unwrap_or_default()
-            }
-        };
-        let progress = match self.progress {
-            Some(seconds) if seconds.value == 0 => {
-                return Err(seconds.error("progress", Problem::Zero));
-            }
-            seconds => seconds.map(|seconds| Duration::from_secs(seconds.value.into())),
-        };
-        Ok(Config {
-            icache: Level { geometry: icache, policy: self.policy },
-            dcache: Level { geometry: dcache, policy: self.policy },
-            lower: None,
-            writes: None,
-            directions: Directions::Together,
-            straddle: Straddle::First,
-            summary: None,
-            preset: None,
-            seed: self.seed,
-            cores: number,
-            limit: self.limit,
-            by: self.by,
-            output: self.output,
-            files,
-            detail,
-            images: self.images,
-            progress,
-        })
-    }
-
-    /// The files, no two of which are the same.
-    fn files(&self) -> Result<Vec<(Format, PathTemplate)>, OptionError> {
-        let mut names: Vec<(&'static str, &PathTemplate)> = Vec::new();
-        if let Output::File(report) = &self.output {
-            names.push(("out", report));
-        }
-        let mut files = Vec::new();
-        for (format, given) in Format::ALL.into_iter().zip(&self.files) {
-            let Some(given) = given else { continue };
-            if let Some(&(other, _)) = names.iter().find(|(_, name)| **name == given.value) {
-                return Err(given.error(format.name(), Problem::SameFile { other }));
-            }
-            names.push((format.name(), &given.value));
-            files.push((format, given.value.clone()));
-        }
-        Ok(files)
     }
 }
 
-fn number_of_cores(cores: u32) -> Result<NonZeroU32, Problem> {
-    match NonZeroU32::new(cores) {
-        None => Err(Problem::Zero),
-        Some(cores) if cores.get() > MAX_CORES => Err(Problem::TooLarge { max: MAX_CORES.into() }),
-        Some(cores) => Ok(cores),
+/// The first stage for all arguments, and the first of them that cannot be read.
+fn read_all(arguments: &[Argument]) -> (Typed, Result<(), OptionError>) {
+    let mut typed = Typed::default();
+    let mut result = Ok(());
+    for argument in arguments {
+        let read = argument.read(&mut typed).map_err(|problem| argument.error(problem));
+        result = result.and(read);
     }
-}
-
-impl TypedCache {
-    fn geometry(&self) -> Result<CacheGeometry, OptionError> {
-        let Self { names, size, line, ways } = self;
-        CacheGeometry::new(size.value, line.value, ways.value).map_err(|error| match error {
-            GeometryError::ZeroSize => size.error(names.size, Problem::Zero),
-            GeometryError::ZeroLine => line.error(names.line, Problem::Zero),
-            GeometryError::ZeroWays => ways.error(names.ways, Problem::Zero),
-            GeometryError::LineTooLong { .. } => {
-                line.error(names.line, Problem::TooLarge { max: MAX_LINE_BYTES })
-            }
-            GeometryError::LineNotPowerOfTwo { smaller, larger, .. } => {
-                line.error(names.line, Problem::LineNotPowerOfTwo { smaller, larger })
-            }
-            GeometryError::TooManyWays { .. } => {
-                ways.error(names.ways, Problem::TooLarge { max: MAX_LINES })
-            }
-            GeometryError::TooManyLines { lines, largest_size_bytes } => size.error(
-                names.size,
-                Problem::TooManyLines {
-                    lines,
-                    line_name: names.line,
-                    line_bytes: line.value,
-                    largest_size_bytes,
-                },
-            ),
-            GeometryError::SizeNotMultiple { line_bytes, ways, nearest, .. } => size.error(
-                names.size,
-                Problem::SizeNotMultiple {
-                    line_name: names.line,
-                    ways_name: names.ways,
-                    line_bytes,
-                    ways,
-                    nearest,
-                },
-            ),
-        })
-    }
+    (typed, result)
 }

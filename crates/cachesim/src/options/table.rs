@@ -1,7 +1,18 @@
 //! The table of all options, which parsing, help and the search for misspelt names follow.
 
-use super::{Format, Given, MAX_CORES, PathTemplate, Problem, Switch, Typed, value};
+use super::error::policies;
+use super::typed::{Given, Source, Switch, Typed, TypedCache};
+use super::{Directions, Format, MAX_CORES, PathTemplate, Problem, WriteMiss, value};
 use crate::geometry::{MAX_LINE_BYTES, MAX_LINES, MAX_SIZE_BYTES};
+
+/// Options that belong together.
+#[derive(Debug)]
+pub struct OptionGroup {
+    /// What they are about.
+    pub title: &'static str,
+    /// The options, in the order of the help.
+    pub options: &'static [OptionSpec],
+}
 
 /// One option.
 #[derive(Debug)]
@@ -11,7 +22,8 @@ pub struct OptionSpec {
     /// What may be written after it: a placeholder in capitals, or words to choose from. Empty if
     /// the option takes no value.
     pub value: &'static str,
-    /// The value that holds if the option is not given, or what it depends on. Empty if nothing does.
+    /// The value that holds if the option is not given, or words for what it depends on. Empty if nothing
+    /// does.
     pub default: &'static str,
     /// What it does, in one line.
     pub help: &'static str,
@@ -24,196 +36,454 @@ pub(super) enum Read {
     /// By being there.
     Switch(fn(&mut Typed)),
     /// By its value, or by being there, which is `on`.
-    OnOff(fn(&mut Typed, Switch)),
+    OnOff(fn(&mut Typed, Given<Switch>)),
     /// By its value.
-    Value(fn(&mut Typed, &str) -> Result<(), Problem>),
+    Value(fn(&mut Typed, Source) -> Result<(), Problem>),
+}
+
+/// All options.
+pub fn options() -> impl Iterator<Item = &'static OptionSpec> {
+    GROUPS.iter().flat_map(|group| group.options)
 }
 
 /// All options, in the order of the help.
-pub static OPTIONS: &[OptionSpec] = &[
-    OptionSpec {
-        name: "icachesize",
-        value: "BYTES",
-        default: "16384",
-        help: "size of each instruction cache",
-        read: Read::Value(|typed, text| {
-            typed.icache.size = Given::typed(value::bytes(text, MAX_SIZE_BYTES)?, text);
-            Ok(())
-        }),
+pub static GROUPS: &[OptionGroup] = &[
+    OptionGroup {
+        title: "Cores",
+        options: &[
+            OptionSpec {
+                name: "cpu",
+                value: "NAME|list",
+                default: "",
+                help: "begins with the caches, policies and latencies of a real core; \
+                       other options override them; list shows the cores",
+                read: Read::Value(|typed, source| {
+                    match source.text {
+                        "list" => typed.presets = true,
+                        name => typed.preset = Some(value::preset(name)?),
+                    }
+                    Ok(())
+                }),
+            },
+            OptionSpec {
+                name: "cores",
+                value: "N",
+                default: "1 in user mode, the vCPUs in system mode",
+                help: "simulated cores; vCPU v runs on core v modulo N",
+                read: Read::Value(|typed, source| {
+                    typed.cores = Some(source.given(value::count(source.text, MAX_CORES.into())?));
+                    Ok(())
+                }),
+            },
+        ],
     },
-    OptionSpec {
-        name: "iblksize",
-        value: "BYTES",
-        default: "64",
-        help: "its line size, a power of two",
-        read: Read::Value(|typed, text| {
-            typed.icache.line = Given::typed(value::bytes(text, MAX_LINE_BYTES)?, text);
-            Ok(())
-        }),
+    OptionGroup {
+        title: "First level, of every core",
+        options: &[
+            OptionSpec {
+                name: "icachesize",
+                value: "BYTES",
+                default: "16384",
+                help: "size of each instruction cache",
+                read: Read::Value(|typed, source| typed.icache.set_size(source)),
+            },
+            OptionSpec {
+                name: "iblksize",
+                value: "BYTES",
+                default: "64",
+                help: "its line size, a power of two",
+                read: Read::Value(|typed, source| typed.icache.set_line(source)),
+            },
+            OptionSpec {
+                name: "iassoc",
+                value: "N",
+                default: "8",
+                help: "its associativity, the ways of a set",
+                read: Read::Value(|typed, source| typed.icache.set_ways(source)),
+            },
+            OptionSpec {
+                name: "dcachesize",
+                value: "BYTES",
+                default: "16384",
+                help: "size of each data cache",
+                read: Read::Value(|typed, source| typed.dcache.set_size(source)),
+            },
+            OptionSpec {
+                name: "dblksize",
+                value: "BYTES",
+                default: "64",
+                help: "its line size, a power of two",
+                read: Read::Value(|typed, source| typed.dcache.set_line(source)),
+            },
+            OptionSpec {
+                name: "dassoc",
+                value: "N",
+                default: "8",
+                help: "its associativity, the ways of a set",
+                read: Read::Value(|typed, source| typed.dcache.set_ways(source)),
+            },
+        ],
     },
-    OptionSpec {
-        name: "iassoc",
-        value: "N",
-        default: "8",
-        help: "its associativity, the ways of a set",
-        read: Read::Value(|typed, text| {
-            typed.icache.ways = Given::typed(value::count(text, MAX_LINES)?, text);
-            Ok(())
-        }),
+    OptionGroup {
+        title: "Further levels",
+        options: &[
+            OptionSpec {
+                name: "l2",
+                value: "on|off",
+                default: "off",
+                help: "a second level, one for each core; any of its three sizes turns it on",
+                read: Read::OnOff(|typed, switch| typed.l2.switch = switch),
+            },
+            OptionSpec {
+                name: "l2cachesize",
+                value: "BYTES",
+                default: "2M",
+                help: "size of each L2",
+                read: Read::Value(|typed, source| typed.l2.cache.set_size(source)),
+            },
+            OptionSpec {
+                name: "l2blksize",
+                value: "BYTES",
+                default: "64",
+                help: "its line size, a power of two",
+                read: Read::Value(|typed, source| typed.l2.cache.set_line(source)),
+            },
+            OptionSpec {
+                name: "l2assoc",
+                value: "N",
+                default: "16",
+                help: "its associativity, the ways of a set",
+                read: Read::Value(|typed, source| typed.l2.cache.set_ways(source)),
+            },
+            OptionSpec {
+                name: "l2split",
+                value: "on|off",
+                default: "off",
+                help: "an L2 for instructions and one for data, each of that size",
+                read: Read::OnOff(|typed, switch| typed.l2_split = switch),
+            },
+            OptionSpec {
+                name: "l3",
+                value: "on|off",
+                default: "off",
+                help: "a third level, one for all cores, behind an L2; any of its three sizes \
+                       turns it on",
+                read: Read::OnOff(|typed, switch| typed.l3.switch = switch),
+            },
+            OptionSpec {
+                name: "l3cachesize",
+                value: "BYTES",
+                default: "8M",
+                help: "size of the L3",
+                read: Read::Value(|typed, source| typed.l3.cache.set_size(source)),
+            },
+            OptionSpec {
+                name: "l3blksize",
+                value: "BYTES",
+                default: "64",
+                help: "its line size, a power of two",
+                read: Read::Value(|typed, source| typed.l3.cache.set_line(source)),
+            },
+            OptionSpec {
+                name: "l3assoc",
+                value: "N",
+                default: "16",
+                help: "its associativity, the ways of a set",
+                read: Read::Value(|typed, source| typed.l3.cache.set_ways(source)),
+            },
+            OptionSpec {
+                name: "inclusion",
+                value: "nine|inclusive|exclusive",
+                default: "nine",
+                help: "what the levels have in common: nine: each fills and evicts by itself; \
+                       inclusive: what one evicts leaves those above too; \
+                       exclusive: a line is in one of them, a victim moves to the next",
+                read: Read::Value(|typed, source| {
+                    typed.inclusion = source.given(value::inclusion(source.text)?);
+                    Ok(())
+                }),
+            },
+        ],
     },
-    OptionSpec {
-        name: "dcachesize",
-        value: "BYTES",
-        default: "16384",
-        help: "size of each data cache",
-        read: Read::Value(|typed, text| {
-            typed.dcache.size = Given::typed(value::bytes(text, MAX_SIZE_BYTES)?, text);
-            Ok(())
-        }),
+    OptionGroup {
+        title: "Replacement",
+        options: &[
+            OptionSpec {
+                name: "evict",
+                value: "POLICY",
+                default: "lru",
+                help: "replacement policy of all caches",
+                read: Read::Value(|typed, source| {
+                    typed.policy = source.given(value::policy(source.text)?);
+                    Ok(())
+                }),
+            },
+            OptionSpec {
+                name: "ievict",
+                value: "POLICY",
+                default: "that of evict",
+                help: "that of the instruction caches",
+                read: Read::Value(|typed, source| typed.icache.set_policy(source)),
+            },
+            OptionSpec {
+                name: "devict",
+                value: "POLICY",
+                default: "that of evict",
+                help: "that of the data caches",
+                read: Read::Value(|typed, source| typed.dcache.set_policy(source)),
+            },
+            OptionSpec {
+                name: "l2evict",
+                value: "POLICY",
+                default: "that of evict",
+                help: "that of the L2",
+                read: Read::Value(|typed, source| typed.l2.cache.set_policy(source)),
+            },
+            OptionSpec {
+                name: "l3evict",
+                value: "POLICY",
+                default: "that of evict",
+                help: "that of the L3",
+                read: Read::Value(|typed, source| typed.l3.cache.set_policy(source)),
+            },
+            OptionSpec {
+                name: "seed",
+                value: "N",
+                default: "1",
+                help: "start of the random choices of policies that make some, decimal or 0x \
+                       hexadecimal",
+                read: Read::Value(|typed, source| {
+                    typed.seed = value::bits(source.text)?;
+                    Ok(())
+                }),
+            },
+        ],
     },
-    OptionSpec {
-        name: "dblksize",
-        value: "BYTES",
-        default: "64",
-        help: "its line size, a power of two",
-        read: Read::Value(|typed, text| {
-            typed.dcache.line = Given::typed(value::bytes(text, MAX_LINE_BYTES)?, text);
-            Ok(())
-        }),
+    OptionGroup {
+        title: "Reads and writes",
+        options: &[
+            OptionSpec {
+                name: "rw",
+                value: "on|off",
+                default: "off",
+                help: "counts reads and writes apart",
+                read: Read::OnOff(|typed, switch| {
+                    typed.directions = match switch.value {
+                        Switch::On => Directions::Apart,
+                        Switch::Off => Directions::Together,
+                    }
+                }),
+            },
+            OptionSpec {
+                name: "dwrite",
+                value: "off|back|through",
+                default: "off",
+                help: "what a store does to its line in the data cache: back: it makes it dirty; \
+                       through: it goes on to the next level; \
+                       off: nothing, no line is ever dirty, unless dalloc is given, which means back",
+                read: Read::Value(|typed, source| {
+                    typed.write_hit = source.given(value::write_hit(source.text)?);
+                    Ok(())
+                }),
+            },
+            OptionSpec {
+                name: "dalloc",
+                value: "on|off",
+                default: "on",
+                help: "whether a store fills a line that is not in the data cache",
+                read: Read::OnOff(|typed, switch| {
+                    typed.write_miss = switch.map(|switch| match switch {
+                        Switch::On => WriteMiss::Allocate,
+                        Switch::Off => WriteMiss::NoAllocate,
+                    });
+                }),
+            },
+            OptionSpec {
+                name: "straddle",
+                value: "first|split",
+                default: "first",
+                help: "an access across the end of a line is one, to the line of its first byte, \
+                       or one to each line",
+                read: Read::Value(|typed, source| {
+                    typed.straddle = value::straddle(source.text)?;
+                    Ok(())
+                }),
+            },
+        ],
     },
-    OptionSpec {
-        name: "dassoc",
-        value: "N",
-        default: "8",
-        help: "its associativity, the ways of a set",
-        read: Read::Value(|typed, text| {
-            typed.dcache.ways = Given::typed(value::count(text, MAX_LINES)?, text);
-            Ok(())
-        }),
+    OptionGroup {
+        title: "Summary",
+        options: &[
+            OptionSpec {
+                name: "summary",
+                value: "on|off",
+                default: "off",
+                help: "adds rates per level, memory traffic, and times estimated from the latencies; \
+                       any latency turns it on, but not those of a preset",
+                read: Read::OnOff(|typed, switch| typed.summary = switch),
+            },
+            OptionSpec {
+                name: "l1lat",
+                value: "CYCLES",
+                default: "4",
+                help: "cycles of an access that the first level serves",
+                read: Read::Value(|typed, source| {
+                    typed.latencies.l1 = source.given(value::count(source.text, u32::MAX.into())?);
+                    Ok(())
+                }),
+            },
+            OptionSpec {
+                name: "l2lat",
+                value: "CYCLES",
+                default: "12",
+                help: "cycles of an access that the L2 serves, in all",
+                read: Read::Value(|typed, source| {
+                    typed.latencies.l2 = source.given(value::count(source.text, u32::MAX.into())?);
+                    Ok(())
+                }),
+            },
+            OptionSpec {
+                name: "l3lat",
+                value: "CYCLES",
+                default: "40",
+                help: "the same of the L3",
+                read: Read::Value(|typed, source| {
+                    typed.latencies.l3 = source.given(value::count(source.text, u32::MAX.into())?);
+                    Ok(())
+                }),
+            },
+            OptionSpec {
+                name: "memlat",
+                value: "CYCLES",
+                default: "200",
+                help: "the same of memory",
+                read: Read::Value(|typed, source| {
+                    typed.latencies.memory =
+                        source.given(value::count(source.text, u32::MAX.into())?);
+                    Ok(())
+                }),
+            },
+        ],
     },
-    OptionSpec {
-        name: "evict",
-        value: "lru|fifo|rand",
-        default: "lru",
-        help: "replacement policy of all caches",
-        read: Read::Value(|typed, text| {
-            typed.policy = value::policy(text)?;
-            Ok(())
-        }),
+    OptionGroup {
+        title: "Report",
+        options: &[
+            OptionSpec {
+                name: "limit",
+                value: "N",
+                default: "32",
+                help: "most rows in each list; 0 for no lists",
+                read: Read::Value(|typed, source| {
+                    typed.limit = value::count(source.text, usize::MAX as u64)?;
+                    Ok(())
+                }),
+            },
+            OptionSpec {
+                name: "by",
+                value: "instruction|function|line",
+                default: "instruction",
+                help: "what the lists are of",
+                read: Read::Value(|typed, source| {
+                    typed.by = value::subject(source.text)?;
+                    Ok(())
+                }),
+            },
+            OptionSpec {
+                name: "out",
+                value: "auto|log|stderr|FILE",
+                default: "auto",
+                help: "where the report goes: auto is QEMU's log with -d plugin, else stderr; in \
+                       a file name %p is the process id and %% a percent sign; a file called \
+                       like one of the words is written ./log",
+                read: Read::Value(|typed, source| {
+                    typed.output = value::output(source.text)?;
+                    Ok(())
+                }),
+            },
+            file(Format::Json, "writes everything, for scripts", |typed, source| {
+                typed.set_file(Format::Json, source)
+            }),
+            file(
+                Format::Csv,
+                "writes a row for each instruction, for spreadsheets",
+                |typed, source| typed.set_file(Format::Csv, source),
+            ),
+            file(
+                Format::Callgrind,
+                "writes a profile for KCachegrind and callgrind_annotate",
+                |typed, source| typed.set_file(Format::Callgrind, source),
+            ),
+            file(
+                Format::Cachegrind,
+                "writes a profile for cg_annotate, cg_diff and cg_merge",
+                |typed, source| typed.set_file(Format::Cachegrind, source),
+            ),
+            file(
+                Format::Html,
+                "writes a page for a browser, with annotated source",
+                |typed, source| typed.set_file(Format::Html, source),
+            ),
+            OptionSpec {
+                name: "profile",
+                value: "on|off",
+                default: "off",
+                help: "also counts executions, loads and stores of every instruction, for json \
+                       and csv; callgrind, cachegrind and html turn it on",
+                read: Read::OnOff(|typed, switch| typed.profile = switch.value),
+            },
+            OptionSpec {
+                name: "elf",
+                value: "FILE[@BIAS]",
+                default: "",
+                help: "an ELF file in the guest's memory, such as its kernel, for functions and \
+                       lines; BIAS is added to its addresses; may be given several times",
+                read: Read::Value(|typed, source| {
+                    typed.images.push(value::elf_image(source.text)?);
+                    Ok(())
+                }),
+            },
+            OptionSpec {
+                name: "progress",
+                value: "SECONDS",
+                default: "",
+                help: "how often a line on stderr tells how far the run is",
+                read: Read::Value(|typed, source| {
+                    typed.progress =
+                        Some(source.given(value::count(source.text, u32::MAX.into())?));
+                    Ok(())
+                }),
+            },
+        ],
     },
-    OptionSpec {
-        name: "seed",
-        value: "N",
-        default: "1",
-        help: "start of the random choices of evict=rand, decimal or 0x hexadecimal",
-        read: Read::Value(|typed, text| {
-            typed.seed = value::bits(text)?;
-            Ok(())
-        }),
-    },
-    OptionSpec {
-        name: "cores",
-        value: "N",
-        default: "1 in user mode, the vCPUs in system mode",
-        help: "simulated cores; vCPU v runs on core v modulo N",
-        read: Read::Value(|typed, text| {
-            typed.cores = Some(Given::typed(value::count(text, MAX_CORES.into())?, text));
-            Ok(())
-        }),
-    },
-    OptionSpec {
-        name: "limit",
-        value: "N",
-        default: "32",
-        help: "most rows in each list; 0 for no lists",
-        read: Read::Value(|typed, text| {
-            typed.limit = value::count(text, usize::MAX as u64)?;
-            Ok(())
-        }),
-    },
-    OptionSpec {
-        name: "by",
-        value: "instruction|function|line",
-        default: "instruction",
-        help: "what the lists are of",
-        read: Read::Value(|typed, text| {
-            typed.by = value::subject(text)?;
-            Ok(())
-        }),
-    },
-    OptionSpec {
-        name: "out",
-        value: "auto|log|stderr|FILE",
-        default: "auto",
-        help: "where the report goes: auto is QEMU's log with -d plugin, else stderr; \
-               in a file name %p is the process id and %% a percent sign; \
-               a file called like one of the words is written ./log",
-        read: Read::Value(|typed, text| {
-            typed.output = value::output(text)?;
-            Ok(())
-        }),
-    },
-    file(Format::Json, "writes everything, for scripts", |typed, text| {
-        typed.set_file(Format::Json, text)
-    }),
-    file(Format::Csv, "writes a row for each instruction, for spreadsheets", |typed, text| {
-        typed.set_file(Format::Csv, text)
-    }),
-    file(
-        Format::Callgrind,
-        "writes a profile for KCachegrind and callgrind_annotate",
-        |typed, text| typed.set_file(Format::Callgrind, text),
-    ),
-    file(
-        Format::Cachegrind,
-        "writes a profile for cg_annotate, cg_diff and cg_merge",
-        |typed, text| typed.set_file(Format::Cachegrind, text),
-    ),
-    file(Format::Html, "writes a page for a browser, with annotated source", |typed, text| {
-        typed.set_file(Format::Html, text)
-    }),
-    OptionSpec {
-        name: "profile",
-        value: "on|off",
-        default: "off",
-        help: "also counts executions, loads and stores of every instruction, for json and csv; \
-               callgrind, cachegrind and html turn it on",
-        read: Read::OnOff(|typed, switch| typed.profile = switch),
-    },
-    OptionSpec {
-        name: "elf",
-        value: "FILE[@BIAS]",
-        default: "",
-        help: "an ELF file in the guest's memory, such as its kernel, for functions and lines; \
-               BIAS is added to its addresses; may be given several times",
-        read: Read::Value(|typed, text| {
-            typed.images.push(value::elf_image(text)?);
-            Ok(())
-        }),
-    },
-    OptionSpec {
-        name: "progress",
-        value: "SECONDS",
-        default: "",
-        help: "how often a line on stderr tells how far the run is",
-        read: Read::Value(|typed, text| {
-            typed.progress = Some(Given::typed(value::count(text, u32::MAX.into())?, text));
-            Ok(())
-        }),
-    },
-    OptionSpec {
-        name: "help",
-        value: "",
-        default: "",
-        help: "show this and do not run",
-        read: Read::Switch(|typed| typed.help = true),
-    },
-    OptionSpec {
-        name: "list",
-        value: "",
-        default: "",
-        help: "the same as help",
-        read: Read::Switch(|typed| typed.help = true),
+    OptionGroup {
+        title: "Options",
+        options: &[
+            OptionSpec {
+                name: "config",
+                value: "FILE",
+                default: "",
+                help: "further options, in a TOML file with lines such as dcachesize=\"32K\" and l2=true; \
+                       those on the command line override them",
+                read: Read::Value(|typed, source| {
+                    typed.file = Some(source.given(source.text.to_owned()));
+                    Ok(())
+                }),
+            },
+            OptionSpec {
+                name: "help",
+                value: "",
+                default: "",
+                help: "show this and do not run",
+                read: Read::Switch(|typed| typed.help = true),
+            },
+            OptionSpec {
+                name: "list",
+                value: "",
+                default: "",
+                help: "the same as help",
+                read: Read::Switch(|typed| typed.help = true),
+            },
+        ],
     },
 ];
 
@@ -221,18 +491,40 @@ pub static OPTIONS: &[OptionSpec] = &[
 const fn file(
     format: Format,
     help: &'static str,
-    read: fn(&mut Typed, &str) -> Result<(), Problem>,
+    read: fn(&mut Typed, Source) -> Result<(), Problem>,
 ) -> OptionSpec {
     OptionSpec { name: format.name(), value: "FILE", default: "", help, read: Read::Value(read) }
 }
 
 impl Typed {
-    fn set_file(&mut self, format: Format, text: &str) -> Result<(), Problem> {
+    fn set_file(&mut self, format: Format, source: Source) -> Result<(), Problem> {
         // Who switches a file off does not expect one of that name.
-        if text == "off" {
+        if source.text == "off" {
             return Err(Problem::FileOff { name: format.name() });
         }
-        self.files[format.index()] = Some(Given::typed(PathTemplate::new(text)?, text));
+        self.files[format.index()] = Some(source.given(PathTemplate::new(source.text)?));
+        Ok(())
+    }
+}
+
+impl TypedCache {
+    fn set_size(&mut self, source: Source) -> Result<(), Problem> {
+        self.size = source.given(value::bytes(source.text, MAX_SIZE_BYTES)?);
+        Ok(())
+    }
+
+    fn set_line(&mut self, source: Source) -> Result<(), Problem> {
+        self.line = source.given(value::bytes(source.text, MAX_LINE_BYTES)?);
+        Ok(())
+    }
+
+    fn set_ways(&mut self, source: Source) -> Result<(), Problem> {
+        self.ways = source.given(value::count(source.text, MAX_LINES)?);
+        Ok(())
+    }
+
+    fn set_policy(&mut self, source: Source) -> Result<(), Problem> {
+        self.policy = Some(source.given(value::policy(source.text)?));
         Ok(())
     }
 }
@@ -241,35 +533,52 @@ impl Typed {
 pub fn help_text() -> String {
     let mut text = String::from(
         "Options, as in -plugin FILE,name=value,name=value (of one given twice the last\n\
-         holds, but elf adds up; a comma within a value is written twice):\n\n",
+         holds, but elf adds up; a comma within a value is written twice):\n",
     );
-    for spec in OPTIONS {
-        let syntax = match spec.value {
-            "" => spec.name.to_owned(),
-            value => format!("{}={value}", spec.name),
-        };
-        let help = match spec.default {
-            "" => spec.help.to_owned(),
-            default => format!("{} (default: {default})", spec.help),
-        };
-        push_entry(&mut text, &syntax, &help);
+    for group in GROUPS {
+        text.push('\n');
+        text.push_str(group.title);
+        text.push_str(":\n");
+        for spec in group.options {
+            let syntax = match spec.value {
+                "" => spec.name.to_owned(),
+                value => format!("{}={value}", spec.name),
+            };
+            let help = match spec.default {
+                "" => spec.help.to_owned(),
+                default => format!("{} (default: {default})", spec.help),
+            };
+            push_entry(&mut text, &syntax, &help);
+        }
     }
     text.push_str("\nBYTES may end in K, M or G (or KiB, MiB, GiB): powers of 1024.\n");
+    push_wrapped(&mut text, "", 0, &format!("POLICY is one of {}.", policies()));
     text
 }
 
 /// Appends `help`, wrapped, in a column to the right of `syntax`.
 fn push_entry(text: &mut String, syntax: &str, help: &str) {
     const COLUMN: usize = 32;
+    let mut start = format!("  {syntax:<indent$}", indent = COLUMN - 2);
+    if !start.ends_with(' ') {
+        start.push('\n');
+        text.push_str(&start);
+        start = " ".repeat(COLUMN);
+    }
+    push_wrapped(text, &start, COLUMN, help);
+}
+
+/// Appends `words`, wrapped, after `start`, further lines in `column`.
+fn push_wrapped(text: &mut String, start: &str, column: usize, words: &str) {
     const WIDTH: usize = 80;
-    let mut line = format!("  {syntax:<indent$}", indent = COLUMN - 2);
+    let mut line = start.to_owned();
     let mut is_first_word = true;
-    for word in help.split(' ') {
+    for word in words.split(' ') {
         if !is_first_word {
             if line.len() + 1 + word.len() > WIDTH {
                 text.push_str(&line);
                 text.push('\n');
-                line = " ".repeat(COLUMN);
+                line = " ".repeat(column);
             } else {
                 line.push(' ');
             }

@@ -1,6 +1,9 @@
 //! Readers of the values of options: text in, a value of the right type or the problem out.
 
-use super::{ElfImage, Output, PathTemplate, PolicyKind, Problem, Subject};
+use super::{
+    ElfImage, Inclusion, Output, PRESETS, PathTemplate, PolicyKind, Preset, Problem, Straddle,
+    Subject, WriteHit,
+};
 use std::fmt::{self, Display};
 
 /// What a number may look like.
@@ -106,6 +109,67 @@ pub(super) fn subject(text: &str) -> Result<Subject, Problem> {
     }
 }
 
+/// What the levels' contents have to do with each other.
+pub(super) fn inclusion(text: &str) -> Result<Inclusion, Problem> {
+    choice(
+        text,
+        &[
+            ("nine", Inclusion::Nine),
+            ("inclusive", Inclusion::Inclusive),
+            ("exclusive", Inclusion::Exclusive),
+        ],
+    )
+}
+
+/// What stores do, if anything.
+pub(super) fn write_hit(text: &str) -> Result<Option<WriteHit>, Problem> {
+    choice(
+        text,
+        &[("off", None), ("back", Some(WriteHit::Back)), ("through", Some(WriteHit::Through))],
+    )
+}
+
+/// What becomes of accesses to two lines.
+pub(super) fn straddle(text: &str) -> Result<Straddle, Problem> {
+    choice(text, &[("first", Straddle::First), ("split", Straddle::Split)])
+}
+
+/// One of some words.
+fn choice<T: Copy>(text: &str, choices: &[(&'static str, T)]) -> Result<T, Problem> {
+    let words = || choices.iter().map(|(word, _)| *word);
+    match choices.iter().find(|(word, _)| *word == text) {
+        Some((_, value)) => Ok(*value),
+        None => {
+            Err(Problem::UnknownWord { nearest: nearest(text, words()), words: words().collect() })
+        }
+    }
+}
+
+/// The preset of this name.
+pub(super) fn preset(text: &str) -> Result<&'static Preset, Problem> {
+    PRESETS
+        .iter()
+        .find(|preset| preset.name == text)
+        .ok_or_else(|| Problem::UnknownPreset { nearest: presets_like(text) })
+}
+
+/// The presets that may have been meant, the most similar first, three at most.
+fn presets_like(typed: &str) -> Vec<&'static str> {
+    if typed.len() > MAX_TYPED {
+        return Vec::new();
+    }
+    let typed = typed.to_lowercase();
+    let mut names: Vec<(f64, &'static str)> = PRESETS
+        .iter()
+        .map(|preset| (similarity(&typed, preset.name), preset.name))
+        // Who types zen, or a72, knows a part of the name.
+        .map(|(similar, name)| (if name.contains(&typed) { 1.0 } else { similar }, name))
+        .filter(|(similar, _)| *similar > MEANT)
+        .collect();
+    names.sort_by(|one, other| other.0.total_cmp(&one.0));
+    names.into_iter().take(3).map(|(_, name)| name).collect()
+}
+
 /// The name of an ELF file, with what to add to its addresses after an `@`.
 pub(super) fn elf_image(text: &str) -> Result<ElfImage, Problem> {
     let image = |path: &str, bias| {
@@ -129,21 +193,31 @@ pub(super) fn nearest(
     typed: &str,
     names: impl IntoIterator<Item = &'static str>,
 ) -> Option<&'static str> {
-    // Far longer than any name, and a limit to the work, which grows with the square.
-    if typed.len() > 64 {
+    if typed.len() > MAX_TYPED {
         return None;
     }
     let typed = typed.to_lowercase();
     let mut best = None;
-    let mut best_similarity = 0.5;
+    let mut best_similarity = MEANT;
     for name in names {
-        let similarity = strsim::normalized_damerau_levenshtein(&typed, name);
+        let similarity = similarity(&typed, name);
         if similarity > best_similarity {
             best = Some(name);
             best_similarity = similarity;
         }
     }
     best
+}
+
+/// What is more similar to a name than this may be meant for it.
+const MEANT: f64 = 0.5;
+
+/// Far longer than any name, in bytes, and a limit to the work, which grows with the square.
+const MAX_TYPED: usize = 64;
+
+/// From 0 to 1.
+fn similarity(typed: &str, name: &str) -> f64 {
+    strsim::normalized_damerau_levenshtein(typed, name)
 }
 
 /// The decimal number at the start of `text`, and what follows it. `max` is for the message only.

@@ -1,0 +1,497 @@
+//! What was given, and the second stage: what several settings have to be together.
+
+use super::{
+    Config, Detail, Directions, ElfImage, Format, GuestMode, Host, Inclusion, L2Kind, Latencies,
+    Level, LowerLevels, MAX_CORES, MAX_MODEL_BYTES, MODEL_BYTES_PER_LINE, OptionError, Output,
+    PathTemplate, PolicyKind, Preset, Problem, Straddle, Subject, WriteHit, WriteMiss, Writes,
+    error::shown,
+};
+use crate::geometry::{CacheGeometry, GeometryError, MAX_LINE_BYTES, MAX_LINES};
+use std::borrow::Cow;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+/// Who gives an option. The later ones override the earlier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Layer {
+    Default,
+    Preset,
+    File,
+    CommandLine,
+}
+
+/// An option as it is given, beside its value.
+#[derive(Debug, Clone)]
+pub(super) struct Origin {
+    name: &'static str,
+    /// The value, as messages show it.
+    text: Cow<'static, str>,
+    /// Where it is given, as messages say it.
+    note: Cow<'static, str>,
+    layer: Layer,
+}
+
+impl Origin {
+    fn default(name: &'static str, text: impl Into<Cow<'static, str>>) -> Self {
+        let note = Cow::Borrowed(" (default)");
+        Self { name, text: text.into(), note, layer: Layer::Default }
+    }
+
+    /// The error that this option causes.
+    fn error(&self, problem: Problem) -> OptionError {
+        let Self { name, text, note, .. } = self;
+        OptionError::new(format!("{name}={text}{note}"), problem)
+    }
+}
+
+/// A setting, and the option that it is from.
+#[derive(Debug, Clone)]
+pub(super) struct Given<T> {
+    pub(super) value: T,
+    origin: Origin,
+}
+
+impl<T> Given<T> {
+    fn default(name: &'static str, value: T, text: impl Into<Cow<'static, str>>) -> Self {
+        Self { value, origin: Origin::default(name, text) }
+    }
+
+    pub(super) fn map<U>(self, convert: impl FnOnce(T) -> U) -> Given<U> {
+        Given { value: convert(self.value), origin: self.origin }
+    }
+
+    /// The error that this setting causes.
+    pub(super) fn error(&self, problem: Problem) -> OptionError {
+        self.origin.error(problem)
+    }
+}
+
+/// The text of a value that is to be read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Source<'a> {
+    pub(super) name: &'static str,
+    pub(super) text: &'a str,
+    pub(super) layer: Layer,
+    /// What follows the option in messages.
+    pub(super) note: &'a str,
+}
+
+impl Source<'_> {
+    /// The setting that the text was read as.
+    pub(super) fn given<T>(self, value: T) -> Given<T> {
+        let Self { name, text, layer, note } = self;
+        let (text, note) = (shown(text).into(), note.to_owned().into());
+        Given { value, origin: Origin { name, text, note, layer } }
+    }
+}
+
+/// The value of an option that is on or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Switch {
+    On,
+    Off,
+}
+
+/// The settings of one cache as read.
+#[derive(Debug, Clone)]
+pub(super) struct TypedCache {
+    pub(super) size: Given<u64>,
+    pub(super) line: Given<u64>,
+    pub(super) ways: Given<u32>,
+    /// `None`: that of all caches.
+    pub(super) policy: Option<Given<PolicyKind>>,
+}
+
+/// A level that may not be there.
+#[derive(Debug, Clone)]
+pub(super) struct TypedLevel {
+    pub(super) switch: Given<Switch>,
+    pub(super) cache: TypedCache,
+}
+
+/// The latencies as read.
+#[derive(Debug, Clone)]
+pub(super) struct TypedLatencies {
+    pub(super) l1: Given<u32>,
+    pub(super) l2: Given<u32>,
+    pub(super) l3: Given<u32>,
+    pub(super) memory: Given<u32>,
+}
+
+/// All settings as read: the result of the first stage.
+#[derive(Debug, Clone)]
+pub(super) struct Typed {
+    pub(super) help: bool,
+    /// Whether the presets are to be listed.
+    pub(super) presets: bool,
+    /// The file with further options.
+    pub(super) file: Option<Given<String>>,
+    pub(super) preset: Option<&'static Preset>,
+    pub(super) icache: TypedCache,
+    pub(super) dcache: TypedCache,
+    pub(super) l2: TypedLevel,
+    pub(super) l2_split: Given<Switch>,
+    pub(super) l3: TypedLevel,
+    pub(super) inclusion: Given<Inclusion>,
+    /// Of all caches that have none of their own.
+    pub(super) policy: Given<PolicyKind>,
+    pub(super) seed: u64,
+    /// `None`: no line is ever dirty.
+    pub(super) write_hit: Given<Option<WriteHit>>,
+    pub(super) write_miss: Given<WriteMiss>,
+    pub(super) directions: Directions,
+    pub(super) straddle: Straddle,
+    pub(super) summary: Given<Switch>,
+    pub(super) latencies: TypedLatencies,
+    /// `None`: the default, which depends on the [`Host`].
+    pub(super) cores: Option<Given<u32>>,
+    pub(super) limit: usize,
+    pub(super) by: Subject,
+    pub(super) output: Output,
+    /// By [`Format::index`].
+    pub(super) files: [Option<Given<PathTemplate>>; Format::ALL.len()],
+    pub(super) profile: Switch,
+    pub(super) images: Vec<ElfImage>,
+    pub(super) progress: Option<Given<u32>>,
+}
+
+impl Default for Typed {
+    fn default() -> Self {
+        let first = |size, line, ways| TypedCache {
+            size: Given::default(size, 16384, "16384"),
+            line: Given::default(line, 64, "64"),
+            ways: Given::default(ways, 8, "8"),
+            policy: None,
+        };
+        let further = |name, (size, (bytes, text)), line, ways| TypedLevel {
+            switch: Given::default(name, Switch::Off, "off"),
+            cache: TypedCache {
+                size: Given::default(size, bytes, text),
+                line: Given::default(line, 64, "64"),
+                ways: Given::default(ways, 16, "16"),
+                policy: None,
+            },
+        };
+        Self {
+            help: false,
+            presets: false,
+            file: None,
+            preset: None,
+            icache: first("icachesize", "iblksize", "iassoc"),
+            dcache: first("dcachesize", "dblksize", "dassoc"),
+            l2: further("l2", ("l2cachesize", (2 << 20, "2M")), "l2blksize", "l2assoc"),
+            l2_split: Given::default("l2split", Switch::Off, "off"),
+            l3: further("l3", ("l3cachesize", (8 << 20, "8M")), "l3blksize", "l3assoc"),
+            inclusion: Given::default("inclusion", Inclusion::Nine, "nine"),
+            policy: Given::default("evict", PolicyKind::Lru, "lru"),
+            seed: 1,
+            write_hit: Given::default("dwrite", None, "off"),
+            write_miss: Given::default("dalloc", WriteMiss::Allocate, "on"),
+            directions: Directions::Together,
+            straddle: Straddle::First,
+            summary: Given::default("summary", Switch::Off, "off"),
+            latencies: TypedLatencies {
+                l1: Given::default("l1lat", 4, "4"),
+                l2: Given::default("l2lat", 12, "12"),
+                l3: Given::default("l3lat", 40, "40"),
+                memory: Given::default("memlat", 200, "200"),
+            },
+            cores: None,
+            limit: 32,
+            by: Subject::Instruction,
+            output: Output::Auto,
+            files: [const { None }; Format::ALL.len()],
+            profile: Switch::Off,
+            images: Vec::new(),
+            progress: None,
+        }
+    }
+}
+
+/// The second stage.
+impl Typed {
+    pub(super) fn build(self, host: Host) -> Result<Config, OptionError> {
+        let icache = self.level(&self.icache)?;
+        let dcache = self.level(&self.dcache)?;
+        let lower = self.lower()?;
+        if let Some(lower) = &lower {
+            self.check_lines(&icache, &dcache, lower)?;
+        }
+        let cores = self.cores(host, &icache, &dcache, lower.as_ref())?;
+        let files = self.files()?;
+        let detail = match self.profile {
+            Switch::On => Detail::Full,
+            Switch::Off => {
+                files.iter().map(|(format, _)| format.detail()).max().unwrap_or_default()
+            }
+        };
+        let progress = match &self.progress {
+            Some(seconds) if seconds.value == 0 => return Err(seconds.error(Problem::Zero)),
+            seconds => seconds.as_ref().map(|seconds| Duration::from_secs(seconds.value.into())),
+        };
+        Ok(Config {
+            icache,
+            dcache,
+            lower,
+            writes: self.writes(),
+            directions: self.directions,
+            straddle: self.straddle,
+            summary: self.summary(lower.as_ref())?,
+            preset: self.preset.map(|preset| preset.name),
+            seed: self.seed,
+            cores,
+            limit: self.limit,
+            by: self.by,
+            output: self.output,
+            files,
+            detail,
+            images: self.images,
+            progress,
+        })
+    }
+
+    fn level(&self, cache: &TypedCache) -> Result<Level, OptionError> {
+        let policy = match &cache.policy {
+            // One for all caches overrides what a preset or a file says of this one.
+            Some(policy) if policy.origin.layer >= self.policy.origin.layer => policy.value,
+            _ => self.policy.value,
+        };
+        Ok(Level { geometry: cache.geometry()?, policy })
+    }
+
+    /// What is beyond the first level.
+    fn lower(&self) -> Result<Option<LowerLevels>, OptionError> {
+        let third_by = self.l3.turned_on_by();
+        if third_by.is_none() {
+            self.l3.check_unused(self.l3.cache.policy.as_ref().map(|policy| &policy.origin))?;
+        }
+        if self.l2.turned_on_by().is_none() {
+            if let Some(origin) = third_by {
+                return Err(origin.error(Problem::NeedsL2));
+            }
+            let policy = self.l2.cache.policy.as_ref().map(|policy| &policy.origin);
+            let is_split = self.l2_split.value == Switch::On;
+            let is_bound = self.inclusion.value != Inclusion::Nine;
+            let split = is_split.then_some(&self.l2_split.origin);
+            let inclusion = is_bound.then_some(&self.inclusion.origin);
+            self.l2.check_unused(policy.into_iter().chain(split).chain(inclusion))?;
+            return Ok(None);
+        }
+        Ok(Some(LowerLevels {
+            l2: self.level(&self.l2.cache)?,
+            l2_kind: match self.l2_split.value {
+                Switch::On => L2Kind::Split,
+                Switch::Off => L2Kind::Unified,
+            },
+            l3: third_by.map(|_| self.level(&self.l3.cache)).transpose()?,
+            inclusion: self.inclusion.value,
+        }))
+    }
+
+    /// The lengths of lines that the levels must have to have lines in common.
+    fn check_lines(
+        &self,
+        icache: &Level,
+        dcache: &Level,
+        lower: &LowerLevels,
+    ) -> Result<(), OptionError> {
+        let first = [(&self.icache, icache), (&self.dcache, dcache)];
+        let second = (&self.l2.cache, &lower.l2);
+        let third = lower.l3.as_ref().map(|l3| (&self.l3.cache, l3));
+        let downwards = first
+            .map(|upper| (upper, second))
+            .into_iter()
+            .chain(third.map(|third| (second, third)));
+        let problem = |typed: &TypedCache, upper: (&TypedCache, &Level)| {
+            let (name, upper_name) = (typed.line.origin.name, upper.0.line.origin.name);
+            let upper_bytes = upper.1.geometry.line_bytes();
+            typed.line.error(match lower.inclusion {
+                Inclusion::Exclusive => Problem::LineNotEqual { name, upper_name, upper_bytes },
+                _ => Problem::LineShorter { name, upper_name, upper_bytes },
+            })
+        };
+        let bytes = |(_, level): (&TypedCache, &Level)| level.geometry.line_bytes();
+        match lower.inclusion {
+            Inclusion::Nine => Ok(()),
+            Inclusion::Inclusive => downwards
+                .into_iter()
+                .find(|(upper, lower)| bytes(*lower) < bytes(*upper))
+                .map_or(Ok(()), |(upper, lower)| Err(problem(lower.0, upper))),
+            // The two of the first level first: no line of the second would do for both.
+            Inclusion::Exclusive => std::iter::once((first[1], first[0]))
+                .chain(downwards)
+                .find(|(upper, lower)| bytes(*lower) != bytes(*upper))
+                .map_or(Ok(()), |(upper, lower)| Err(problem(lower.0, upper))),
+        }
+    }
+
+    /// The number of cores, whose caches fit into memory.
+    fn cores(
+        &self,
+        host: Host,
+        icache: &Level,
+        dcache: &Level,
+        lower: Option<&LowerLevels>,
+    ) -> Result<NonZeroU32, OptionError> {
+        let given = self.cores.clone().unwrap_or_else(|| {
+            let cores = match host.mode {
+                GuestMode::User => 1,
+                GuestMode::System => host.vcpus,
+            };
+            Given::default("cores", cores, cores.to_string())
+        });
+        let cores = number_of_cores(given.value).map_err(|problem| given.error(problem))?;
+        let lines = |level: &Level| level.geometry.lines();
+        let second = lower.map_or(0, |lower| {
+            lines(&lower.l2) * if lower.l2_kind == L2Kind::Split { 2 } else { 1 }
+        });
+        let third = lower.and_then(|lower| lower.l3.as_ref()).map_or(0, lines);
+        let core_lines = lines(icache) + lines(dcache) + second;
+        let most = MAX_MODEL_BYTES / MODEL_BYTES_PER_LINE;
+        if core_lines * u64::from(cores.get()) + third <= most {
+            return Ok(cores);
+        }
+        match most.saturating_sub(third) / core_lines {
+            0 => {
+                let caches = [
+                    (lines(icache), &self.icache),
+                    (lines(dcache), &self.dcache),
+                    (second, &self.l2.cache),
+                    (third, &self.l3.cache),
+                ];
+                let (_, largest) =
+                    caches.into_iter().max_by_key(|(lines, _)| *lines).expect("there are four");
+                Err(largest.size.error(Problem::TooLargeTogether { lines: core_lines + third }))
+            }
+            most_cores => Err(given.error(Problem::TooMuchMemory {
+                cores: cores.get(),
+                core_lines,
+                shared_lines: third,
+                most_cores,
+            })),
+        }
+    }
+
+    fn writes(&self) -> Option<Writes> {
+        let on_hit = match self.write_hit.value {
+            Some(on_hit) => on_hit,
+            None if self.write_miss.origin.layer > self.write_hit.origin.layer => WriteHit::Back,
+            None => return None,
+        };
+        Some(Writes { on_hit, on_miss: self.write_miss.value })
+    }
+
+    /// The latencies for the summary, which is asked for by its switch or by a latency. Those that a
+    /// preset gives do not ask for it.
+    fn summary(&self, lower: Option<&LowerLevels>) -> Result<Option<Latencies>, OptionError> {
+        let TypedLatencies { l1, l2, l3, memory } = &self.latencies;
+        let newest = [l1, l2, l3, memory].map(|latency| latency.origin.layer).into_iter().max();
+        let is_implied =
+            newest.is_some_and(|newest| newest > self.summary.origin.layer.max(Layer::Preset));
+        if self.summary.value == Switch::Off && !is_implied {
+            return Ok(None);
+        }
+        let second = lower.map(|_| l2);
+        let third = lower.and_then(|lower| lower.l3).map(|_| l3);
+        let mut upper = l1;
+        for latency in second.into_iter().chain(third).chain([memory]) {
+            if latency.value < upper.value {
+                return Err(latency.error(Problem::FasterThanAbove {
+                    name: latency.origin.name,
+                    upper_name: upper.origin.name,
+                    upper_cycles: upper.value,
+                }));
+            }
+            upper = latency;
+        }
+        Ok(Some(Latencies { l1: l1.value, l2: l2.value, l3: l3.value, memory: memory.value }))
+    }
+
+    /// The files, no two of which are the same.
+    fn files(&self) -> Result<Vec<(Format, PathTemplate)>, OptionError> {
+        let mut names: Vec<(&'static str, &PathTemplate)> = Vec::new();
+        if let Output::File(report) = &self.output {
+            names.push(("out", report));
+        }
+        let mut files = Vec::new();
+        for (format, given) in Format::ALL.into_iter().zip(&self.files) {
+            let Some(given) = given else { continue };
+            if let Some(&(other, _)) = names.iter().find(|(_, name)| **name == given.value) {
+                return Err(given.error(Problem::SameFile { other }));
+            }
+            names.push((format.name(), &given.value));
+            files.push((format, given.value.clone()));
+        }
+        Ok(files)
+    }
+}
+
+fn number_of_cores(cores: u32) -> Result<NonZeroU32, Problem> {
+    match NonZeroU32::new(cores) {
+        None => Err(Problem::Zero),
+        Some(cores) if cores.get() > MAX_CORES => Err(Problem::TooLarge { max: MAX_CORES.into() }),
+        Some(cores) => Ok(cores),
+    }
+}
+
+impl TypedLevel {
+    /// The option because of which there is this level: its switch, or any of its sizes where nothing
+    /// of the same layer or a later one switches it off.
+    fn turned_on_by(&self) -> Option<&Origin> {
+        let TypedCache { size, line, ways, .. } = &self.cache;
+        let newest = [&ways.origin, &line.origin, &size.origin]
+            .into_iter()
+            .max_by_key(|origin| origin.layer)
+            .expect("there are three");
+        if newest.layer > self.switch.origin.layer {
+            return Some(newest);
+        }
+        (self.switch.value == Switch::On).then_some(&self.switch.origin)
+    }
+
+    /// Of a level that is not there: whether any of these options was given in the belief that it is. Who
+    /// switches it off need not take back what was said of it.
+    fn check_unused<'a>(
+        &self,
+        origins: impl IntoIterator<Item = &'a Origin>,
+    ) -> Result<(), OptionError> {
+        let level = self.switch.origin.name;
+        let mut unused = origins.into_iter().filter(|it| it.layer > self.switch.origin.layer);
+        unused.next().map_or(Ok(()), |origin| Err(origin.error(Problem::NoLevel { level })))
+    }
+}
+
+impl TypedCache {
+    fn geometry(&self) -> Result<CacheGeometry, OptionError> {
+        let Self { size, line, ways, .. } = self;
+        CacheGeometry::new(size.value, line.value, ways.value).map_err(|error| match error {
+            GeometryError::ZeroSize => size.error(Problem::Zero),
+            GeometryError::ZeroLine => line.error(Problem::Zero),
+            GeometryError::ZeroWays => ways.error(Problem::Zero),
+            GeometryError::LineTooLong { .. } => {
+                line.error(Problem::TooLarge { max: MAX_LINE_BYTES })
+            }
+            GeometryError::LineNotPowerOfTwo { smaller, larger, .. } => {
+                line.error(Problem::LineNotPowerOfTwo { smaller, larger })
+            }
+            GeometryError::TooManyWays { .. } => ways.error(Problem::TooLarge { max: MAX_LINES }),
+            GeometryError::TooManyLines { lines, largest_size_bytes } => {
+                size.error(Problem::TooManyLines {
+                    lines,
+                    line_name: line.origin.name,
+                    line_bytes: line.value,
+                    largest_size_bytes,
+                })
+            }
+            GeometryError::SizeNotMultiple { line_bytes, ways: number, nearest, .. } => {
+                size.error(Problem::SizeNotMultiple {
+                    line_name: line.origin.name,
+                    ways_name: ways.origin.name,
+                    line_bytes,
+                    ways: number,
+                    nearest,
+                })
+            }
+        })
+    }
+}
