@@ -49,7 +49,8 @@ pub struct DirectionRow {
     pub label: String,
     /// `L1d`, `L2` or `L3`.
     pub cache: String,
-    /// `fetches`, `reads` or `writes`.
+    /// `fetches`, `reads` or `writes`, and where stores are modelled `written`, which is not among the
+    /// accesses of the core table.
     pub kind: String,
     pub counts: Counts,
 }
@@ -137,10 +138,10 @@ impl Report {
         check_labels(&cores)?;
         let labels: Vec<&str> = cores.iter().map(|row| row.label.as_str()).collect();
         let directions = next_block(&mut lines, DIRECTIONS_HEADING, direction_row)?;
-        if let Some(rows) = &directions {
-            check_directions(rows, &labels, levels)?;
-        }
         let traffic = next_block(&mut lines, TRAFFIC_HEADING, traffic_row)?;
+        if let Some(rows) = &directions {
+            check_directions(rows, &labels, levels, traffic.is_some())?;
+        }
         if let Some(rows) = &traffic {
             check_traffic(rows, &labels, levels)?;
         }
@@ -486,10 +487,16 @@ fn check_layout(line: &str, laid_out: &str) -> Result<(), String> {
     if line == laid_out { Ok(()) } else { Err(format!("{line:?} is not laid out as {laid_out:?}")) }
 }
 
-fn check_directions(rows: &[DirectionRow], labels: &[&str], levels: usize) -> Result<(), String> {
-    let kinds = ["fetches", "reads", "writes"];
+fn check_directions(
+    rows: &[DirectionRow],
+    labels: &[&str],
+    levels: usize,
+    has_traffic: bool,
+) -> Result<(), String> {
+    let kinds = ["fetches", "reads", "writes", "written"];
+    let kinds = if has_traffic { &kinds[..] } else { &kinds[..3] };
     let lower = ["L2", "L3"].into_iter().take(levels);
-    let lower = lower.flat_map(|cache| kinds.map(|kind| (cache, kind)));
+    let lower = lower.flat_map(|cache| kinds.iter().map(move |&kind| (cache, kind)));
     let of_core: Vec<_> = [("L1d", "reads"), ("L1d", "writes")].into_iter().chain(lower).collect();
     let expected = labels
         .iter()

@@ -182,6 +182,8 @@ struct LowerTotal {
     fetches: CacheTotal,
     #[serde(flatten)]
     directions: Directions,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    written: Option<CacheTotal>,
 }
 
 #[derive(Serialize)]
@@ -452,7 +454,7 @@ impl Total {
     fn of(counts: &CoreSnapshot, config: &Config) -> Self {
         let levels = Lower::of(config);
         let find = |wanted| levels.clone().find(|level| *level == wanted);
-        let lower = |wanted| find(wanted).map(|level| LowerTotal::of(level.counts(counts)));
+        let lower = |wanted| find(wanted).map(|level| LowerTotal::of(level.counts(counts), config));
         let write_backs = |wanted| find(wanted).map(|level| level.write_backs(counts));
         let stores = counts.beyond.filter(|_| config.writes.is_some());
         Self {
@@ -488,7 +490,7 @@ impl CacheTotal {
 }
 
 impl LowerTotal {
-    fn of(counts: LowerCounts) -> Self {
+    fn of(counts: LowerCounts, config: &Config) -> Self {
         Self {
             all: CacheTotal::of(counts.total()),
             fetches: CacheTotal::of(counts.fetch),
@@ -496,6 +498,7 @@ impl LowerTotal {
                 reads: CacheTotal::of(counts.read),
                 writes: CacheTotal::of(counts.write),
             },
+            written: config.writes.map(|_| CacheTotal::of(counts.write_back)),
         }
     }
 }

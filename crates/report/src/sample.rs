@@ -183,11 +183,13 @@ pub(crate) fn levels() -> Profile {
             fetch: counts(9, 6),
             read: counts(630, 430),
             write: counts(100, 60),
+            write_back: counts(90, 0),
         }),
         l3: Some(LowerCounts {
             fetch: counts(6, 4),
             read: counts(430, 110),
             write: counts(60, 10),
+            write_back: counts(40, 0),
         }),
         passed_stores: 0,
         write_backs: [90, 40, 8],

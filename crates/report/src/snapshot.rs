@@ -88,7 +88,8 @@ pub struct BeyondCounts {
     pub memory_written_bytes: u64,
 }
 
-/// What a level beyond the first has counted. An access to it is a miss of the level before it.
+/// What a level beyond the first has counted. An access to it is a miss of the level before it, or what
+/// that writes to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LowerCounts {
     /// For instructions.

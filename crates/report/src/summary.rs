@@ -3,7 +3,7 @@
 //!
 //! The time is an **estimate**. Each access takes the latency of the level that serves it, counted from
 //! the core (load to use), and waits for the one before it: there is no overlap of misses, no buffer of
-//! stores, no prefetcher and no queue before memory. Real cores hide much of that, so the cycles are an
+//! stores, no prefetcher and no queue before memory, and what levels write to each other takes no time. Real cores hide much of that, so the cycles are an
 //! upper bound of what the caches cost, of use to compare caches and programs.
 //!
 //! Sources of the definitions: Hennessy and Patterson, "Computer Architecture", appendix B: local and
@@ -184,7 +184,7 @@ impl AccessTime {
         let mut arriving = accesses;
         let mut cycles = 0_u128;
         for (level, &latency) in latencies.iter().enumerate() {
-            // Stores that are passed on may miss a level without having missed the one before.
+            // While vCPUs run on, a level's counter may be ahead of that of the one before.
             let passed = misses.get(level).map_or(0, |&misses| misses.min(arriving));
             cycles += u128::from(arriving - passed) * u128::from(latency);
             arriving = passed;
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn stores_that_are_passed_on_do_not_take_more_than_there_are() {
+    fn counters_that_are_ahead_do_not_take_more_than_there_are() {
         let time = AccessTime::new(10, &[2, 7], &[1, 10, 100]);
         assert_eq!(time.cycles, 8 + 2 * 100);
     }

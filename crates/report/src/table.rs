@@ -44,7 +44,7 @@ impl Display for Table<'_> {
         }
         out.write_str("\n")?;
         if config.directions == Directions::Apart {
-            write_directions(out, &rows, &levels)?;
+            write_directions(out, &rows, &levels, config)?;
         }
         if config.writes.is_some() {
             write_traffic(out, &rows, &levels)?;
@@ -103,11 +103,12 @@ fn write_core(
 }
 
 /// What is counted apart of each cache: loads and stores of the data cache, and of the levels beyond
-/// fetches too.
+/// fetches too, and where stores are modelled, what the level before writes.
 fn write_directions(
     out: &mut fmt::Formatter<'_>,
     rows: &[(String, CoreSnapshot)],
     levels: &[Lower],
+    config: &Config,
 ) -> fmt::Result {
     out.write_str("core #, cache, kind, accesses, misses, miss rate\n")?;
     for (label, core) in rows {
@@ -123,6 +124,9 @@ fn write_directions(
             write(level.name(), "fetches", counts.fetch)?;
             write(level.name(), "reads", counts.read)?;
             write(level.name(), "writes", counts.write)?;
+            if config.writes.is_some() {
+                write(level.name(), "written", counts.write_back)?;
+            }
         }
     }
     out.write_str("\n")
@@ -321,25 +325,31 @@ mod tests {
         0       L2     fetches  9              6              66.6667%|
         0       L2     reads    630            430            68.2540%|
         0       L2     writes   100            60             60.0000%|
+        0       L2     written  90             0               0.0000%|
         0       L3     fetches  6              4              66.6667%|
         0       L3     reads    430            110            25.5814%|
         0       L3     writes   60             10             16.6667%|
+        0       L3     written  40             0               0.0000%|
         1       L1d    reads    0              0               0.0000%|
         1       L1d    writes   0              0               0.0000%|
         1       L2     fetches  0              0               0.0000%|
         1       L2     reads    0              0               0.0000%|
         1       L2     writes   0              0               0.0000%|
+        1       L2     written  0              0               0.0000%|
         1       L3     fetches  0              0               0.0000%|
         1       L3     reads    0              0               0.0000%|
         1       L3     writes   0              0               0.0000%|
+        1       L3     written  0              0               0.0000%|
         sum     L1d    reads    1550           630            40.6452%|
         sum     L1d    writes   100            100           100.0000%|
         sum     L2     fetches  9              6              66.6667%|
         sum     L2     reads    630            430            68.2540%|
         sum     L2     writes   100            60             60.0000%|
+        sum     L2     written  90             0               0.0000%|
         sum     L3     fetches  6              4              66.6667%|
         sum     L3     reads    430            110            25.5814%|
         sum     L3     writes   60             10             16.6667%|
+        sum     L3     written  40             0               0.0000%|
         |
         core #, traffic, count|
         0       write-backs of L1d   90|
@@ -412,7 +422,7 @@ mod tests {
     fn blocks_keep_to_80_columns() {
         let mut profile = sample::levels();
         let most = CacheCounts { accesses: 10_u64.pow(13), misses: 10_u64.pow(11) };
-        let all = LowerCounts { fetch: most, read: most, write: most };
+        let all = LowerCounts { fetch: most, read: most, write: most, write_back: most };
         profile.cores[0].counts.beyond = Some(BeyondCounts {
             stores: most,
             l2: Some(all),

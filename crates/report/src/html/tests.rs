@@ -161,9 +161,11 @@ fn the_rows_of_the_sample_with_levels() {
         L2 | fetches | 9 | 6 | 66.67%
         L2 | reads | 630 | 430 | 68.25%
         L2 | writes | 100 | 60 | 60.00%
+        L2 | written from the level before | 90 | 0 | 0.00%
         L3 | fetches | 6 | 4 | 66.67%
         L3 | reads | 430 | 110 | 25.58%
         L3 | writes | 60 | 10 | 16.67%
+        L3 | written from the level before | 40 | 0 | 0.00%
         Count
         Write-backs of the data cache | 90
         Write-backs of L2 | 40

@@ -225,7 +225,7 @@ impl Page {
             cores: cores(profile, &totals, &levels),
             directions: match config.directions {
                 Directions::Together => Vec::new(),
-                Directions::Apart => directions(&totals, &levels),
+                Directions::Apart => directions(&totals, &levels, config),
             },
             traffic: if config.writes.is_some() { traffic(&totals, &levels) } else { Vec::new() },
             summary: Summary::new(&totals, config).map(|summary| SummaryView::new(&summary)),
@@ -481,7 +481,7 @@ fn cache_row(counts: CacheCounts) -> CacheRow {
     }
 }
 
-fn directions(totals: &CoreSnapshot, levels: &[Lower]) -> Vec<DirectionRow> {
+fn directions(totals: &CoreSnapshot, levels: &[Lower], config: &Config) -> Vec<DirectionRow> {
     let row = |cache, kind, counts| DirectionRow { cache, kind, counts: cache_row(counts) };
     let stores = totals.beyond.unwrap_or_default().stores;
     let mut rows =
@@ -491,6 +491,9 @@ fn directions(totals: &CoreSnapshot, levels: &[Lower]) -> Vec<DirectionRow> {
         rows.push(row(level.name(), "fetches", counts.fetch));
         rows.push(row(level.name(), "reads", counts.read));
         rows.push(row(level.name(), "writes", counts.write));
+        if config.writes.is_some() {
+            rows.push(row(level.name(), "written from the level before", counts.write_back));
+        }
     }
     rows
 }
