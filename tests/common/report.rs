@@ -321,7 +321,7 @@ fn core_row(line: &str, levels: usize) -> Result<CoreRow, String> {
     let bad = || format!("bad core line {line:?}");
     let words: Vec<&str> = line.split_whitespace().collect();
     let (label, caches) = words.split_first().ok_or_else(bad)?;
-    let mut laid_out = format!("{label:<8}");
+    let mut laid_out = vec![format!("{label:<8}")];
     let mut counted = Vec::new();
     for (index, cache) in caches.chunks(3).enumerate() {
         let &[accesses, misses, rate] = cache else { return Err(bad()) };
@@ -330,15 +330,15 @@ fn core_row(line: &str, levels: usize) -> Result<CoreRow, String> {
         counted.push(counts);
         // As the reference lays it out: "%-8s%-14lu %-12lu %9.4lf%%  %-14lu %-12lu %9.4lf%%", and for
         // each level more "  %-12lu %-11lu %10.4lf%%".
-        laid_out += &match index {
+        laid_out.push(match index {
             0 => format!("{accesses:<14} {misses:<12} {rate:>10}"),
             1 => format!("  {accesses:<14} {misses:<12} {rate:>10}"),
             _ => format!("  {accesses:<12} {misses:<11} {rate:>11}"),
-        };
+        });
     }
     let [data, fetch, lower @ ..] = &counted[..] else { return Err(bad()) };
     let left_out = levels == 1 && lower.is_empty();
-    if laid_out != line || lower.len() != levels && !left_out {
+    if laid_out.concat() != line || lower.len() != levels && !left_out {
         return Err(bad());
     }
     Ok(CoreRow {

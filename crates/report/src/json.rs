@@ -295,16 +295,22 @@ struct Counts {
 
 #[derive(Serialize)]
 struct L2Misses {
-    l2_fetch_misses: u64,
-    l2_read_misses: u64,
-    l2_write_misses: u64,
+    #[serde(rename = "l2_fetch_misses")]
+    fetch: u64,
+    #[serde(rename = "l2_read_misses")]
+    read: u64,
+    #[serde(rename = "l2_write_misses")]
+    write: u64,
 }
 
 #[derive(Serialize)]
 struct L3Misses {
-    l3_fetch_misses: u64,
-    l3_read_misses: u64,
-    l3_write_misses: u64,
+    #[serde(rename = "l3_fetch_misses")]
+    fetch: u64,
+    #[serde(rename = "l3_read_misses")]
+    read: u64,
+    #[serde(rename = "l3_write_misses")]
+    write: u64,
 }
 
 #[derive(Serialize)]
@@ -605,14 +611,14 @@ impl Counts {
             data_misses: counts.data_misses,
             fetch_misses: counts.fetch_misses,
             l2: misses(Lower::L2).map(|MissesByKind { fetch, read, write }| L2Misses {
-                l2_fetch_misses: fetch,
-                l2_read_misses: read,
-                l2_write_misses: write,
+                fetch,
+                read,
+                write,
             }),
             l3: misses(Lower::L3).map(|MissesByKind { fetch, read, write }| L3Misses {
-                l3_fetch_misses: fetch,
-                l3_read_misses: read,
-                l3_write_misses: write,
+                fetch,
+                read,
+                write,
             }),
         }
     }
