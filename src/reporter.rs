@@ -60,7 +60,7 @@ impl Reporter {
     pub fn texts(&self, qemu: &Qemu, sources: &Sources<'_>) -> Texts {
         let profile = self.profile(qemu, sources);
         let report = match sources.config.by {
-            Subject::Instruction => table::render(&sources.snapshot()),
+            Subject::Instruction => table::render(&sources.snapshot(), sources.config),
             Subject::Function => table_by(&profile, By::Function),
             Subject::Line => table_by(&profile, By::Line),
         };
@@ -101,8 +101,9 @@ impl Reporter {
 
 fn table_by(profile: &Profile, by: By) -> String {
     let cores = profile.cores.iter().map(|core| core.counts).collect();
-    let table = table::render(&Snapshot { cores, lists: None });
-    table + &table::render_by(profile, by, profile.run.config.limit)
+    let config = &profile.run.config;
+    let table = table::render(&Snapshot { cores, lists: None }, config);
+    table + &table::render_by(profile, by, config.limit)
 }
 
 fn description(qemu: &Qemu, config: &Config) -> RunDescription {

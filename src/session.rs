@@ -182,7 +182,10 @@ impl Session {
         write_report: impl FnOnce(&str),
         write_file: impl Fn(Format, &PathTemplate, &str),
     ) {
-        let table = || table::render(&self.sources(&self.translator.lock()).snapshot());
+        let table = || {
+            let snapshot = self.sources(&self.translator.lock()).snapshot();
+            table::render(&snapshot, &self.config)
+        };
         if !self.config.needs_locations() {
             return write_report(&table());
         }

@@ -255,7 +255,7 @@ fn the_validator_finds_what_is_not_as_the_schema_says() {
     let json = finished.file("a.json").expect("a JSON");
     for (good, bad) in [
         ("\"detail\": \"full\"", "\"detail\": \"misses\""),
-        ("\"schema_version\": 1", "\"schema_version\": \"1\""),
+        ("\"schema_version\": 2", "\"schema_version\": \"2\""),
         ("\"fetch_misses\":", "\"misses\":"),
         ("\"address\": \"0x", "\"address\": \"0X"),
         ("\"reads\":", "\"writes\":"),

@@ -1,12 +1,21 @@
-//! A report taken apart. Strict: what is not laid out as the reference's reports are is an error.
+//! A report taken apart. Strict: what is not laid out as the reference's reports are, or as libcache lays
+//! out what the reference does not have, is an error.
 
 use std::collections::BTreeMap;
+use std::iter::Peekable;
 
-/// The first line of a report.
+/// What the first line of a report begins with; without levels beyond the first, it is all of it.
 pub const HEADING: &str =
     "core #, data accesses, data misses, dmiss rate, insn accesses, insn misses, imiss rate";
 const DATA_HEADING: &str = "address, data misses, instruction";
 const FETCH_HEADING: &str = "address, fetch misses, instruction";
+const L2_HEADING: &str = "address, L2 misses, instruction";
+const L3_HEADING: &str = "address, L3 misses, instruction";
+const DIRECTIONS_HEADING: &str = "core #, cache, kind, accesses, misses, miss rate";
+const TRAFFIC_HEADING: &str = "core #, traffic, count";
+const SUMMARY_HEADING: &str = "summary, misses, MPKI, hit rate, global hit rate";
+const MEMORY_HEADING: &str = "memory, bytes, bytes per instruction";
+const ESTIMATE_HEADING: &str = "estimate without overlap or prefetching, cycles";
 
 /// How many reports `text` holds.
 pub fn report_count(text: &str) -> usize {
@@ -27,6 +36,65 @@ pub struct CoreRow {
     pub label: String,
     pub data: Counts,
     pub fetch: Counts,
+    /// Of the levels beyond. From QEMU 10.0 on the reference leaves them out of the line of a core that
+    /// has not missed its second level; then there is none here.
+    pub l2: Option<Counts>,
+    pub l3: Option<Counts>,
+}
+
+/// A line of the table of reads and writes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DirectionRow {
+    /// The core's number, or `sum`.
+    pub label: String,
+    /// `L1d`, `L2` or `L3`.
+    pub cache: String,
+    /// `fetches`, `reads` or `writes`, and where stores are modelled `written`, which is not among the
+    /// accesses of the core table.
+    pub kind: String,
+    pub counts: Counts,
+}
+
+/// A line of the table of what stores cause.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TrafficRow {
+    /// The core's number, or `sum`.
+    pub label: String,
+    /// Such as `write-backs of L1d` or `bytes to memory`.
+    pub what: String,
+    pub count: u64,
+}
+
+/// The derived numbers. A number that is not there is `-` in the report.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Summary {
+    pub caches: Vec<CacheSummary>,
+    pub memory_read: Traffic,
+    pub memory_written: Option<Traffic>,
+    pub cycles_per_data_access: Option<f64>,
+    pub cycles_per_fetch: Option<f64>,
+    pub stall_cycles_per_instruction: f64,
+    pub stall_cycles: u64,
+    /// As the report has them: `L1 4, L2 12, memory 200`.
+    pub latencies: String,
+}
+
+/// A line of the summary. Rates are in percent.
+#[derive(Clone, PartialEq, Debug)]
+pub struct CacheSummary {
+    /// `L1d`, `L1i`, `L2` or `L3`.
+    pub cache: String,
+    pub misses: u64,
+    pub mpki: f64,
+    pub hit_rate: Option<f64>,
+    pub global_hit_rate: Option<f64>,
+}
+
+/// Bytes one way.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Traffic {
+    pub bytes: u64,
+    pub per_instruction: f64,
 }
 
 /// A line of a list.
@@ -39,14 +107,23 @@ pub struct MissRow {
 }
 
 /// One report.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Report {
     /// The core table as text: heading, cores, sum.
     pub table: String,
     pub cores: Vec<CoreRow>,
+    /// There with `rw=on`.
+    pub directions: Option<Vec<DirectionRow>>,
+    /// There where stores are modelled.
+    pub traffic: Option<Vec<TrafficRow>>,
+    /// There with `summary=on`.
+    pub summary: Option<Summary>,
     /// Not there with `limit=0`.
     pub data: Option<Vec<MissRow>>,
     pub fetch: Option<Vec<MissRow>>,
+    /// Not there without the level either.
+    pub l2: Option<Vec<MissRow>>,
+    pub l3: Option<Vec<MissRow>>,
 }
 
 impl Report {
@@ -55,20 +132,40 @@ impl Report {
         if !text.ends_with('\n') {
             return Err("no end of line at the end of the report".to_owned());
         }
-        let mut lines = text.lines();
-        if lines.next() != Some(HEADING) {
-            return Err("the report does not begin with the heading of the core table".to_owned());
-        }
-        let cores = lines.by_ref().take_while(|line| !line.is_empty()).map(core_row);
-        let cores: Vec<CoreRow> = cores.collect::<Result<_, _>>()?;
+        let mut lines = text.lines().peekable();
+        let levels = levels(lines.next().unwrap_or_default())?;
+        let cores: Vec<CoreRow> = block(&mut lines, |line| core_row(line, levels))?;
         check_labels(&cores)?;
-        let data = list(&mut lines, DATA_HEADING, Some(""))?;
-        let fetch = list(&mut lines, FETCH_HEADING, None)?;
-        if data.is_some() != fetch.is_some() {
-            return Err("one list without the other".to_owned());
+        let labels: Vec<&str> = cores.iter().map(|row| row.label.as_str()).collect();
+        let directions = next_block(&mut lines, DIRECTIONS_HEADING, direction_row)?;
+        let traffic = next_block(&mut lines, TRAFFIC_HEADING, traffic_row)?;
+        if let Some(rows) = &directions {
+            check_directions(rows, &labels, levels, traffic.is_some())?;
+        }
+        if let Some(rows) = &traffic {
+            check_traffic(rows, &labels, levels)?;
+        }
+        let summary = match next_block(&mut lines, SUMMARY_HEADING, cache_summary)? {
+            None => None,
+            Some(caches) => Some(summary(caches, &mut lines, levels)?),
+        };
+        let data = next_block(&mut lines, DATA_HEADING, miss_row)?;
+        let fetch = next_block(&mut lines, FETCH_HEADING, miss_row)?;
+        let l2 = next_block(&mut lines, L2_HEADING, miss_row)?;
+        let l3 = next_block(&mut lines, L3_HEADING, miss_row)?;
+        if let Some(line) = lines.next() {
+            return Err(format!("{line:?} does not belong there"));
+        }
+        let expected = [true, levels >= 1, levels >= 2].map(|list| list && data.is_some());
+        if [fetch.is_some(), l2.is_some(), l3.is_some()] != expected {
+            return Err("one list without another".to_owned());
         }
         let table = text.split("\n\n").next().unwrap_or_default().to_owned();
-        Ok(Self { table, cores, data, fetch })
+        // The table ends in an empty line, the last list does not.
+        if text.ends_with("\n\n") != data.is_none() {
+            return Err("a wrong end of the report".to_owned());
+        }
+        Ok(Self { table, cores, directions, traffic, summary, data, fetch, l2, l3 })
     }
 
     /// Row `index` of the table, which must be a core's.
@@ -93,10 +190,50 @@ impl Report {
         self.fetch.as_deref().expect("the report was made with limit=0")
     }
 
+    /// The list of misses of the second level.
+    pub fn l2_list(&self) -> &[MissRow] {
+        self.l2.as_deref().expect("the report was made with limit=0 or l2=off")
+    }
+
+    /// The list of misses of the third level.
+    pub fn l3_list(&self) -> &[MissRow] {
+        self.l3.as_deref().expect("the report was made with limit=0 or l3=off")
+    }
+
+    /// The counts of reads, writes or fetches of a cache, of a core or `sum`.
+    pub fn direction(&self, label: &str, cache: &str, kind: &str) -> Counts {
+        let rows = self.directions.as_ref().expect("the report was made with rw=off");
+        let row =
+            rows.iter().find(|row| (&*row.label, &*row.cache, &*row.kind) == (label, cache, kind));
+        row.unwrap_or_else(|| panic!("no {kind} of {cache} of {label}")).counts
+    }
+
+    /// The count of what stores cause, such as `write-backs of L1d`, of a core or `sum`.
+    pub fn traffic(&self, label: &str, what: &str) -> u64 {
+        let rows = self.traffic.as_ref().expect("the report was made without stores modelled");
+        let row = rows.iter().find(|row| (&*row.label, &*row.what) == (label, what));
+        row.unwrap_or_else(|| panic!("no {what} of {label}")).count
+    }
+
+    /// Whether the core tables are equal to the last character; but where the reference leaves out the
+    /// columns of a second level that a core has not missed, ours has it without a miss.
+    pub fn table_is_that_of(&self, reference: &Self) -> bool {
+        let mut rows = self.cores.iter().zip(&reference.cores);
+        let mut lines = self.table.lines().zip(reference.table.lines());
+        self.table.lines().count() == reference.table.lines().count()
+            && lines.next().is_some_and(|(ours, theirs)| ours == theirs)
+            && lines.all(|(ours, theirs)| match rows.next() {
+                Some((CoreRow { l2: Some(counts), .. }, CoreRow { l2: None, .. })) => {
+                    counts.misses == 0 && ours.starts_with(theirs)
+                }
+                _ => ours == theirs,
+            })
+    }
+
     /// Checks what holds of every list: most misses first, of equals the lower address first, and no
     /// row without a miss. The reference keeps none but the first of these rules.
     pub fn check_order(&self) {
-        for list in [&self.data, &self.fetch].into_iter().flatten() {
+        for list in [&self.data, &self.fetch, &self.l2, &self.l3].into_iter().flatten() {
             for pair in list.windows(2) {
                 let [first, second] = pair else { continue };
                 assert!(
@@ -109,7 +246,8 @@ impl Report {
         }
     }
 
-    /// Checks that a list of all rows adds up to the misses of the table.
+    /// Checks that a list of all rows adds up to the misses of the table, and reads and writes to the
+    /// counts of their cache.
     pub fn check_sums(&self) {
         let sum = |list: &[MissRow]| -> u64 { list.iter().map(|row| row.misses).sum() };
         let total = self.sum();
@@ -119,6 +257,32 @@ impl Report {
             "the lists do not add up to\n{}",
             self.table
         );
+        for (list, counts) in [(&self.l2, total.l2), (&self.l3, total.l3)] {
+            let sum = list.as_deref().map(sum);
+            assert_eq!(sum, counts.map(|counts| counts.misses), "not the sum\n{}", self.table);
+        }
+        self.check_directions();
+    }
+
+    /// Checks that reads, writes and fetches of every core add up to the counts of their cache.
+    pub fn check_directions(&self) {
+        if self.directions.is_none() {
+            return;
+        }
+        for row in &self.cores {
+            let sum = |cache: &str, kinds: &[&str]| {
+                let parts = kinds.iter().map(|kind| self.direction(&row.label, cache, kind));
+                parts.fold(Counts { accesses: 0, misses: 0 }, |sum, part| Counts {
+                    accesses: sum.accesses + part.accesses,
+                    misses: sum.misses + part.misses,
+                })
+            };
+            assert_eq!(sum("L1d", &["reads", "writes"]), row.data, "{row:?}");
+            for (level, counts) in [("L2", row.l2), ("L3", row.l3)] {
+                let Some(counts) = counts else { continue };
+                assert_eq!(sum(level, &["fetches", "reads", "writes"]), counts, "{row:?}");
+            }
+        }
     }
 }
 
@@ -144,29 +308,210 @@ fn check_labels(cores: &[CoreRow]) -> Result<(), String> {
     if labels == expected { Ok(()) } else { Err(format!("wrong core labels {labels:?}")) }
 }
 
-fn core_row(line: &str) -> Result<CoreRow, String> {
+/// How many levels beyond the first the heading of the core table has.
+fn levels(heading: &str) -> Result<usize, String> {
+    let l2 = format!("{HEADING}, l2 accesses, l2 misses, l2 miss rate");
+    let l3 = format!("{l2}, l3 accesses, l3 misses, l3 miss rate");
+    let headings = [HEADING, &l2, &l3];
+    let levels = headings.iter().position(|known| *known == heading);
+    levels.ok_or_else(|| "the report does not begin with the heading of the core table".to_owned())
+}
+
+fn core_row(line: &str, levels: usize) -> Result<CoreRow, String> {
     let bad = || format!("bad core line {line:?}");
     let words: Vec<&str> = line.split_whitespace().collect();
-    let &[label, accesses, misses, rate, fetches, fetch_misses, fetch_rate] = words.as_slice()
-    else {
+    let (label, caches) = words.split_first().ok_or_else(bad)?;
+    let mut laid_out = vec![format!("{label:<8}")];
+    let mut counted = Vec::new();
+    for (index, cache) in caches.chunks(3).enumerate() {
+        let &[accesses, misses, rate] = cache else { return Err(bad()) };
+        let counts = Counts { accesses: number(accesses)?, misses: number(misses)? };
+        check_rate(counts, rate)?;
+        counted.push(counts);
+        // As the reference lays it out: "%-8s%-14lu %-12lu %9.4lf%%  %-14lu %-12lu %9.4lf%%", and for
+        // each level more "  %-12lu %-11lu %10.4lf%%".
+        laid_out.push(match index {
+            0 => format!("{accesses:<14} {misses:<12} {rate:>10}"),
+            1 => format!("  {accesses:<14} {misses:<12} {rate:>10}"),
+            _ => format!("  {accesses:<12} {misses:<11} {rate:>11}"),
+        });
+    }
+    let [data, fetch, lower @ ..] = &counted[..] else { return Err(bad()) };
+    let left_out = levels == 1 && lower.is_empty();
+    if laid_out.concat() != line || lower.len() != levels && !left_out {
         return Err(bad());
+    }
+    Ok(CoreRow {
+        label: (*label).to_owned(),
+        data: *data,
+        fetch: *fetch,
+        l2: lower.first().copied(),
+        l3: lower.get(1).copied(),
+    })
+}
+
+fn number(word: &str) -> Result<u64, String> {
+    word.parse().map_err(|_| format!("{word:?} is no count"))
+}
+
+fn check_rate(counts: Counts, rate: &str) -> Result<(), String> {
+    if rate == format!("{:.4}%", counts.miss_percent()) {
+        Ok(())
+    } else {
+        Err(format!("wrong rate {rate} of {counts:?}"))
+    }
+}
+
+/// A number with four decimals, or what is not there.
+fn decimal(word: &str) -> Result<Option<f64>, String> {
+    let is_known = word.split_once('.').is_some_and(|(_, decimals)| decimals.len() == 4);
+    match word {
+        "-" => Ok(None),
+        word if is_known => word.parse().map(Some).map_err(|_| format!("{word:?} is no number")),
+        _ => Err(format!("{word:?} has not four decimals")),
+    }
+}
+
+fn percent(word: &str) -> Result<Option<f64>, String> {
+    let percent = decimal(word.strip_suffix('%').unwrap_or("-"))?;
+    if percent.is_some_and(|percent| !(0.0..=100.0).contains(&percent)) {
+        return Err(format!("{word:?} is no rate"));
+    }
+    Ok(percent)
+}
+
+fn direction_row(line: &str) -> Result<DirectionRow, String> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let &[label, cache, kind, accesses, misses, rate] = &words[..] else {
+        return Err(format!("bad line of reads and writes {line:?}"));
     };
-    let number = |word: &str| word.parse::<u64>().map_err(|_| bad());
-    let data = Counts { accesses: number(accesses)?, misses: number(misses)? };
-    let fetch = Counts { accesses: number(fetches)?, misses: number(fetch_misses)? };
-    // As the reference's "%-8s%-14lu %-12lu %9.4lf%%  %-14lu %-12lu %9.4lf%%" lays it out.
-    let laid_out = format!(
-        "{label:<8}{accesses:<14} {misses:<12} {rate:>10}  {fetches:<14} {fetch_misses:<12} {fetch_rate:>10}"
-    );
-    for (counts, rate) in [(data, rate), (fetch, fetch_rate)] {
-        if rate != format!("{:.4}%", counts.miss_percent()) {
-            return Err(format!("wrong rate {rate} of {counts:?}"));
+    let counts = Counts { accesses: number(accesses)?, misses: number(misses)? };
+    check_rate(counts, rate)?;
+    check_layout(
+        line,
+        &format!("{label:<8}{cache:<7}{kind:<9}{accesses:<14} {misses:<12} {rate:>10}"),
+    )?;
+    Ok(DirectionRow {
+        label: label.to_owned(),
+        cache: cache.to_owned(),
+        kind: kind.to_owned(),
+        counts,
+    })
+}
+
+fn traffic_row(line: &str) -> Result<TrafficRow, String> {
+    let bad = || format!("bad line of traffic {line:?}");
+    let (label, rest) = line.split_once(' ').ok_or_else(bad)?;
+    let (what, count) = rest.trim_start().rsplit_once(' ').ok_or_else(bad)?;
+    let what = what.trim_end();
+    check_layout(line, &format!("{label:<8}{what:<21}{count}"))?;
+    Ok(TrafficRow { label: label.to_owned(), what: what.to_owned(), count: number(count)? })
+}
+
+fn cache_summary(line: &str) -> Result<CacheSummary, String> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let &[cache, misses, mpki, hit_rate, global_hit_rate] = &words[..] else {
+        return Err(format!("bad line of the summary {line:?}"));
+    };
+    check_layout(
+        line,
+        &format!("{cache:<8}{misses:<14} {mpki:>10} {hit_rate:>12} {global_hit_rate:>12}"),
+    )?;
+    Ok(CacheSummary {
+        cache: cache.to_owned(),
+        misses: number(misses)?,
+        mpki: decimal(mpki)?.ok_or("no MPKI")?,
+        hit_rate: percent(hit_rate)?,
+        global_hit_rate: percent(global_hit_rate)?,
+    })
+}
+
+/// The rest of the summary that begins with `caches`.
+fn summary<'text>(
+    caches: Vec<CacheSummary>,
+    lines: &mut Peekable<impl Iterator<Item = &'text str>>,
+    levels: usize,
+) -> Result<Summary, String> {
+    let names: Vec<&str> = caches.iter().map(|row| row.cache.as_str()).collect();
+    if names != ["L1d", "L1i", "L2", "L3"][..levels + 2] {
+        return Err(format!("wrong caches in the summary {names:?}"));
+    }
+    let memory = next_block(lines, MEMORY_HEADING, |line| Ok(line.to_owned()))?;
+    let [read, written] = &memory.ok_or("a summary without memory")?[..] else {
+        return Err("wrong lines of memory".to_owned());
+    };
+    let memory = |line: &str, name: &str| -> Result<Option<Traffic>, String> {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let &[first, bytes, each] = &words[..] else {
+            return Err(format!("bad line of memory {line:?}"));
+        };
+        check_layout(line, &format!("{name:<8}{bytes:<14} {each:>10}"))?;
+        match (first == name, bytes, decimal(each)?) {
+            (true, "-", None) => Ok(None),
+            (true, bytes, Some(per_instruction)) => {
+                Ok(Some(Traffic { bytes: number(bytes)?, per_instruction }))
+            }
+            _ => Err(format!("bad line of memory {line:?}")),
         }
-    }
-    if laid_out != line {
-        return Err(bad());
-    }
-    Ok(CoreRow { label: label.to_owned(), data, fetch })
+    };
+    let estimate = next_block(lines, ESTIMATE_HEADING, |line| Ok(line.to_owned()))?;
+    let [data, fetch, each, stalls, latencies] =
+        &estimate.ok_or("a summary without an estimate")?[..]
+    else {
+        return Err("wrong lines of the estimate".to_owned());
+    };
+    let value = |line: &str, name: &str| -> Result<String, String> {
+        let value = line.strip_prefix(&format!("{name:<23}"));
+        value.map(str::to_owned).ok_or_else(|| format!("{line:?} is not about {name}"))
+    };
+    let cycles = |line: &str, name: &str| -> Result<Option<f64>, String> {
+        let value = value(line, name)?;
+        check_layout(&value, &format!("{:>10}", value.trim_start()))?;
+        decimal(value.trim_start())
+    };
+    let all_stalls = value(stalls, "stalls")?;
+    check_layout(&all_stalls, &format!("{:>5}", all_stalls.trim_start()))?;
+    Ok(Summary {
+        caches,
+        memory_read: memory(read, "read")?.ok_or("no bytes from memory")?,
+        memory_written: memory(written, "written")?,
+        cycles_per_data_access: cycles(data, "per data access")?,
+        cycles_per_fetch: cycles(fetch, "per fetch")?,
+        stall_cycles_per_instruction: cycles(each, "stalls per instruction")?.ok_or("no stalls")?,
+        stall_cycles: number(all_stalls.trim_start())?,
+        latencies: value(latencies, "latencies")?,
+    })
+}
+
+fn check_layout(line: &str, laid_out: &str) -> Result<(), String> {
+    if line == laid_out { Ok(()) } else { Err(format!("{line:?} is not laid out as {laid_out:?}")) }
+}
+
+fn check_directions(
+    rows: &[DirectionRow],
+    labels: &[&str],
+    levels: usize,
+    has_traffic: bool,
+) -> Result<(), String> {
+    let kinds = ["fetches", "reads", "writes", "written"];
+    let kinds = if has_traffic { &kinds[..] } else { &kinds[..3] };
+    let lower = ["L2", "L3"].into_iter().take(levels);
+    let lower = lower.flat_map(|cache| kinds.iter().map(move |&kind| (cache, kind)));
+    let of_core: Vec<_> = [("L1d", "reads"), ("L1d", "writes")].into_iter().chain(lower).collect();
+    let expected = labels
+        .iter()
+        .flat_map(|label| of_core.iter().map(move |&(cache, kind)| [*label, cache, kind]));
+    let rows = rows.iter().map(|row| [&*row.label, &*row.cache, &*row.kind]);
+    if rows.eq(expected) { Ok(()) } else { Err("wrong rows of reads and writes".to_owned()) }
+}
+
+fn check_traffic(rows: &[TrafficRow], labels: &[&str], levels: usize) -> Result<(), String> {
+    let write_backs = ["write-backs of L1d", "write-backs of L2", "write-backs of L3"];
+    let others = ["stores passed on", "bytes from memory", "bytes to memory"];
+    let of_core = [&write_backs[..=levels], &others].concat();
+    let expected = labels.iter().flat_map(|label| of_core.iter().map(move |what| [*label, what]));
+    let rows = rows.iter().map(|row| [&*row.label, &*row.what]);
+    if rows.eq(expected) { Ok(()) } else { Err("wrong rows of traffic".to_owned()) }
 }
 
 impl Counts {
@@ -176,19 +521,24 @@ impl Counts {
     }
 }
 
-/// The list under `heading`, up to a line that is `end` or the end of the text. `None` where the text
-/// ends before it.
-fn list<'text>(
-    lines: &mut impl Iterator<Item = &'text str>,
+/// The rows up to an empty line or the end of the text.
+fn block<'text, T>(
+    lines: &mut Peekable<impl Iterator<Item = &'text str>>,
+    row: impl Fn(&str) -> Result<T, String>,
+) -> Result<Vec<T>, String> {
+    lines.by_ref().take_while(|line| !line.is_empty()).map(row).collect()
+}
+
+/// The rows of the block that `heading` begins, if that is what comes next.
+fn next_block<'text, T>(
+    lines: &mut Peekable<impl Iterator<Item = &'text str>>,
     heading: &str,
-    end: Option<&str>,
-) -> Result<Option<Vec<MissRow>>, String> {
-    match lines.next() {
-        None => return Ok(None),
-        Some(line) if line == heading => {}
-        Some(line) => return Err(format!("{line:?} in place of {heading:?}")),
+    row: impl Fn(&str) -> Result<T, String>,
+) -> Result<Option<Vec<T>>, String> {
+    match lines.next_if_eq(&heading) {
+        None => Ok(None),
+        Some(_) => block(lines, row).map(Some),
     }
-    lines.take_while(|&line| Some(line) != end).map(miss_row).collect::<Result<_, _>>().map(Some)
 }
 
 fn miss_row(line: &str) -> Result<MissRow, String> {

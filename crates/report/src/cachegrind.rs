@@ -1,13 +1,14 @@
 //! The format of Cachegrind, for `cg_annotate`, `cg_diff` and `cg_merge`.
 //!
-//! Source: Valgrind's manual, chapter "Cachegrind", "File Format". There are no events of a last
-//! level cache, which is not simulated, and no objects and addresses, which the format does not have.
+//! Source: Valgrind's manual, chapter "Cachegrind", "File Format". The events of a last level (`ILmr`,
+//! `DLmr`, `DLmw`) are those of a run that has levels beyond the first, in the order that Valgrind has
+//! them in. There are no objects and addresses, which the format does not have.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 
 use crate::valgrind::{Place, command_line, name, spaced, write_description};
-use crate::{Events, FullProfile};
+use crate::{Events, FullProfile, MissesByKind};
 
 /// The whole file.
 pub fn render(profile: FullProfile<'_>) -> String {
@@ -21,14 +22,20 @@ impl Display for Cachegrind<'_> {
         let run = self.0.run();
         write_description(out, run)?;
         writeln!(out, "cmd: {}", command_line(run))?;
-        out.write_str("events: Ir I1mr Dr D1mr Dw D1mw\n")?;
+        let has_lower = self.0.has_lower_levels();
+        out.write_str(if has_lower {
+            "events: Ir I1mr ILmr Dr D1mr DLmr Dw D1mw DLmw\n"
+        } else {
+            "events: Ir I1mr Dr D1mr Dw D1mw\n"
+        })?;
+        let written = |events| spaced(&counts(events, has_lower));
         for ((file, function), lines) in self.sums() {
             writeln!(out, "fl={file}\nfn={function}")?;
             for (line, events) in lines {
-                writeln!(out, "{line} {}", spaced(&counts(events)))?;
+                writeln!(out, "{line} {}", written(events))?;
             }
         }
-        writeln!(out, "summary: {}", spaced(&counts(self.0.total())))
+        writeln!(out, "summary: {}", written(self.0.total()))
     }
 }
 
@@ -51,9 +58,14 @@ impl Cachegrind<'_> {
 }
 
 /// In the order of the header's `events:`.
-fn counts(events: Events) -> [u64; 6] {
-    let Events { executions, fetch_misses, reads, read_misses, writes, write_misses } = events;
-    [executions, fetch_misses, reads, read_misses, writes, write_misses]
+fn counts(events: Events, has_lower: bool) -> Vec<u64> {
+    let Events { executions, fetch_misses, reads, read_misses, writes, write_misses, .. } = events;
+    let MissesByKind { fetch, read, write } = events.last_level_misses;
+    if has_lower {
+        vec![executions, fetch_misses, fetch, reads, read_misses, read, writes, write_misses, write]
+    } else {
+        vec![executions, fetch_misses, reads, read_misses, writes, write_misses]
+    }
 }
 
 #[cfg(test)]
@@ -69,6 +81,11 @@ mod tests {
     #[test]
     fn the_sample() {
         insta::assert_snapshot!(rendered(&sample::profile()));
+    }
+
+    #[test]
+    fn the_sample_with_levels() {
+        insta::assert_snapshot!(rendered(&sample::levels()));
     }
 
     #[test]

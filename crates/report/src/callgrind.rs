@@ -5,6 +5,7 @@
 //! One cost line an instruction, in the order of addresses; a line that says what function, file or
 //! object follows stands where that changes. Every name is written once and given a number
 //! ("name compression"). Costs of 0 at the end of a line are left out, which the format allows.
+//! `ILmr`, `DLmr` and `DLmw` are the misses of the last level, in a run that has levels beyond the first.
 //!
 //! Calls are not counted, so there are no call lines and inclusive costs equal the function's own.
 
@@ -14,7 +15,7 @@ use std::fmt::{self, Display};
 use std::hash::Hash;
 
 use crate::valgrind::{PhysicalFunction, Place, command_line, name, spaced, write_description};
-use crate::{Events, FullProfile};
+use crate::{Events, FullProfile, MissesByKind};
 
 /// The whole file.
 pub fn render(profile: FullProfile<'_>) -> String {
@@ -26,14 +27,16 @@ struct Callgrind<'a>(FullProfile<'a>);
 impl Display for Callgrind<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let run = self.0.run();
-        let total = spaced(&costs(self.0.total()));
+        let has_lower = self.0.has_lower_levels();
+        let total = spaced(&costs(self.0.total(), has_lower));
         out.write_str("# callgrind format\nversion: 1\n")?;
         writeln!(out, "creator: libcache {}", run.version)?;
         writeln!(out, "pid: {}", run.process_id)?;
         writeln!(out, "cmd: {}", command_line(run))?;
         out.write_str("part: 1\n\n")?;
         write_description(out, run)?;
-        out.write_str("\npositions: instr line\nevents: Ir Dr Dw I1mr D1mr D1mw\n")?;
+        let lower = if has_lower { " ILmr DLmr DLmw" } else { "" };
+        writeln!(out, "\npositions: instr line\nevents: Ir Dr Dw I1mr D1mr D1mw{lower}")?;
         writeln!(out, "summary: {total}\n")?;
         let mut names = Names::default();
         let mut previous = None;
@@ -41,7 +44,7 @@ impl Display for Callgrind<'_> {
             let place = Place::of(&instruction.location);
             names.write_change(out, previous, place)?;
             previous = Some(place);
-            let costs = costs(events);
+            let costs = costs(events, has_lower);
             let written = costs.iter().rposition(|&cost| cost > 0).map_or(1, |last| last + 1);
             // Whoever shows machine code reads it from the file.
             let address = instruction.object_address.unwrap_or(instruction.vaddr);
@@ -52,9 +55,12 @@ impl Display for Callgrind<'_> {
 }
 
 /// In the order of the header's `events:`.
-fn costs(events: Events) -> [u64; 6] {
-    let Events { executions, fetch_misses, reads, read_misses, writes, write_misses } = events;
-    [executions, reads, writes, fetch_misses, read_misses, write_misses]
+fn costs(events: Events, has_lower: bool) -> Vec<u64> {
+    let Events { executions, fetch_misses, reads, read_misses, writes, write_misses, .. } = events;
+    let MissesByKind { fetch, read, write } = events.last_level_misses;
+    let first = [executions, reads, writes, fetch_misses, read_misses, write_misses];
+    let lower = has_lower.then_some([fetch, read, write]);
+    first.into_iter().chain(lower.into_iter().flatten()).collect()
 }
 
 /// The numbers of the names that were written.
@@ -136,6 +142,19 @@ mod tests {
     #[test]
     fn the_sample() {
         insta::assert_snapshot!(rendered(&sample::profile()));
+    }
+
+    #[test]
+    fn the_sample_with_levels() {
+        insta::assert_snapshot!(rendered(&sample::levels()));
+    }
+
+    #[test]
+    fn without_a_third_level_the_second_is_the_last() {
+        let text = rendered(&sample::two_levels());
+        assert!(text.contains("\nevents: Ir Dr Dw I1mr D1mr D1mw ILmr DLmr DLmw\n"), "{text}");
+        assert!(text.contains("\ntotals: 5021 1550 100 9 630 100 6 430 60\n"), "{text}");
+        assert!(text.contains("\ndesc: LL cache: 16384 B, 64 B, 8-way associative\n"), "{text}");
     }
 
     #[test]

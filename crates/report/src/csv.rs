@@ -8,7 +8,8 @@
 
 use ::csv::{Terminator, Writer, WriterBuilder};
 
-use crate::{Events, FullProfile, Profile, ProfiledInstruction, hex};
+use crate::settings::Lower;
+use crate::{Events, FullProfile, MissesByKind, Profile, ProfiledInstruction, hex};
 
 /// The columns that every file begins with.
 const PLACE: [&str; 9] = [
@@ -26,8 +27,11 @@ const PLACE: [&str; 9] = [
 /// The columns that follow where executions, loads and stores were counted.
 const EXECUTED: [&str; 5] = ["executions", "reads", "read_misses", "writes", "write_misses"];
 
-/// The columns that every file ends with.
+/// The columns that follow them in every file.
 const MISSES: [&str; 2] = ["data_misses", "fetch_misses"];
+
+/// What follows for each level beyond the first, after its name.
+const LOWER_MISSES: [&str; 3] = ["fetch_misses", "read_misses", "write_misses"];
 
 /// The whole file. Without [`Detail::Full`](crate::Detail::Full) it has no columns for executions,
 /// loads and stores, and only the instructions that missed.
@@ -40,16 +44,30 @@ pub fn render(profile: &Profile) -> String {
 }
 
 fn write(out: &mut Writer<Vec<u8>>, profile: &Profile) -> ::csv::Result<()> {
+    let levels: Vec<Lower> = Lower::of(&profile.run.config).collect();
+    let lower_columns: Vec<String> = levels
+        .iter()
+        .map(|level| level.name().to_lowercase())
+        .flat_map(|level| LOWER_MISSES.map(|misses| format!("{level}_{misses}")))
+        .collect();
+    let lower_columns = lower_columns.iter().map(String::as_str);
+    let lower = |instruction: &ProfiledInstruction| -> Vec<String> {
+        let misses = levels.iter().map(|level| level.misses(&instruction.counts));
+        let misses = misses.flat_map(|MissesByKind { fetch, read, write }| [fetch, read, write]);
+        misses.map(|count| count.to_string()).collect()
+    };
     let Some(full) = FullProfile::new(profile) else {
-        out.write_record(PLACE.iter().chain(&MISSES))?;
+        out.write_record(PLACE.into_iter().chain(MISSES).chain(lower_columns))?;
         return profile.instructions.iter().try_for_each(|instruction| {
-            out.write_record(place(instruction).iter().chain(&misses(instruction)))
+            let (fields, lower) = (place(instruction), lower(instruction));
+            out.write_record(fields.iter().chain(&misses(instruction)).chain(&lower))
         });
     };
-    out.write_record(PLACE.iter().chain(&EXECUTED).chain(&MISSES))?;
+    out.write_record(PLACE.into_iter().chain(EXECUTED).chain(MISSES).chain(lower_columns))?;
     full.instructions().try_for_each(|(instruction, events)| {
-        let fields = place(instruction);
-        out.write_record(fields.iter().chain(&executed(events)).chain(&misses(instruction)))
+        let (fields, lower) = (place(instruction), lower(instruction));
+        let misses = misses(instruction);
+        out.write_record(fields.iter().chain(&executed(events)).chain(&misses).chain(&lower))
     })
 }
 
@@ -70,7 +88,7 @@ fn place(instruction: &ProfiledInstruction) -> [String; PLACE.len()] {
 }
 
 fn executed(events: Events) -> [String; EXECUTED.len()] {
-    let Events { executions, fetch_misses: _, reads, read_misses, writes, write_misses } = events;
+    let Events { executions, reads, read_misses, writes, write_misses, .. } = events;
     [executions, reads, read_misses, writes, write_misses].map(|count| count.to_string())
 }
 
@@ -125,6 +143,26 @@ mod tests {
             assert_eq!(sum(&text, "data_misses"), 730);
             assert_eq!(sum(&text, "fetch_misses"), 9);
         }
+    }
+
+    #[test]
+    fn the_sample_with_levels() {
+        insta::assert_snapshot!(framed(&render(&sample::levels())));
+    }
+
+    #[test]
+    fn columns_of_a_level_add_up_to_it() {
+        for profile in [sample::levels(), sample::without_executions(sample::levels())] {
+            let text = render(&profile);
+            let columns =
+                |level: &str| LOWER_MISSES.map(|kind| sum(&text, &format!("{level}_{kind}")));
+            assert_eq!(columns("l2"), [6, 430, 60]);
+            assert_eq!(columns("l3"), [4, 110, 10]);
+        }
+        let (header, _) = read(&render(&sample::two_levels()));
+        assert_eq!(header.iter().next_back(), Some("l2_write_misses"));
+        let (header, _) = read(&render(&sample::profile()));
+        assert_eq!(header.iter().next_back(), Some("fetch_misses"));
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use std::iter::Sum;
 use std::ops::Add;
 
-use crate::{Detail, Profile, ProfiledInstruction, RunDescription};
+use crate::settings::Lower;
+use crate::{Detail, MissesByKind, Profile, ProfiledInstruction, RunDescription};
 
 /// A [`Profile`] with [`Detail::Full`], for the formats that have no way to say "not counted".
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +25,8 @@ pub struct Events {
     pub writes: u64,
     /// Those that missed the data cache.
     pub write_misses: u64,
+    /// What missed the last level, in a run with levels beyond the first.
+    pub last_level_misses: MissesByKind,
 }
 
 impl<'a> FullProfile<'a> {
@@ -41,7 +44,8 @@ impl<'a> FullProfile<'a> {
 
     /// The instructions that were executed, in the profile's order.
     pub fn instructions(self) -> impl Iterator<Item = (&'a ProfiledInstruction, Events)> {
-        self.0.instructions.iter().filter_map(|instruction| {
+        let last = Lower::last(&self.0.run.config);
+        self.0.instructions.iter().filter_map(move |instruction| {
             let counts = instruction.counts;
             let executed = counts.executed?;
             let events = Events {
@@ -51,9 +55,16 @@ impl<'a> FullProfile<'a> {
                 read_misses: counts.read_misses()?,
                 writes: executed.writes,
                 write_misses: executed.write_misses,
+                last_level_misses: last
+                    .map_or_else(MissesByKind::default, |level| level.misses(&counts)),
             };
             Some((instruction, events))
         })
+    }
+
+    /// Whether there are levels beyond the first.
+    pub fn has_lower_levels(self) -> bool {
+        self.0.run.config.lower.is_some()
     }
 
     /// The events of all instructions.
@@ -74,6 +85,7 @@ impl Add for Events {
             read_misses: self.read_misses.saturating_add(other.read_misses),
             writes: self.writes.saturating_add(other.writes),
             write_misses: self.write_misses.saturating_add(other.write_misses),
+            last_level_misses: self.last_level_misses + other.last_level_misses,
         }
     }
 }
@@ -98,6 +110,14 @@ mod tests {
         assert_eq!(total.fetch_misses, cores.fetch.misses);
         assert_eq!(total.reads + total.writes, cores.data.accesses);
         assert_eq!(total.read_misses + total.write_misses, cores.data.misses);
+    }
+
+    #[test]
+    fn the_last_level_is_the_one_before_memory() {
+        let last = |profile| FullProfile::new(&profile).unwrap().total().last_level_misses;
+        assert_eq!(last(sample::profile()), MissesByKind::default());
+        assert_eq!(last(sample::two_levels()), MissesByKind { fetch: 6, read: 430, write: 60 });
+        assert_eq!(last(sample::levels()), MissesByKind { fetch: 4, read: 110, write: 10 });
     }
 
     #[test]

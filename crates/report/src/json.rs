@@ -14,20 +14,23 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use cachesim::geometry::CacheGeometry;
-use cachesim::options::{Config, GuestMode, Output, PolicyKind};
+use cachesim::options::{
+    self, Config, GuestMode, L2Kind, Latencies, Level, Output, Straddle, WriteHit, WriteMiss,
+    Writes,
+};
 use serde::Serialize;
 use serde_json::Serializer;
 use serde_json::ser::Formatter;
 
+use crate::settings::{self, Lower};
 use crate::{
-    CacheCounts, CoreProfile, CoreSnapshot, Detail, Frame, FullProfile, Function, FunctionRow,
-    InstructionCounts, LineRow, Profile, ProfiledInstruction, RunDescription, by_function, by_line,
-    hex,
+    CacheCounts, CacheSummary, CoreProfile, CoreSnapshot, Detail, Frame, FullProfile, Function,
+    FunctionRow, InstructionCounts, LineRow, LowerCounts, MemoryTraffic, MissesByKind, Profile,
+    ProfiledInstruction, RunDescription, Summary, by_function, by_line, hex,
 };
 
 /// The version of the schema.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// The whole file. Without [`Detail::Full`] it has no fields for executions,
 /// loads and stores, and only the instructions that missed.
@@ -79,9 +82,16 @@ struct Guest<'a> {
 
 #[derive(Serialize)]
 struct Configuration {
-    instruction_cache: Geometry,
-    data_cache: Geometry,
-    policy: &'static str,
+    preset: Option<&'static str>,
+    instruction_cache: CacheSettings,
+    data_cache: CacheSettings,
+    l2: Option<L2Settings>,
+    l3: Option<CacheSettings>,
+    inclusion: Option<&'static str>,
+    writes: Option<WriteSettings>,
+    straddle: &'static str,
+    rw: bool,
+    latencies: Option<LatencySettings>,
     seed: u64,
     cores: u32,
     limit: usize,
@@ -89,11 +99,33 @@ struct Configuration {
 }
 
 #[derive(Serialize)]
-struct Geometry {
+struct CacheSettings {
     size_bytes: u64,
     line_bytes: u64,
     ways: u32,
     sets: u64,
+    policy: &'static str,
+}
+
+#[derive(Serialize)]
+struct L2Settings {
+    #[serde(flatten)]
+    cache: CacheSettings,
+    split: bool,
+}
+
+#[derive(Serialize)]
+struct WriteSettings {
+    hit: &'static str,
+    miss: &'static str,
+}
+
+#[derive(Serialize)]
+struct LatencySettings {
+    l1: u32,
+    l2: u32,
+    l3: u32,
+    memory: u32,
 }
 
 #[derive(Serialize)]
@@ -108,8 +140,18 @@ struct Core<'a> {
 
 #[derive(Serialize)]
 struct Total {
-    data: CacheTotal,
+    data: DataTotal,
     instruction: CacheTotal,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    l2: Option<LowerTotal>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    l3: Option<LowerTotal>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stores: Option<StoresTotal>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory: Option<MemoryTotal>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    summary: Option<SummaryView>,
 }
 
 #[derive(Serialize)]
@@ -117,6 +159,72 @@ struct CacheTotal {
     accesses: u64,
     misses: u64,
     miss_rate: f64,
+}
+
+#[derive(Serialize)]
+struct DataTotal {
+    #[serde(flatten)]
+    all: CacheTotal,
+    #[serde(flatten)]
+    directions: Option<Directions>,
+}
+
+#[derive(Serialize)]
+struct Directions {
+    reads: CacheTotal,
+    writes: CacheTotal,
+}
+
+#[derive(Serialize)]
+struct LowerTotal {
+    #[serde(flatten)]
+    all: CacheTotal,
+    fetches: CacheTotal,
+    #[serde(flatten)]
+    directions: Directions,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    written: Option<CacheTotal>,
+}
+
+#[derive(Serialize)]
+struct StoresTotal {
+    passed_on: u64,
+    data_write_backs: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    l2_write_backs: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    l3_write_backs: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct MemoryTotal {
+    read_bytes: u64,
+    written_bytes: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct SummaryView {
+    data: CacheSummaryView,
+    instruction: CacheSummaryView,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    l2: Option<CacheSummaryView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    l3: Option<CacheSummaryView>,
+    memory_read_bytes: u64,
+    memory_read_bytes_per_instruction: f64,
+    memory_written_bytes: Option<u64>,
+    memory_written_bytes_per_instruction: Option<f64>,
+    cycles_per_data_access: Option<f64>,
+    cycles_per_fetch: Option<f64>,
+    stall_cycles: u64,
+    stall_cycles_per_instruction: f64,
+}
+
+#[derive(Serialize)]
+struct CacheSummaryView {
+    mpki: f64,
+    hit_rate: Option<f64>,
+    global_hit_rate: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -179,6 +287,30 @@ struct Counts {
     executed: Option<ExecutedCounts>,
     data_misses: u64,
     fetch_misses: u64,
+    #[serde(flatten)]
+    l2: Option<L2Misses>,
+    #[serde(flatten)]
+    l3: Option<L3Misses>,
+}
+
+#[derive(Serialize)]
+struct L2Misses {
+    #[serde(rename = "l2_fetch_misses")]
+    fetch: u64,
+    #[serde(rename = "l2_read_misses")]
+    read: u64,
+    #[serde(rename = "l2_write_misses")]
+    write: u64,
+}
+
+#[derive(Serialize)]
+struct L3Misses {
+    #[serde(rename = "l3_fetch_misses")]
+    fetch: u64,
+    #[serde(rename = "l3_read_misses")]
+    read: u64,
+    #[serde(rename = "l3_write_misses")]
+    write: u64,
 }
 
 #[derive(Serialize)]
@@ -194,6 +326,8 @@ impl<'a> Report<'a> {
     fn of(profile: &'a Profile) -> Self {
         let detail =
             if FullProfile::new(profile).is_some() { Detail::Full } else { Detail::Misses };
+        let config = &profile.run.config;
+        let rows = RowFields { detail, levels: Lower::of(config).collect() };
         let total: CoreSnapshot = profile.cores.iter().map(|core| &core.counts).sum();
         let instructions = profile.instructions.iter();
         let functions = by_function(profile).into_iter();
@@ -204,16 +338,16 @@ impl<'a> Report<'a> {
             libcache: Libcache { version: profile.run.version },
             qemu: Qemu::of(&profile.run),
             guest: Guest::of(&profile.run),
-            configuration: Configuration::of(&profile.run.config),
+            configuration: Configuration::of(config),
             detail: match detail {
                 Detail::Misses => "misses",
                 Detail::Full => "full",
             },
-            cores: profile.cores.iter().enumerate().map(Core::of).collect(),
-            total: Total::of(&total),
-            instructions: instructions.map(|row| Instruction::of(row, detail)).collect(),
-            functions: functions.map(|row| FunctionView::of(row, detail)).collect(),
-            lines: lines.map(|row| LineView::of(row, detail)).collect(),
+            cores: profile.cores.iter().enumerate().map(|core| Core::of(core, config)).collect(),
+            total: Total::of(&total, config),
+            instructions: instructions.map(|row| Instruction::of(row, &rows)).collect(),
+            functions: functions.map(|row| FunctionView::of(row, &rows)).collect(),
+            lines: lines.map(|row| LineView::of(row, &rows)).collect(),
         }
     }
 }
@@ -245,14 +379,29 @@ impl<'a> Guest<'a> {
 impl Configuration {
     fn of(config: &Config) -> Self {
         // What is written beside the report says itself what it is.
-        let Config { icache, dcache, seed, cores, limit, output, .. } = config;
+        let Config { icache, dcache, lower, seed, cores, limit, output, .. } = config;
         Self {
-            instruction_cache: Geometry::of(&icache.geometry),
-            data_cache: Geometry::of(&dcache.geometry),
-            policy: match dcache.policy {
-                PolicyKind::Random => "random",
-                other => other.name(),
+            preset: config.preset,
+            instruction_cache: CacheSettings::of(icache),
+            data_cache: CacheSettings::of(dcache),
+            l2: lower.map(|lower| L2Settings {
+                cache: CacheSettings::of(&lower.l2),
+                split: lower.l2_kind == L2Kind::Split,
+            }),
+            l3: lower.and_then(|lower| lower.l3).as_ref().map(CacheSettings::of),
+            inclusion: lower.map(|lower| settings::inclusion(lower.inclusion)),
+            writes: config.writes.map(WriteSettings::of),
+            straddle: match config.straddle {
+                Straddle::First => "first",
+                Straddle::Split => "split",
             },
+            rw: config.directions == options::Directions::Apart,
+            latencies: config.summary.map(|Latencies { l1, l2, l3, memory }| LatencySettings {
+                l1,
+                l2,
+                l3,
+                memory,
+            }),
             seed: *seed,
             cores: cores.get(),
             limit: *limit,
@@ -266,22 +415,39 @@ impl Configuration {
     }
 }
 
-impl Geometry {
-    fn of(geometry: &CacheGeometry) -> Self {
+impl CacheSettings {
+    fn of(level: &Level) -> Self {
+        let Level { geometry, policy } = level;
         Self {
             size_bytes: geometry.size_bytes(),
             line_bytes: geometry.line_bytes(),
             ways: geometry.ways(),
             sets: geometry.sets(),
+            policy: settings::policy(*policy).key,
+        }
+    }
+}
+
+impl WriteSettings {
+    fn of(writes: Writes) -> Self {
+        Self {
+            hit: match writes.on_hit {
+                WriteHit::Back => "back",
+                WriteHit::Through => "through",
+            },
+            miss: match writes.on_miss {
+                WriteMiss::Allocate => "allocate",
+                WriteMiss::NoAllocate => "no-allocate",
+            },
         }
     }
 }
 
 impl<'a> Core<'a> {
-    fn of((number, profile): (usize, &'a CoreProfile)) -> Self {
+    fn of((number, profile): (usize, &'a CoreProfile), config: &Config) -> Self {
         Self {
             number,
-            total: Total::of(&profile.counts),
+            total: Total::of(&profile.counts, config),
             sets: profile
                 .sets
                 .as_ref()
@@ -291,8 +457,35 @@ impl<'a> Core<'a> {
 }
 
 impl Total {
-    fn of(counts: &CoreSnapshot) -> Self {
-        Self { data: CacheTotal::of(counts.data), instruction: CacheTotal::of(counts.fetch) }
+    fn of(counts: &CoreSnapshot, config: &Config) -> Self {
+        let levels = Lower::of(config);
+        let find = |wanted| levels.clone().find(|level| *level == wanted);
+        let lower = |wanted| find(wanted).map(|level| LowerTotal::of(level.counts(counts), config));
+        let write_backs = |wanted| find(wanted).map(|level| level.write_backs(counts));
+        let stores = counts.beyond.filter(|_| config.writes.is_some());
+        Self {
+            data: DataTotal {
+                all: CacheTotal::of(counts.data),
+                directions: counts.beyond.map(|beyond| Directions {
+                    reads: CacheTotal::of(counts.loads()),
+                    writes: CacheTotal::of(beyond.stores),
+                }),
+            },
+            instruction: CacheTotal::of(counts.fetch),
+            l2: lower(Lower::L2),
+            l3: lower(Lower::L3),
+            stores: stores.map(|beyond| StoresTotal {
+                passed_on: beyond.passed_stores,
+                data_write_backs: beyond.write_backs[0],
+                l2_write_backs: write_backs(Lower::L2),
+                l3_write_backs: write_backs(Lower::L3),
+            }),
+            memory: counts.beyond.map(|beyond| MemoryTotal {
+                read_bytes: beyond.memory_read_bytes,
+                written_bytes: config.writes.map(|_| beyond.memory_written_bytes),
+            }),
+            summary: Summary::new(counts, config).as_ref().map(SummaryView::of),
+        }
     }
 }
 
@@ -302,8 +495,49 @@ impl CacheTotal {
     }
 }
 
+impl LowerTotal {
+    fn of(counts: LowerCounts, config: &Config) -> Self {
+        Self {
+            all: CacheTotal::of(counts.total()),
+            fetches: CacheTotal::of(counts.fetch),
+            directions: Directions {
+                reads: CacheTotal::of(counts.read),
+                writes: CacheTotal::of(counts.write),
+            },
+            written: config.writes.map(|_| CacheTotal::of(counts.write_back)),
+        }
+    }
+}
+
+impl SummaryView {
+    fn of(summary: &Summary) -> Self {
+        let MemoryTraffic { read, written } = summary.memory;
+        Self {
+            data: CacheSummaryView::of(&summary.data),
+            instruction: CacheSummaryView::of(&summary.fetch),
+            l2: summary.l2.as_ref().map(CacheSummaryView::of),
+            l3: summary.l3.as_ref().map(CacheSummaryView::of),
+            memory_read_bytes: read.bytes,
+            memory_read_bytes_per_instruction: read.per_instruction,
+            memory_written_bytes: written.map(|written| written.bytes),
+            memory_written_bytes_per_instruction: written.map(|written| written.per_instruction),
+            cycles_per_data_access: summary.data_time.average(),
+            cycles_per_fetch: summary.fetch_time.average(),
+            stall_cycles: summary.stall_cycles(),
+            stall_cycles_per_instruction: summary.stall_cycles_per_instruction(),
+        }
+    }
+}
+
+impl CacheSummaryView {
+    fn of(cache: &CacheSummary) -> Self {
+        let CacheSummary { mpki, hit_rate, global_hit_rate, .. } = *cache;
+        Self { mpki, hit_rate, global_hit_rate }
+    }
+}
+
 impl<'a> Instruction<'a> {
-    fn of(instruction: &'a ProfiledInstruction, detail: Detail) -> Self {
+    fn of(instruction: &'a ProfiledInstruction, fields: &RowFields) -> Self {
         Self {
             address: hex::address(instruction.vaddr),
             bytes: hex::bytes(&instruction.code),
@@ -311,7 +545,7 @@ impl<'a> Instruction<'a> {
             object: instruction.location.object.as_deref(),
             object_address: instruction.object_address.map(hex::address),
             frames: instruction.location.frames.iter().map(FrameView::of).collect(),
-            counts: Counts::of(instruction.counts, detail),
+            counts: Counts::of(instruction.counts, fields),
         }
     }
 }
@@ -323,23 +557,23 @@ impl<'a> FrameView<'a> {
 }
 
 impl FunctionView {
-    fn of(row: FunctionRow, detail: Detail) -> Self {
+    fn of(row: FunctionRow, fields: &RowFields) -> Self {
         Self {
             function: FunctionName::of(row.function),
             file: row.file.map(Text),
-            counts: Counts::of(row.counts, detail),
+            counts: Counts::of(row.counts, fields),
         }
     }
 }
 
 impl LineView {
-    fn of(row: LineRow, detail: Detail) -> Self {
+    fn of(row: LineRow, fields: &RowFields) -> Self {
         let LineRow { line, counts } = row;
         Self {
             file: line.file.map(Text),
             line: line.line,
             function: FunctionName::of(line.function),
-            counts: Counts::of(counts, detail),
+            counts: Counts::of(counts, fields),
         }
     }
 }
@@ -360,15 +594,32 @@ impl Serialize for Text {
     }
 }
 
+/// What a row has beside the misses of the first level.
+struct RowFields {
+    detail: Detail,
+    levels: Vec<Lower>,
+}
+
 impl Counts {
-    fn of(counts: InstructionCounts, detail: Detail) -> Self {
+    fn of(counts: InstructionCounts, fields: &RowFields) -> Self {
+        let misses = |level: Lower| fields.levels.contains(&level).then(|| level.misses(&counts));
         Self {
-            executed: match detail {
+            executed: match fields.detail {
                 Detail::Misses => None,
                 Detail::Full => ExecutedCounts::of(counts),
             },
             data_misses: counts.data_misses,
             fetch_misses: counts.fetch_misses,
+            l2: misses(Lower::L2).map(|MissesByKind { fetch, read, write }| L2Misses {
+                fetch,
+                read,
+                write,
+            }),
+            l3: misses(Lower::L3).map(|MissesByKind { fetch, read, write }| L3Misses {
+                fetch,
+                read,
+                write,
+            }),
         }
     }
 }
@@ -509,9 +760,25 @@ mod tests {
     }
 
     #[test]
+    fn the_sample_with_levels() {
+        insta::assert_snapshot!(render(&sample::levels()));
+    }
+
+    #[test]
     fn reports_follow_the_schema() {
         assert_valid(&parsed(&sample::profile()));
         assert_valid(&parsed(&sample::misses()));
+        assert_valid(&parsed(&sample::levels()));
+        assert_valid(&parsed(&sample::two_levels()));
+        assert_valid(&parsed(&sample::without_executions(sample::levels())));
+        let mut first_level = sample::profile();
+        first_level.run.config.summary = sample::levels().run.config.summary;
+        first_level.cores.clear();
+        assert_valid(&parsed(&first_level));
+        let mut through = sample::levels();
+        through.run.config.writes =
+            Some(Writes { on_hit: WriteHit::Through, on_miss: WriteMiss::NoAllocate });
+        assert_valid(&parsed(&through));
         let mut bare = sample::misses();
         bare.run.qemu_version = None;
         bare.run.mode = GuestMode::System;
@@ -525,17 +792,28 @@ mod tests {
         jsonschema::draft202012::meta::validate(&schema()).unwrap();
         let validator = jsonschema::draft202012::new(&schema()).unwrap();
         let spoilt = |spoil: fn(&mut Value)| {
-            let mut report = parsed(&sample::profile());
+            let mut report = parsed(&sample::levels());
             spoil(&mut report);
             report
         };
         for report in [
             json!({}),
             spoilt(|report| report["surprise"] = json!(1)),
-            spoilt(|report| report["schema_version"] = json!(2)),
+            spoilt(|report| report["schema_version"] = json!(1)),
             spoilt(|report| report["instructions"][0]["surprise"] = json!(1)),
             spoilt(|report| report["instructions"][0]["address"] = json!(4096)),
             spoilt(|report| report["total"]["data"]["misses"] = json!(-1)),
+            spoilt(|report| report["total"]["l2"]["surprise"] = json!(1)),
+            spoilt(|report| report["total"]["summary"]["data"]["mpki"] = json!(-1)),
+            spoilt(|report| report["configuration"]["l2"]["policy"] = json!("best")),
+            spoilt(|report| report["configuration"]["inclusion"] = json!("any")),
+            spoilt(|report| {
+                report["lines"][0].as_object_mut().unwrap().remove("l3_fetch_misses");
+            }),
+            spoilt(|report| {
+                report["total"].as_object_mut().unwrap().remove("l3");
+            }),
+            spoilt(|report| report["configuration"]["l3"] = json!(null)),
             spoilt(|report| report["detail"] = json!("misses")),
             spoilt(|report| {
                 report["functions"][0].as_object_mut().unwrap().remove("reads");
@@ -562,6 +840,25 @@ mod tests {
             assert_eq!(sum("reads") + sum("writes"), report["total"]["data"]["accesses"]);
             assert_eq!(sum("read_misses") + sum("write_misses"), sum("data_misses"));
         }
+    }
+
+    #[test]
+    fn rows_and_levels_add_up_to_the_level_before() {
+        let report = parsed(&sample::levels());
+        let total = &report["total"];
+        for level in ["l2", "l3"] {
+            let kinds = ["fetch", "read", "write"].map(|kind| format!("{level}_{kind}_misses"));
+            for rows in ["instructions", "functions", "lines"] {
+                let [fetch, read, write] = kinds.each_ref().map(|kind| sum(&report[rows], kind));
+                assert_eq!(fetch, total[level]["fetches"]["misses"]);
+                assert_eq!(read, total[level]["reads"]["misses"]);
+                assert_eq!(write, total[level]["writes"]["misses"]);
+                assert_eq!(fetch + read + write, total[level]["misses"]);
+            }
+        }
+        assert_eq!(total["l3"]["accesses"], total["l2"]["misses"]);
+        assert_eq!(total["l2"]["writes"]["accesses"], total["data"]["writes"]["misses"]);
+        assert_eq!(total["memory"]["read_bytes"], 64 * 124);
     }
 
     #[test]

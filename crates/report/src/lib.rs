@@ -19,7 +19,9 @@ pub mod progress;
 mod rows;
 #[cfg(test)]
 mod sample;
+mod settings;
 mod snapshot;
+mod summary;
 pub mod table;
 mod top;
 mod valgrind;
@@ -33,4 +35,5 @@ pub use profile::{
 pub use snapshot::{
     BeyondCounts, CacheCounts, CoreSnapshot, LowerCounts, MissLists, MissRow, Snapshot,
 };
+pub use summary::{AccessTime, CacheSummary, MemoryTraffic, Summary, Traffic};
 pub use top::{Rank, top_by};

@@ -8,6 +8,7 @@ use std::fmt::{self, Display};
 
 use cachesim::escape::escape;
 
+use crate::settings::Lower;
 use crate::snapshot::ratio;
 use crate::{CoreSnapshot, Function, InstructionCounts, Profile, SourceLine, by_function, by_line};
 
@@ -20,11 +21,11 @@ pub enum By {
     Line,
 }
 
-/// A list by misses of the data cache and one by those of the instruction cache, of `limit` rows at
-/// most; with 0 nothing.
+/// A list by misses of the data cache, one by those of the instruction cache, and one by those of each
+/// level beyond, of `limit` rows at most; with 0 nothing.
 ///
 /// The rows are in the order of their misses, and of equals in that of their names; none is without
-/// a miss. The share is that of all the cores' misses, in percent.
+/// a miss. The share is that of all the cores' misses of the cache or level, in percent.
 pub fn render_by(profile: &Profile, by: By, limit: usize) -> String {
     match by {
         _ if limit == 0 => String::new(),
@@ -54,7 +55,13 @@ impl<N: Display> Display for Lists<'_, N> {
         let total: CoreSnapshot = self.profile.cores.iter().map(|core| &core.counts).sum();
         self.write(out, "data", total.data.misses, |counts| counts.data_misses)?;
         out.write_str("\n")?;
-        self.write(out, "fetch", total.fetch.misses, |counts| counts.fetch_misses)
+        self.write(out, "fetch", total.fetch.misses, |counts| counts.fetch_misses)?;
+        for level in Lower::of(&self.profile.run.config) {
+            out.write_str("\n")?;
+            let all = level.counts(&total).total().misses;
+            self.write(out, level.name(), all, |counts| level.misses(counts).total())?;
+        }
+        Ok(())
     }
 }
 
@@ -64,7 +71,7 @@ impl<N: Display> Lists<'_, N> {
         out: &mut fmt::Formatter<'_>,
         kind: &str,
         total: u64,
-        misses: fn(&InstructionCounts) -> u64,
+        misses: impl Fn(&InstructionCounts) -> u64,
     ) -> fmt::Result {
         writeln!(out, "{}, {kind} misses, share", self.heading)?;
         let mut rows: Vec<_> =
@@ -167,6 +174,24 @@ mod tests {
     }
 
     #[test]
+    fn the_levels_beyond_have_lists_of_their_own() {
+        let text = render_by(&sample::levels(), By::Function, 2);
+        let (first, beyond) = text.split_once("\nfunction, L2").unwrap();
+        assert!(render_by(&sample::profile(), By::Function, 2) == first, "{first}");
+        insta::assert_snapshot!(format!("function, L2{beyond}"), @r"
+        function, L2 misses, share
+        dot<T> (inlined in column_order), 402, 81.05%
+        column_order, 61, 12.30%
+
+        function, L3 misses, share
+        dot<T> (inlined in column_order), 101, 81.45%
+        column_order, 10, 8.06%
+        ");
+        let two = render_by(&sample::two_levels(), By::Line, 2);
+        assert!(two.contains("\nline, L2 misses, share\n") && !two.contains("L3"), "{two}");
+    }
+
+    #[test]
     fn lists_are_the_same_without_all_counts() {
         for by in [By::Function, By::Line] {
             let full = render_by(&sample::profile(), by, 32);
@@ -185,7 +210,7 @@ mod tests {
     fn the_lists_follow_a_table_without_lists() {
         let profile = sample::profile();
         let cores = profile.cores.iter().map(|core| core.counts).collect();
-        let table = table::render(&Snapshot { cores, lists: None });
+        let table = table::render(&Snapshot { cores, lists: None }, &profile.run.config);
         let text = table + &render_by(&profile, By::Line, 1);
         assert!(text.contains("%\n\nline, data misses, share\n"), "{text}");
     }

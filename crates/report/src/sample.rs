@@ -3,13 +3,18 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use cachesim::geometry::CacheGeometry;
 use cachesim::instructions::Code;
-use cachesim::options::{Config, GuestMode, Host, Request, parse};
+use cachesim::options::{
+    Config, Directions, GuestMode, Host, Inclusion, L2Kind, Latencies, Level, LowerLevels,
+    PolicyKind, Request, Straddle, WriteHit, WriteMiss, Writes, parse,
+};
 use proptest::prelude::*;
 
 use crate::{
-    CacheCounts, CoreProfile, CoreSnapshot, Detail, Executed, Frame, InstructionCounts, Location,
-    Profile, ProfiledInstruction, RunDescription, SetMisses,
+    BeyondCounts, CacheCounts, CoreProfile, CoreSnapshot, Detail, Executed, Frame,
+    InstructionCounts, Location, LowerCounts, LowerMisses, MissesByKind, Profile,
+    ProfiledInstruction, RunDescription, SetMisses,
 };
 
 /// The settings that `options` make in user mode.
@@ -134,7 +139,90 @@ pub(crate) fn profile() -> Profile {
 
 /// The same run without `profile=on`.
 pub(crate) fn misses() -> Profile {
+    without_executions(profile())
+}
+
+/// The same run with a second and a third level, stores modelled, and a summary.
+pub(crate) fn levels() -> Profile {
     let mut profile = profile();
+    let level = |size, ways| Level {
+        geometry: CacheGeometry::new(size, 64, ways).unwrap(),
+        policy: PolicyKind::Lru,
+    };
+    profile.run.config = Config {
+        lower: Some(LowerLevels {
+            l2: level(16 << 10, 8),
+            l2_kind: L2Kind::Unified,
+            l3: Some(Level { policy: PolicyKind::Random, ..level(64 << 10, 16) }),
+            inclusion: Inclusion::Nine,
+        }),
+        writes: Some(Writes { on_hit: WriteHit::Back, on_miss: WriteMiss::Allocate }),
+        directions: Directions::Apart,
+        straddle: Straddle::Split,
+        summary: Some(Latencies { l1: 4, l2: 12, l3: 40, memory: 200 }),
+        preset: Some("cortex-a72"),
+        ..profile.run.config
+    };
+    let misses = |fetch, read, write| MissesByKind { fetch, read, write };
+    let none = MissesByKind::default();
+    let lower = [
+        (misses(1, 25, 0), misses(1, 5, 0)),
+        (none, none),
+        (misses(2, 400, 0), misses(1, 100, 0)),
+        (misses(1, 0, 60), misses(0, 0, 10)),
+        (misses(1, 0, 0), misses(1, 0, 0)),
+        (misses(0, 5, 0), misses(0, 5, 0)),
+        (misses(1, 0, 0), misses(1, 0, 0)),
+    ];
+    for (instruction, (l2, l3)) in profile.instructions.iter_mut().zip(lower) {
+        instruction.counts.lower = Some(LowerMisses { l2, l3 });
+    }
+    let counts = |accesses, misses| CacheCounts { accesses, misses };
+    profile.cores[0].counts.beyond = Some(BeyondCounts {
+        stores: counts(100, 100),
+        l2: Some(LowerCounts {
+            fetch: counts(9, 6),
+            read: counts(630, 430),
+            write: counts(100, 60),
+            write_back: counts(90, 0),
+        }),
+        l3: Some(LowerCounts {
+            fetch: counts(6, 4),
+            read: counts(430, 110),
+            write: counts(60, 10),
+            write_back: counts(40, 0),
+        }),
+        passed_stores: 0,
+        write_backs: [90, 40, 8],
+        memory_read_bytes: 124 * 64,
+        memory_written_bytes: 8 * 64,
+    });
+    profile.cores[1].counts.beyond = Some(BeyondCounts {
+        l2: Some(LowerCounts::default()),
+        l3: Some(LowerCounts::default()),
+        ..BeyondCounts::default()
+    });
+    profile
+}
+
+/// [`levels`] without the third.
+pub(crate) fn two_levels() -> Profile {
+    let mut profile = levels();
+    if let Some(lower) = &mut profile.run.config.lower {
+        lower.l3 = None;
+    }
+    for beyond in profile.cores.iter_mut().filter_map(|core| core.counts.beyond.as_mut()) {
+        beyond.l3 = None;
+        beyond.write_backs[2] = 0;
+    }
+    for lower in profile.instructions.iter_mut().filter_map(|one| one.counts.lower.as_mut()) {
+        lower.l3 = MissesByKind::default();
+    }
+    profile
+}
+
+/// `profile` as a run counts it without `profile=on`.
+pub(crate) fn without_executions(mut profile: Profile) -> Profile {
     profile.detail = Detail::Misses;
     profile.instructions.retain(|instruction| instruction.counts.misses() > 0);
     for instruction in &mut profile.instructions {

@@ -57,6 +57,17 @@ pub struct CoreSnapshot {
     pub beyond: Option<BeyondCounts>,
 }
 
+impl CoreSnapshot {
+    /// Of the accesses of the data cache, those that load. All, where stores were not counted apart.
+    pub fn loads(&self) -> CacheCounts {
+        let stores = self.beyond.unwrap_or_default().stores;
+        CacheCounts {
+            accesses: self.data.accesses.saturating_sub(stores.accesses),
+            misses: self.data.misses.saturating_sub(stores.misses),
+        }
+    }
+}
+
 /// What a core has counted beyond the accesses and misses of its first level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct BeyondCounts {
@@ -77,7 +88,8 @@ pub struct BeyondCounts {
     pub memory_written_bytes: u64,
 }
 
-/// What a level beyond the first has counted. An access to it is a miss of the level before it.
+/// What a level beyond the first has counted. An access to it is a miss of the level before it, or what
+/// that writes to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LowerCounts {
     /// For instructions.
@@ -92,6 +104,11 @@ pub struct LowerCounts {
 }
 
 impl LowerCounts {
+    /// For loads and stores.
+    pub fn data(self) -> CacheCounts {
+        self.read + self.write
+    }
+
     /// For all but what is written back: the misses of the level before.
     pub fn total(self) -> CacheCounts {
         self.fetch + self.read + self.write
@@ -208,6 +225,14 @@ mod tests {
     fn the_miss_rate_without_accesses_is_zero() {
         assert_eq!(counts(0, 0).miss_percent(), 0.0);
         assert_eq!(counts(8, 1).miss_percent(), 12.5);
+    }
+
+    #[test]
+    fn what_does_not_store_loads() {
+        let beyond = BeyondCounts { stores: counts(4, 3), ..BeyondCounts::default() };
+        let core = CoreSnapshot { data: counts(10, 5), beyond: Some(beyond), ..Default::default() };
+        assert_eq!(core.loads(), counts(6, 2));
+        assert_eq!(CoreSnapshot { beyond: None, ..core }.loads(), counts(10, 5));
     }
 
     #[test]

@@ -11,9 +11,9 @@ use std::fmt;
 
 use cachesim::escape::escape;
 use cachesim::geometry::CacheGeometry;
-use cachesim::options::{GuestMode, PolicyKind};
+use cachesim::options::{GuestMode, L2Kind, LowerLevels, WriteHit, WriteMiss, Writes};
 
-use crate::{Location, RunDescription};
+use crate::{Location, RunDescription, settings};
 
 /// Where the formats look for an instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,18 +60,45 @@ pub(crate) fn name(name: Option<&str>) -> String {
     }
 }
 
-/// The `desc:` lines. The first two are worded as Valgrind words them.
+/// The `desc:` lines. Those of the first level and of the last, which is called LL, are worded as
+/// Valgrind words them.
 pub(crate) fn write_description(out: &mut fmt::Formatter<'_>, run: &RunDescription) -> fmt::Result {
     let config = &run.config;
     write_cache(out, "I1", &config.icache.geometry)?;
     write_cache(out, "D1", &config.dcache.geometry)?;
-    let policy = match config.dcache.policy {
-        PolicyKind::Lru => "LRU",
-        PolicyKind::Fifo => "FIFO",
-        PolicyKind::Random => "random",
-        other => other.name(),
-    };
-    writeln!(out, "desc: Replacement policy: {policy}")?;
+    if let Some(LowerLevels { l2, l2_kind, l3, inclusion }) = &config.lower {
+        if l3.is_some() {
+            write_cache(out, "L2", &l2.geometry)?;
+        }
+        write_cache(out, "LL", &l3.unwrap_or(*l2).geometry)?;
+        let l2_kind = match l2_kind {
+            L2Kind::Unified => "unified",
+            L2Kind::Split => "split",
+        };
+        let inclusion = settings::inclusion(*inclusion);
+        writeln!(out, "desc: Levels: L2 {l2_kind}, inclusion {inclusion}")?;
+    }
+    out.write_str("desc: Replacement policy: ")?;
+    if let Some(policy) = settings::common_policy(config) {
+        writeln!(out, "{}", settings::policy(policy).title)?;
+    } else {
+        let caches = settings::caches(config);
+        let policies = caches
+            .iter()
+            .map(|cache| format!("{} {}", cache.name, settings::policy(cache.level.policy).title));
+        writeln!(out, "{}", policies.collect::<Vec<_>>().join(", "))?;
+    }
+    if let Some(Writes { on_hit, on_miss }) = config.writes {
+        let on_hit = match on_hit {
+            WriteHit::Back => "back",
+            WriteHit::Through => "through",
+        };
+        let on_miss = match on_miss {
+            WriteMiss::Allocate => "allocate",
+            WriteMiss::NoAllocate => "no-allocate",
+        };
+        writeln!(out, "desc: Writes: write-{on_hit}, write-{on_miss}")?;
+    }
     writeln!(out, "desc: Cores: {}", config.cores)?;
     let mode = match run.mode {
         GuestMode::User => "user",

@@ -9,6 +9,7 @@ use super::format::{
     Count, Percent, clean, clean_keeping_tabs, level, misses, shown_of, split_path,
 };
 use super::{MAX_FILES, OPEN_FILES};
+use crate::settings::Lower;
 use crate::{InstructionCounts, LineRow};
 
 /// The lines shown before and after a hot one.
@@ -58,13 +59,15 @@ pub(super) struct AnnotatedLine {
 }
 
 /// The counts of a line, of all functions that it is in.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct LineCounts {
     pub(super) executions: Count,
     pub(super) reads: Count,
     pub(super) writes: Count,
     pub(super) data_misses: Count,
     pub(super) fetch_misses: Count,
+    /// The misses of the levels beyond.
+    pub(super) lower: Vec<Count>,
 }
 
 /// A file that cannot be read.
@@ -80,6 +83,7 @@ impl Sources {
         lines: &[LineRow],
         hot: &[&LineRow],
         all_misses: u64,
+        levels: &[Lower],
         source: &dyn Fn(&str) -> Option<Arc<str>>,
     ) -> Self {
         let mut hot_lines: HashMap<&Arc<str>, BTreeSet<u32>> = HashMap::new();
@@ -122,7 +126,7 @@ impl Sources {
             };
             let index = sources.files.len();
             let (folder, name) = split_path(path);
-            let (rows, beyond) = annotate(index, &text, &hot_lines[path], counts, hottest);
+            let (rows, beyond) = annotate(index, &text, &hot_lines[path], counts, hottest, levels);
             sources.files.push(SourceFile {
                 name: clean(name),
                 folder: clean(folder),
@@ -157,6 +161,7 @@ fn annotate(
     hot: &BTreeSet<u32>,
     counts: &HashMap<u32, InstructionCounts>,
     hottest: u64,
+    levels: &[Lower],
 ) -> (Vec<SourceRow>, Option<u32>) {
     let mut rows = Vec::new();
     let hot_lines = hot.iter().filter_map(|&line| usize::try_from(line).ok());
@@ -188,7 +193,7 @@ fn annotate(
             number,
             text: clean_keeping_tabs(lines[number - 1]),
             heat: level(line_counts.map_or(0, InstructionCounts::misses), hottest, LEVELS),
-            counts: line_counts.map(LineCounts::new),
+            counts: line_counts.map(|counts| LineCounts::new(counts, levels)),
         }));
         last_shown = number;
         number += 1;
@@ -202,7 +207,7 @@ fn annotate(
 }
 
 impl LineCounts {
-    fn new(counts: &InstructionCounts) -> Self {
+    fn new(counts: &InstructionCounts, levels: &[Lower]) -> Self {
         let executed = counts.executed;
         Self {
             executions: Count(executed.map(|executed| executed.executions)),
@@ -210,6 +215,7 @@ impl LineCounts {
             writes: Count(executed.map(|executed| executed.writes)),
             data_misses: counts.data_misses.into(),
             fetch_misses: counts.fetch_misses.into(),
+            lower: levels.iter().map(|level| level.misses(counts).total().into()).collect(),
         }
     }
 }
@@ -222,7 +228,7 @@ mod tests {
     fn rows(length: usize, hot: &[u32]) -> String {
         let text = "text\n".repeat(length);
         let counts = hot.iter().map(|&line| (line, InstructionCounts::default())).collect();
-        let (rows, beyond) = annotate(0, &text, &hot.iter().copied().collect(), &counts, 0);
+        let (rows, beyond) = annotate(0, &text, &hot.iter().copied().collect(), &counts, 0, &[]);
         let rows = rows.iter().map(|row| match row {
             SourceRow::Line(line) => line.number.to_string(),
             SourceRow::Gap(from, to) => format!("[{from}-{to}]"),

@@ -7,8 +7,8 @@ use scraper::{ElementRef, Html, Selector};
 use super::charts::PALETTE;
 use super::render;
 use crate::{
-    Detail, Executed, Frame, InstructionCounts, Location, Profile, ProfiledInstruction, SetMisses,
-    sample,
+    Detail, Executed, Frame, InstructionCounts, Location, LowerMisses, MissesByKind, Profile,
+    ProfiledInstruction, SetMisses, sample,
 };
 
 fn no_source(_: &str) -> Option<Arc<str>> {
@@ -65,9 +65,9 @@ fn the_rows_of_the_sample() {
     let html = parse(&render(&sample::profile(), &matrix_source));
     let sections = ["#caches", "#cores", "#functions", "#lines", "#instructions"];
     insta::assert_snapshot!(sections.map(|section| tables(&html, section)).join("\n"), @r#"
-        Cache | Size | Line | Ways | Sets | Lines
-        Data cache | 1 KiB | 64 bytes | 4 | 4 | 16
-        Instruction cache | 2 KiB | 64 bytes | 8 | 4 | 32
+        Cache | Size | Line | Ways | Sets | Lines | Policy
+        Data cache | 1 KiB | 64 bytes | 4 | 4 | 16 | LRU
+        Instruction cache | 2 KiB | 64 bytes | 8 | 4 | 32 | LRU
 
         Data cache | Instruction cache
         Core | Accesses | Misses | Miss rate | Fetches | Misses | Miss rate
@@ -136,6 +136,144 @@ fn the_source_of_the_sample() {
         /src/dot.h | 502 | 67.93%
         /src/<i>&\n.c | 6 | 0.81%
     ");
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "insta starts processes")]
+fn the_rows_of_the_sample_with_levels() {
+    let html = parse(&render(&sample::levels(), &matrix_source));
+    let sections = ["#caches", "#cores", "#summary", "#lines", "#source", "#instructions"];
+    insta::assert_snapshot!(sections.map(|section| tables(&html, section)).join("\n"), @r#"
+        Cache | Size | Line | Ways | Sets | Lines | Policy
+        Data cache | 1 KiB | 64 bytes | 4 | 4 | 16 | LRU
+        Instruction cache | 2 KiB | 64 bytes | 8 | 4 | 32 | LRU
+        L2 | 16 KiB | 64 bytes | 8 | 32 | 256 | LRU
+        L3, shared by all cores | 64 KiB | 64 bytes | 16 | 64 | 1,024 | random
+
+        Data cache | Instruction cache | L2 | L3
+        Core | Accesses | Misses | Miss rate | Fetches | Misses | Miss rate | Accesses | Misses | Miss rate | Accesses | Misses | Miss rate
+        0 | 1,650 | 730 | 44.24% | 5,021 | 9 | 0.18% | 739 | 496 | 67.12% | 496 | 124 | 25.00%
+        1 | 0 | 0 | 0.00% | 0 | 0 | 0.00% | 0 | 0 | 0.00% | 0 | 0 | 0.00%
+        All | 1,650 | 730 | 44.24% | 5,021 | 9 | 0.18% | 739 | 496 | 67.12% | 496 | 124 | 25.00%
+        Cache | Kind | Accesses | Misses | Miss rate
+        Data cache | reads | 1,550 | 630 | 40.65%
+        Data cache | writes | 100 | 100 | 100.00%
+        L2 | fetches | 9 | 6 | 66.67%
+        L2 | reads | 630 | 430 | 68.25%
+        L2 | writes | 100 | 60 | 60.00%
+        L2 | written from the level before | 90 | 0 | 0.00%
+        L3 | fetches | 6 | 4 | 66.67%
+        L3 | reads | 430 | 110 | 25.58%
+        L3 | writes | 60 | 10 | 16.67%
+        L3 | written from the level before | 40 | 0 | 0.00%
+        Count
+        Write-backs of the data cache | 90
+        Write-backs of L2 | 40
+        Write-backs of L3 | 8
+        Stores passed on by the data cache | 0
+        Bytes from memory | 7,936
+        Bytes to memory | 512
+
+        Cache | Misses | MPKI | Hit rate | Global hit rate
+        L1d | 730 | 145.39 | 55.76% | 55.76%
+        L1i | 9 | 1.79 | 99.82% | 99.82%
+        L2 | 496 | 98.79 | 32.88% | 92.56%
+        L3 | 124 | 24.70 | 75.00% | 98.14%
+        Bytes
+        Read | 7,936
+        Read, per instruction | 1.58
+        Written | 512
+        Written, per instruction | 0.10
+        Cycles
+        Per data access | 27.49
+        Per fetch | 4.18
+        Stalls | 39,640
+        Stalls, per instruction | 7.89
+
+        Line | Data misses | Share | Data accesses | Miss rate | L2 misses | L3 misses
+        dot.h:7 in dot<T> · inlined in column_order | 500 | 68.49% | 500 | 100.00% | 400 | 100
+        matrix.c:12 line(12); // <b>&amp;\u{202e} in row_order | 125 | 17.12% | 1,000 | 12.50% | 25 | 5
+        matrix.c:31 line(31); // <b>&amp;\u{202e} in column_order | 100 | 13.70% | 100 | 100.00% | 60 | 10
+        <i>&\n.c:1 in </script><b>&"'\n=1,2\u{1b}[31m | 5 | 0.68% | 50 | 10.00% | 5 | 5
+        Line | Fetch misses | Share | Fetches | Miss rate | L2 misses | L3 misses
+        matrix.c:31 line(31); // <b>&amp;\u{202e} in column_order | 3 | 33.33% | 100 | 3.00% | 1 | 0
+        dot.h:7 in dot<T> · inlined in column_order | 2 | 22.22% | 500 | 0.40% | 2 | 1
+        <i>&\n.c:1 in </script><b>&"'\n=1,2\u{1b}[31m | 1 | 11.11% | 20 | 5.00% | 0 | 0
+        matrix.c:12 line(12); // <b>&amp;\u{202e} in row_order | 1 | 11.11% | 2,000 | 0.05% | 1 | 1
+
+        Line | Executions | Reads | Writes | Data misses | Fetch misses | L2 misses | L3 misses | Source
+        lines 1 to 8 not shown
+        9 | line(9); // <b>&amp;\u{202e}
+        10 | line(10); // <b>&amp;\u{202e}
+        11 | line(11); // <b>&amp;\u{202e}
+        12 | 2,000 | 1,000 | 0 | 125 | 1 | 26 | 6 | line(12); // <b>&amp;\u{202e}
+        13 | line(13); // <b>&amp;\u{202e}
+        14 | line(14); // <b>&amp;\u{202e}
+        15 | line(15); // <b>&amp;\u{202e}
+        lines 16 to 27 not shown
+        28 | line(28); // <b>&amp;\u{202e}
+        29 | line(29); // <b>&amp;\u{202e}
+        30 | line(30); // <b>&amp;\u{202e}
+        31 | 100 | 0 | 100 | 100 | 3 | 61 | 10 | line(31); // <b>&amp;\u{202e}
+        32 | line(32); // <b>&amp;\u{202e}
+        33 | line(33); // <b>&amp;\u{202e}
+        34 | line(34); // <b>&amp;\u{202e}
+        lines 35 to 40 not shown
+        File | Misses | Share
+        /src/dot.h | 502 | 67.93%
+        /src/<i>&\n.c | 6 | 0.81%
+
+        Address | Instruction | Function and line | Executions | Data accesses | Data misses | Fetch misses | L2 misses | L3 misses
+        0x107d0 | c.fld fa4, 0(a4) | dot<T> dot.h:7 | 500 | 500 | 500 | 2 | 402 | 101
+        0x10782 | c.fld fa5, 0(a4) | row_order matrix.c:12 | 1,000 | 1,000 | 125 | 1 | 26 | 6
+        0x107de | c.fsd fa5, 0(a0) | column_order matrix.c:31 | 100 | 100 | 100 | 3 | 61 | 10
+        0x40002000 | </td>"nop"\n, =cmd | </script><b>&"'\n=1,2\u{1b}[31m <i>&\n.c:1 | 20 | 50 | 5 | 1 | 5 | 5
+        0x40001000 | fsqrt.d fa0, fa0 | sqrt libm, "odd".so.6 | 2,400 | 0 | 0 | 1 | 1 | 1
+        0xffffffff80000000 | c.nop | name not known | 1 | 0 | 0 | 1 | 1 | 1
+    "#);
+}
+
+#[test]
+fn levels_and_what_was_asked_for_are_told() {
+    let html = parse(&render(&sample::levels(), &no_source));
+    let settings = text(select(&html, "#caches > p")[0]);
+    assert_eq!(
+        settings,
+        "The settings began with those of the core cortex-a72. 2 cores, each with caches of its own. \
+         Each cache replaces lines by its own policy (seed 1). The levels are neither inclusive nor \
+         exclusive. A store makes its line dirty (write-back); one that misses its line fills it first \
+         (write-allocate). An access to two lines counts as one to each."
+    );
+    let tiles: Vec<_> = select(&html, ".tiles dt").into_iter().map(text).collect();
+    let rates = ["Data miss rate", "Fetch miss rate", "L2 miss rate", "L3 miss rate"];
+    assert_eq!(tiles, [&rates[..], &["Data accesses", "Instructions"]].concat());
+    let latencies = text(select(&html, "#summary .note")[0]);
+    assert!(latencies.contains("(L1 4, L2 12, L3 40, memory 200 cycles)"), "{latencies}");
+    assert!(!text(select(&html, "nav")[0]).is_empty());
+    let two = parse(&render(&sample::two_levels(), &matrix_source));
+    assert!(!text(two.root_element()).contains("L3 misses"));
+    let one = parse(&render(&sample::profile(), &matrix_source));
+    assert!(select(&one, "#summary").is_empty());
+    assert!(!text(one.root_element()).contains("L2"));
+}
+
+/// Of every row of every table, the cells are as many as its heading has.
+#[test]
+fn rows_have_as_many_cells_as_their_headings() {
+    let (rows, cells) = (Selector::parse("tr").unwrap(), Selector::parse("th, td").unwrap());
+    let columns = |row: ElementRef<'_>| -> usize {
+        let spans = row.select(&cells).map(|cell| cell.attr("colspan").unwrap_or("1"));
+        spans.map(|span| span.parse::<usize>().unwrap()).sum()
+    };
+    for profile in [sample::profile(), sample::two_levels(), sample::levels()] {
+        let html = parse(&render(&profile, &matrix_source));
+        let tables = select(&html, "table");
+        assert!(tables.len() > 8, "{}", tables.len());
+        for table in tables {
+            let widths: BTreeSet<_> = table.select(&rows).map(columns).collect();
+            assert_eq!(widths.len(), 1, "{widths:?}: {}", text(table));
+        }
+    }
 }
 
 #[test]
@@ -275,8 +413,9 @@ fn counts_that_are_missing_are_dashes() {
 
 #[test]
 fn the_largest_counts_do_not_overflow() {
-    let mut profile = sample::profile();
+    let mut profile = sample::levels();
     let largest = u64::MAX;
+    let all = MissesByKind { fetch: largest, read: largest, write: largest };
     for core in &mut profile.cores {
         for cache in [&mut core.counts.data, &mut core.counts.fetch] {
             (cache.accesses, cache.misses) = (largest, largest);
@@ -287,7 +426,7 @@ fn the_largest_counts_do_not_overflow() {
         instruction.counts = InstructionCounts {
             fetch_misses: largest,
             data_misses: largest,
-            lower: None,
+            lower: Some(LowerMisses { l2: all, l3: all }),
             executed: Some(Executed {
                 executions: largest,
                 reads: largest,
@@ -350,6 +489,20 @@ fn the_page_is_bounded() {
         assert_eq!(select(&html, "#sets svg").len(), 8);
         assert!(page.contains("Functions: the 50 with most misses of 100,000"));
     }
+}
+
+#[test]
+fn the_page_is_bounded_with_levels_too() {
+    let levels = sample::levels();
+    let mut profile = large_profile(4096, 64);
+    profile.run.config = levels.run.config;
+    profile.cores.iter_mut().for_each(|core| core.counts.beyond = levels.cores[0].counts.beyond);
+    profile.instructions.iter_mut().for_each(|one| one.counts = levels.instructions[0].counts);
+    let page = render(&profile, &|_| Some("<&>\u{1b}".repeat(20_000).into()));
+    assert!(page.len() < 1_100_000, "{} bytes", page.len());
+    let html = parse(&page);
+    assert_eq!(select(&html, "#functions tbody tr").len(), 100);
+    assert_eq!(select(&html, "#cores table:not(.fit) tbody tr").len(), 32);
 }
 
 #[test]

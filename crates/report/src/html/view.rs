@@ -4,8 +4,10 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use askama::Template;
-use cachesim::geometry::CacheGeometry;
-use cachesim::options::{Config, GuestMode};
+use cachesim::options::{
+    Config, Directions, GuestMode, Inclusion, L2Kind, Level, LowerLevels, PolicyKind, Straddle,
+    WriteHit, WriteMiss, Writes,
+};
 
 use super::charts::{Chart, Colour, PALETTE, rates};
 use super::format::{
@@ -15,9 +17,11 @@ use super::format::{
 use super::sets::{SetMaps, set_maps};
 use super::source::{SourceRow, Sources};
 use super::{MAX_CORES, MAX_INSTRUCTIONS, MAX_ROWS, OPEN_INSTRUCTIONS, OPEN_ROWS};
+use crate::settings::{self, Lower};
 use crate::{
     CacheCounts, CoreSnapshot, Detail, Executed, Function, FunctionRow, InstructionCounts, LineRow,
-    Profile, ProfiledInstruction, Rank, RunDescription, by_function, by_line, top_by,
+    MemoryTraffic, MissesByKind, Profile, ProfiledInstruction, Rank, RunDescription, Summary,
+    Traffic, by_function, by_line, top_by,
 };
 
 /// The longest command line in the page, in characters.
@@ -34,9 +38,14 @@ pub(super) struct Page {
     made_by: String,
     full: bool,
     tiles: Vec<Tile>,
-    caches: [Cache; 2],
+    /// The names of the levels beyond the first.
+    levels: Vec<&'static str>,
+    caches: Vec<Cache>,
     settings: String,
     cores: Cores,
+    directions: Vec<DirectionRow>,
+    traffic: Vec<Fact>,
+    summary: Option<SummaryView>,
     hottest: [Hottest; 2],
     sources: Sources,
     instructions: Instructions,
@@ -45,19 +54,21 @@ pub(super) struct Page {
 
 /// A number that matters.
 struct Tile {
-    label: &'static str,
+    label: String,
     value: String,
     note: String,
+    is_rate: bool,
 }
 
 /// The shape of a cache.
 struct Cache {
-    name: &'static str,
+    name: String,
     size: String,
     line: String,
     ways: Count,
     sets: Count,
     lines: Count,
+    policy: &'static str,
 }
 
 /// The miss rates.
@@ -71,13 +82,44 @@ struct Cores {
 
 struct CoreRow {
     name: String,
-    caches: [CacheRow; 2],
+    /// The data cache, the instruction cache, and the levels beyond.
+    caches: Vec<CacheRow>,
 }
 
 struct CacheRow {
     accesses: Count,
     misses: Count,
     rate: Percent,
+}
+
+/// Loads, stores or fetches of one cache.
+struct DirectionRow {
+    cache: &'static str,
+    kind: &'static str,
+    counts: CacheRow,
+}
+
+/// A number with its name.
+#[derive(Clone)]
+struct Fact {
+    name: String,
+    value: String,
+}
+
+/// The derived numbers.
+struct SummaryView {
+    caches: Vec<SummaryRow>,
+    traffic: Vec<Fact>,
+    times: Vec<Fact>,
+    latencies: String,
+}
+
+struct SummaryRow {
+    name: &'static str,
+    misses: Count,
+    mpki: String,
+    hit_rate: String,
+    global_hit_rate: String,
 }
 
 /// The hottest functions, or the hottest lines.
@@ -96,6 +138,8 @@ struct Ranking {
     title: &'static str,
     misses_column: &'static str,
     accesses_column: &'static str,
+    /// The names of the levels beyond the first.
+    levels: Vec<&'static str>,
     /// How many of the rows that there are.
     shown: String,
     rows: Rows<HotRow>,
@@ -115,6 +159,8 @@ struct HotRow {
     share: Percent,
     accesses: Count,
     rate: Percent,
+    /// The misses of the levels beyond.
+    lower: Vec<Count>,
 }
 
 /// What a row is about.
@@ -143,11 +189,15 @@ struct InstructionRow {
     accesses: Count,
     data_misses: Count,
     fetch_misses: Count,
+    /// The misses of the levels beyond.
+    lower: Vec<Count>,
 }
 
 impl Page {
     pub(super) fn new(profile: &Profile, source: &dyn Fn(&str) -> Option<Arc<str>>) -> Self {
         let RunDescription { version, process_id, plugin_api, .. } = profile.run;
+        let config = &profile.run.config;
+        let levels: Vec<Lower> = Lower::of(config).collect();
         let totals: CoreSnapshot = profile.cores.iter().map(|core| &core.counts).sum();
         let (functions, lines) = (by_function(profile), by_line(profile));
         let hot_functions =
@@ -158,7 +208,7 @@ impl Page {
         });
         let hot: Vec<_> = hot_lines.iter().flat_map(|top| top.rows.iter().copied()).collect();
         let all_misses = totals.data.misses.saturating_add(totals.fetch.misses);
-        let sources = Sources::new(&lines, &hot, all_misses, source);
+        let sources = Sources::new(&lines, &hot, all_misses, &levels, source);
         Self {
             palette: &PALETTE,
             program: program(profile),
@@ -168,13 +218,17 @@ impl Page {
                 "libcache {version} (plugin API {plugin_api}) in process {process_id}"
             ),
             full: profile.detail == Detail::Full,
-            tiles: tiles(&totals),
-            caches: [
-                cache("Data cache", &profile.run.config.dcache.geometry),
-                cache("Instruction cache", &profile.run.config.icache.geometry),
-            ],
-            settings: settings(&profile.run.config),
-            cores: cores(profile, &totals),
+            tiles: tiles(&totals, &levels),
+            levels: levels.iter().map(|level| level.name()).collect(),
+            caches: caches(config),
+            settings: settings_of(config),
+            cores: cores(profile, &totals, &levels),
+            directions: match config.directions {
+                Directions::Together => Vec::new(),
+                Directions::Apart => directions(&totals, &levels, config),
+            },
+            traffic: if config.writes.is_some() { traffic(&totals, &levels) } else { Vec::new() },
+            summary: Summary::new(&totals, config).map(|summary| SummaryView::new(&summary)),
             hottest: [
                 Hottest {
                     id: "functions",
@@ -189,7 +243,7 @@ impl Page {
                     ),
                     column: "Function",
                     rankings: each(&hot_functions, |by, top| {
-                        by.ranking(&totals, top, |row| row.counts, function_name)
+                        by.ranking(&totals, &levels, top, |row| row.counts, function_name)
                     }),
                 },
                 Hottest {
@@ -202,12 +256,18 @@ impl Page {
                     ),
                     column: "Line",
                     rankings: each(&hot_lines, |by, top| {
-                        by.ranking(&totals, top, |row| row.counts, |row| line_name(row, &sources))
+                        by.ranking(
+                            &totals,
+                            &levels,
+                            top,
+                            |row| row.counts,
+                            |row| line_name(row, &sources),
+                        )
                     }),
                 },
             ],
             sources,
-            instructions: instructions(profile),
+            instructions: instructions(profile, &levels),
             sets: set_maps(profile),
         }
     }
@@ -221,6 +281,8 @@ struct ByMisses {
     misses: fn(&InstructionCounts) -> u64,
     accesses: fn(&Executed) -> u64,
     totals: fn(&CoreSnapshot) -> CacheCounts,
+    /// Those that missed a level beyond too.
+    lower_misses: fn(MissesByKind) -> u64,
 }
 
 const BY_MISSES: [ByMisses; 2] = [
@@ -231,6 +293,7 @@ const BY_MISSES: [ByMisses; 2] = [
         misses: |counts| counts.data_misses,
         accesses: data_accesses,
         totals: |core| core.data,
+        lower_misses: |misses| misses.read.saturating_add(misses.write),
     },
     ByMisses {
         title: "By fetch misses",
@@ -239,6 +302,7 @@ const BY_MISSES: [ByMisses; 2] = [
         misses: |counts| counts.fetch_misses,
         accesses: |executed| executed.executions,
         totals: |core| core.fetch,
+        lower_misses: |misses| misses.fetch,
     },
 ];
 
@@ -306,27 +370,26 @@ fn command(words: &[String]) -> String {
     clean_up_to(&words.collect::<Vec<_>>().join(" "), MAX_COMMAND_CHARS)
 }
 
-fn tiles(totals: &CoreSnapshot) -> Vec<Tile> {
+fn tiles(totals: &CoreSnapshot, levels: &[Lower]) -> Vec<Tile> {
     let CoreSnapshot { data, fetch, .. } = *totals;
-    let tile = |label, value: String, note| Tile { label, value, note };
-    let note = |cache: CacheCounts| {
-        format!("{}, {}", misses(cache.misses), per_thousand(cache.misses, fetch.accesses))
+    let rate = |name: &str, cache: CacheCounts| Tile {
+        label: format!("{name} miss rate"),
+        value: Percent::new(cache.misses, cache.accesses).to_string(),
+        note: format!("{}, {}", misses(cache.misses), per_thousand(cache.misses, fetch.accesses)),
+        is_rate: true,
     };
-    let rate = |cache: CacheCounts| Percent::new(cache.misses, cache.accesses).to_string();
-    vec![
-        tile("Data miss rate", rate(data), note(data)),
-        tile("Fetch miss rate", rate(fetch), note(fetch)),
-        tile(
-            "Data accesses",
-            Count::from(data.accesses).to_string(),
-            "loads and stores".to_owned(),
-        ),
-        tile(
-            "Instructions",
-            Count::from(fetch.accesses).to_string(),
-            "each is one fetch".to_owned(),
-        ),
-    ]
+    let count = |label: &str, count: u64, note: &str| Tile {
+        label: label.to_owned(),
+        value: Count::from(count).to_string(),
+        note: note.to_owned(),
+        is_rate: false,
+    };
+    let lower = levels.iter().map(|level| rate(level.name(), level.counts(totals).total()));
+    let mut tiles = vec![rate("Data", data), rate("Fetch", fetch)];
+    tiles.extend(lower);
+    tiles.push(count("Data accesses", data.accesses, "loads and stores"));
+    tiles.push(count("Instructions", fetch.accesses, "each is one fetch"));
+    tiles
 }
 
 /// Misses per thousand instructions.
@@ -336,28 +399,163 @@ fn per_thousand(misses: u64, instructions: u64) -> String {
     if misses > 0 && rate < 0.005 { "<0.01 MPKI".to_owned() } else { format!("{rate:.2} MPKI") }
 }
 
-fn cache(name: &'static str, geometry: &CacheGeometry) -> Cache {
-    Cache {
-        name,
-        size: size(geometry.size_bytes()),
-        line: size(geometry.line_bytes()),
-        ways: u64::from(geometry.ways()).into(),
-        sets: geometry.sets().into(),
-        lines: geometry.lines().into(),
+fn caches(config: &Config) -> Vec<Cache> {
+    let cache = |name: &str, level: &Level| {
+        let geometry = level.geometry;
+        Cache {
+            name: name.to_owned(),
+            size: size(geometry.size_bytes()),
+            line: size(geometry.line_bytes()),
+            ways: u64::from(geometry.ways()).into(),
+            sets: geometry.sets().into(),
+            lines: geometry.lines().into(),
+            policy: settings::policy(level.policy).title,
+        }
+    };
+    let mut caches =
+        vec![cache("Data cache", &config.dcache), cache("Instruction cache", &config.icache)];
+    if let Some(LowerLevels { l2, l2_kind, l3, .. }) = &config.lower {
+        caches.push(match l2_kind {
+            L2Kind::Unified => cache("L2", l2),
+            L2Kind::Split => cache("L2, one for data and one for instructions", l2),
+        });
+        caches.extend(l3.as_ref().map(|l3| cache("L3, shared by all cores", l3)));
+    }
+    caches
+}
+
+/// The settings beside the shapes of the caches, a sentence or two each.
+fn settings_of(config: &Config) -> String {
+    let mut said = Vec::new();
+    if let Some(preset) = config.preset {
+        said.push(format!("The settings began with those of the core {preset}."));
+    }
+    let of_each = if config.lower.is_some() { "caches of its own" } else { "both caches" };
+    said.push(match config.cores.get() {
+        1 => "One core.".to_owned(),
+        cores => format!("{} cores, each with {of_each}.", Count::from(u64::from(cores))),
+    });
+    let random =
+        settings::caches(config).iter().any(|cache| cache.level.policy == PolicyKind::Random);
+    let seed = if random { format!(" (seed {})", config.seed) } else { String::new() };
+    if let Some(policy) = settings::common_policy(config).map(settings::policy) {
+        let title = if random { seed } else { format!(" ({})", policy.title) };
+        said.push(format!("A miss in a full set replaces {}{title}.", policy.victim));
+    } else {
+        said.push(format!("Each cache replaces lines by its own policy{seed}."));
+    }
+    if let Some(lower) = &config.lower {
+        said.push(
+            match lower.inclusion {
+                Inclusion::Nine => "The levels are neither inclusive nor exclusive.",
+                Inclusion::Inclusive => {
+                    "The levels are inclusive: each has the lines of those before it."
+                }
+                Inclusion::Exclusive => "The levels are exclusive: a line is in one of them.",
+            }
+            .to_owned(),
+        );
+    }
+    if let Some(Writes { on_hit, on_miss }) = config.writes {
+        let on_hit = match on_hit {
+            WriteHit::Back => "makes its line dirty (write-back)",
+            WriteHit::Through => "goes on to the next level (write-through)",
+        };
+        let on_miss = match on_miss {
+            WriteMiss::Allocate => "fills it first (write-allocate)",
+            WriteMiss::NoAllocate => "goes on without it (no write-allocate)",
+        };
+        said.push(format!("A store {on_hit}; one that misses its line {on_miss}."));
+    }
+    if config.straddle == Straddle::Split {
+        said.push("An access to two lines counts as one to each.".to_owned());
+    }
+    said.join(" ")
+}
+
+fn cache_row(counts: CacheCounts) -> CacheRow {
+    CacheRow {
+        accesses: counts.accesses.into(),
+        misses: counts.misses.into(),
+        rate: Percent::new(counts.misses, counts.accesses),
     }
 }
 
-fn settings(config: &Config) -> String {
-    let cores = match config.cores.get() {
-        1 => "One core".to_owned(),
-        cores => format!("{} cores, each with both caches", Count::from(u64::from(cores))),
-    };
-    let policy = config.dcache.policy;
-    let seed = if policy.is_random() { format!(" (seed {})", config.seed) } else { String::new() };
-    format!("{cores}. A miss in a full set replaces {}{seed}.", policy.description())
+fn directions(totals: &CoreSnapshot, levels: &[Lower], config: &Config) -> Vec<DirectionRow> {
+    let row = |cache, kind, counts| DirectionRow { cache, kind, counts: cache_row(counts) };
+    let stores = totals.beyond.unwrap_or_default().stores;
+    let mut rows =
+        vec![row("Data cache", "reads", totals.loads()), row("Data cache", "writes", stores)];
+    for level in levels {
+        let counts = level.counts(totals);
+        rows.push(row(level.name(), "fetches", counts.fetch));
+        rows.push(row(level.name(), "reads", counts.read));
+        rows.push(row(level.name(), "writes", counts.write));
+        if config.writes.is_some() {
+            rows.push(row(level.name(), "written from the level before", counts.write_back));
+        }
+    }
+    rows
 }
 
-fn cores(profile: &Profile, totals: &CoreSnapshot) -> Cores {
+fn traffic(totals: &CoreSnapshot, levels: &[Lower]) -> Vec<Fact> {
+    let beyond = totals.beyond.unwrap_or_default();
+    let fact = |name: &str, count: u64| Fact {
+        name: name.to_owned(),
+        value: Count::from(count).to_string(),
+    };
+    let mut facts = vec![fact("Write-backs of the data cache", beyond.write_backs[0])];
+    facts.extend(
+        levels.iter().map(|level| {
+            fact(&format!("Write-backs of {}", level.name()), level.write_backs(totals))
+        }),
+    );
+    facts.push(fact("Stores passed on by the data cache", beyond.passed_stores));
+    facts.push(fact("Bytes from memory", beyond.memory_read_bytes));
+    facts.push(fact("Bytes to memory", beyond.memory_written_bytes));
+    facts
+}
+
+impl SummaryView {
+    fn new(summary: &Summary) -> Self {
+        let rate = |rate: Option<f64>| {
+            rate.map_or_else(|| "–".to_owned(), |rate| format!("{:.2}%", 100.0 * rate))
+        };
+        let decimals = |number: Option<f64>| {
+            number.map_or_else(|| "–".to_owned(), |number| format!("{number:.2}"))
+        };
+        let fact = |name: &str, value| Fact { name: name.to_owned(), value };
+        let caches = summary.caches().map(|(name, cache)| SummaryRow {
+            name,
+            misses: cache.counts.misses.into(),
+            mpki: format!("{:.2}", cache.mpki),
+            hit_rate: rate(cache.hit_rate),
+            global_hit_rate: rate(cache.global_hit_rate),
+        });
+        let MemoryTraffic { read, written } = summary.memory;
+        let traffic = |way: &str, traffic: Option<Traffic>| {
+            let bytes = Count(traffic.map(|traffic| traffic.bytes)).to_string();
+            let each = decimals(traffic.map(|traffic| traffic.per_instruction));
+            [fact(way, bytes), fact(&format!("{way}, per instruction"), each)]
+        };
+        Self {
+            caches: caches.collect(),
+            traffic: [traffic("Read", Some(read)), traffic("Written", written)].concat(),
+            times: vec![
+                fact("Per data access", decimals(summary.data_time.average())),
+                fact("Per fetch", decimals(summary.fetch_time.average())),
+                fact("Stalls", Count::from(summary.stall_cycles()).to_string()),
+                fact(
+                    "Stalls, per instruction",
+                    decimals(Some(summary.stall_cycles_per_instruction())),
+                ),
+            ],
+            latencies: summary.latencies(),
+        }
+    }
+}
+
+fn cores(profile: &Profile, totals: &CoreSnapshot, levels: &[Lower]) -> Cores {
     let counts = profile.cores.iter().map(|core| core.counts).enumerate();
     let mut shown: Vec<(usize, CoreSnapshot)> = counts.collect();
     let all = shown.len();
@@ -378,19 +576,19 @@ fn cores(profile: &Profile, totals: &CoreSnapshot) -> Cores {
     Cores {
         note: (shown.len() < all)
             .then(|| format!("Of the cores, {}; the sum is of all.", shown_of(shown.len(), all))),
-        rows: shown.iter().map(|(number, core)| core_row(number.to_string(), core)).collect(),
-        sum: (all > 1).then(|| core_row("All".to_owned(), totals)),
+        rows: shown
+            .iter()
+            .map(|(number, core)| core_row(number.to_string(), core, levels))
+            .collect(),
+        sum: (all > 1).then(|| core_row("All".to_owned(), totals, levels)),
         charts,
     }
 }
 
-fn core_row(name: String, core: &CoreSnapshot) -> CoreRow {
-    let caches = [core.data, core.fetch].map(|cache| CacheRow {
-        accesses: cache.accesses.into(),
-        misses: cache.misses.into(),
-        rate: Percent::new(cache.misses, cache.accesses),
-    });
-    CoreRow { name, caches }
+fn core_row(name: String, core: &CoreSnapshot, levels: &[Lower]) -> CoreRow {
+    let lower = levels.iter().map(|level| level.counts(core).total());
+    let caches = [core.data, core.fetch].into_iter().chain(lower).map(cache_row);
+    CoreRow { name, caches: caches.collect() }
 }
 
 /// The rows of a list by misses, and how many rows have any.
@@ -414,6 +612,7 @@ impl ByMisses {
     fn ranking<T>(
         &self,
         totals: &CoreSnapshot,
+        levels: &[Lower],
         top: &Top<'_, T>,
         counts: impl Fn(&T) -> InstructionCounts,
         name: impl Fn(&T) -> Name,
@@ -430,12 +629,17 @@ impl ByMisses {
                 share: Percent::new(misses, all_misses),
                 accesses,
                 rate: Percent::rate(misses, accesses),
+                lower: levels
+                    .iter()
+                    .map(|level| (self.lower_misses)(level.misses(&counts)).into())
+                    .collect(),
             }
         });
         Ranking {
             title: self.title,
             misses_column: self.misses_column,
             accesses_column: self.accesses_column,
+            levels: levels.iter().map(|level| level.name()).collect(),
             shown: shown_of(top.rows.len(), top.all),
             rows: Rows::split(rows.collect(), OPEN_ROWS),
         }
@@ -489,7 +693,7 @@ fn place(file: Option<&str>, line: Option<u32>) -> Option<String> {
     Some(line.map_or_else(|| name.clone(), |line| format!("{name}:{line}")))
 }
 
-fn instructions(profile: &Profile) -> Instructions {
+fn instructions(profile: &Profile, levels: &[Lower]) -> Instructions {
     let missed = profile.instructions.iter().filter(|one| one.counts.misses() > 0);
     let all = missed.clone().count();
     let rows = top_by(missed, MAX_INSTRUCTIONS, |one| Rank {
@@ -497,11 +701,11 @@ fn instructions(profile: &Profile) -> Instructions {
         vaddr: one.vaddr,
         code: one.code,
     });
-    let rows: Vec<_> = rows.into_iter().map(instruction_row).collect();
+    let rows: Vec<_> = rows.into_iter().map(|one| instruction_row(one, levels)).collect();
     Instructions { shown: shown_of(rows.len(), all), rows: Rows::split(rows, OPEN_INSTRUCTIONS) }
 }
 
-fn instruction_row(one: &ProfiledInstruction) -> InstructionRow {
+fn instruction_row(one: &ProfiledInstruction, levels: &[Lower]) -> InstructionRow {
     let line = one.location.source_line();
     let executed = one.counts.executed;
     InstructionRow {
@@ -513,5 +717,6 @@ fn instruction_row(one: &ProfiledInstruction) -> InstructionRow {
         accesses: Count(executed.as_ref().map(data_accesses)),
         data_misses: one.counts.data_misses.into(),
         fetch_misses: one.counts.fetch_misses.into(),
+        lower: levels.iter().map(|level| level.misses(&one.counts).total().into()).collect(),
     }
 }

@@ -1,0 +1,113 @@
+//! The names of a run's settings, and which levels it has.
+
+use cachesim::options::{Config, Inclusion, Level, PolicyKind};
+
+use crate::{CoreSnapshot, InstructionCounts, LowerCounts, MissesByKind};
+
+/// A level beyond the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lower {
+    L2,
+    L3,
+}
+
+impl Lower {
+    /// Those that a run has, from the first-level caches on.
+    pub fn of(config: &Config) -> impl Iterator<Item = Self> + Clone + use<> {
+        let l2 = config.lower.map(|_| Self::L2);
+        let l3 = config.lower.and_then(|lower| lower.l3).map(|_| Self::L3);
+        l2.into_iter().chain(l3)
+    }
+
+    /// The one before memory.
+    pub fn last(config: &Config) -> Option<Self> {
+        Self::of(config).last()
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::L2 => "L2",
+            Self::L3 => "L3",
+        }
+    }
+
+    /// What `core` has counted of it.
+    pub fn counts(self, core: &CoreSnapshot) -> LowerCounts {
+        let beyond = core.beyond.unwrap_or_default();
+        match self {
+            Self::L2 => beyond.l2,
+            Self::L3 => beyond.l3,
+        }
+        .unwrap_or_default()
+    }
+
+    /// The dirty lines of `core` that left it for the next one.
+    pub fn write_backs(self, core: &CoreSnapshot) -> u64 {
+        let [_, l2, l3] = core.beyond.unwrap_or_default().write_backs;
+        match self {
+            Self::L2 => l2,
+            Self::L3 => l3,
+        }
+    }
+
+    /// What instructions missed in it.
+    pub fn misses(self, counts: &InstructionCounts) -> MissesByKind {
+        let lower = counts.lower.unwrap_or_default();
+        match self {
+            Self::L2 => lower.l2,
+            Self::L3 => lower.l3,
+        }
+    }
+}
+
+/// One of a core's caches, with its name.
+pub(crate) struct Cache {
+    pub name: &'static str,
+    pub level: Level,
+}
+
+/// The caches of a core, the data cache first, as the table has them; a level that is split is one.
+pub(crate) fn caches(config: &Config) -> Vec<Cache> {
+    let first = [("L1d", config.dcache), ("L1i", config.icache)];
+    let lower = config.lower.into_iter();
+    let lower =
+        lower.flat_map(|lower| [Some(("L2", lower.l2)), lower.l3.map(|level| ("L3", level))]);
+    let caches = first.into_iter().chain(lower.flatten());
+    caches.map(|(name, level)| Cache { name, level }).collect()
+}
+
+/// The policy of all caches, if it is one.
+pub(crate) fn common_policy(config: &Config) -> Option<PolicyKind> {
+    let caches = caches(config);
+    let policy = config.dcache.policy;
+    caches.iter().all(|cache| cache.level.policy == policy).then_some(policy)
+}
+
+/// A policy as it is called.
+pub(crate) struct PolicyName {
+    /// In JSON.
+    pub key: &'static str,
+    /// In a text.
+    pub title: &'static str,
+    /// Its victim.
+    pub victim: &'static str,
+}
+
+pub(crate) fn policy(kind: PolicyKind) -> PolicyName {
+    // A description is the victim, with the title behind it in brackets.
+    let (victim, title) = match kind.description().split_once(" (") {
+        Some((victim, title)) => (victim, title.trim_end_matches(')')),
+        None => (kind.description(), "random"),
+    };
+    let key = if kind == PolicyKind::Random { "random" } else { kind.name() };
+    PolicyName { key, title, victim }
+}
+
+/// The value of the option `inclusion`.
+pub(crate) fn inclusion(inclusion: Inclusion) -> &'static str {
+    match inclusion {
+        Inclusion::Nine => "nine",
+        Inclusion::Inclusive => "inclusive",
+        Inclusion::Exclusive => "exclusive",
+    }
+}
