@@ -5,8 +5,8 @@
 #
 #   demo    a QEMU for user mode, a cross compiler for the guest, a C compiler and make for the build
 #   test    the second cross compiler, glib to build QEMU's own cache plugin, what the other scripts here use and the
-#           tests of debug information, and what reads the plugin's files: Valgrind's scripts, a browser, KCachegrind
-#           and a screen for it
+#           tests of debug information, what reads the plugin's files: Valgrind's scripts, a browser, KCachegrind and
+#           a screen for it, and what building another simulator takes: see pycachesim.sh
 #   matrix  what building QEMU takes
 #   bench   valgrind
 #
@@ -18,8 +18,8 @@
 demo=(qemu-user gcc-riscv64-linux-gnu libc6-dev-riscv64-cross gcc libc6-dev make)
 test=("${demo[@]}" gcc-aarch64-linux-gnu libc6-dev-arm64-cross libglib2.0-dev pkg-config python3 xz-utils cpio
     g++ binutils dwz
-    valgrind python3-jsonschema chromium kcachegrind dbus-daemon xvfb x11-utils)
-matrix=("${test[@]}" ninja-build python3-venv libcapstone-dev)
+    valgrind python3-jsonschema chromium kcachegrind dbus-daemon xvfb x11-utils python3-venv python3-dev)
+matrix=("${test[@]}" ninja-build libcapstone-dev)
 # shellcheck disable=SC2034  # used through "wanted"
 bench=("${matrix[@]}" valgrind)
 

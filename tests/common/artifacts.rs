@@ -172,6 +172,11 @@ pub fn sysroot() -> PathBuf {
     script("sysroot.sh", &["riscv64"]).into()
 }
 
+/// A Python that has pycachesim.
+pub fn pycachesim() -> PathBuf {
+    script("pycachesim.sh", &[]).into()
+}
+
 /// The bare-metal riscv64 guest `guests/bare/NAME.c`, compiled.
 pub fn bare_guest(name: &str) -> PathBuf {
     guest(Arch::Riscv64, &format!("bare/{name}"))

@@ -1,0 +1,135 @@
+//! Any hierarchy, and any accesses to it.
+
+use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
+
+use cachesim::options::{
+    Config, Inclusion, L2Kind, Level, LowerLevels, PolicyKind, WriteHit, WriteMiss, Writes,
+};
+use proptest::prelude::*;
+
+use super::geometry::geometry;
+use super::timed::{Kind, Step};
+
+/// The kinds of inclusion.
+pub const INCLUSIONS: [Inclusion; 3] =
+    [Inclusion::Nine, Inclusion::Inclusive, Inclusion::Exclusive];
+
+/// A cache without the length of its lines, so small that all of it is full soon.
+#[derive(Clone, Copy, Debug)]
+struct Shape {
+    sets: u64,
+    ways: u32,
+    policy: PolicyKind,
+}
+
+impl Shape {
+    fn level(self, line_shift: u32) -> Level {
+        let Self { sets, ways, policy } = self;
+        Level { geometry: geometry(sets, ways, 1 << line_shift), policy }
+    }
+}
+
+fn shape(policies: &'static [PolicyKind], most_sets: u64) -> impl Strategy<Value = Shape> {
+    let sets = prop_oneof![3 => Just(1), 2 => Just(2), 3 => 1..=most_sets];
+    (sets, 1..=4_u32, prop::sample::select(policies)).prop_map(|(sets, ways, policy)| Shape {
+        sets,
+        ways,
+        policy,
+    })
+}
+
+/// The binary logarithms of the lines' lengths: of code, data, second and third level; any that go with
+/// this inclusion.
+fn line_shifts(inclusion: Inclusion, any: [u32; 4]) -> [u32; 4] {
+    let [code, data, second, third] = any;
+    match inclusion {
+        Inclusion::Nine => any.map(|shift| 4 + shift),
+        Inclusion::Inclusive => {
+            let (code, data) = (4 + code % 2, 4 + data % 2);
+            let second = code.max(data) + second % 2;
+            [code, data, second, second + third % 2]
+        }
+        Inclusion::Exclusive => [4 + code; 4],
+    }
+}
+
+fn writes() -> impl Strategy<Value = Writes> {
+    let on_hit = prop_oneof![2 => Just(WriteHit::Back), 1 => Just(WriteHit::Through)];
+    let on_miss = prop_oneof![2 => Just(WriteMiss::Allocate), 1 => Just(WriteMiss::NoAllocate)];
+    (on_hit, on_miss).prop_map(|(on_hit, on_miss)| Writes { on_hit, on_miss })
+}
+
+/// Any hierarchy of so many cores, its policies and its inclusion some of these.
+pub fn hierarchy(
+    cores: RangeInclusive<u32>,
+    policies: &'static [PolicyKind],
+    inclusions: &'static [Inclusion],
+) -> impl Strategy<Value = Config> {
+    let shapes = (
+        shape(policies, 3),
+        shape(policies, 3),
+        shape(policies, 6),
+        prop::option::weighted(0.7, shape(policies, 12)),
+    );
+    let kind = prop_oneof![2 => Just(L2Kind::Unified), 1 => Just(L2Kind::Split)];
+    let writes = prop::option::weighted(0.8, writes());
+    let has_lower = prop::bool::weighted(0.9);
+    let inclusion = prop::sample::select(inclusions);
+    let shifts = [0..=3_u32, 0..=3, 0..=3, 0..=3];
+    (shapes, kind, inclusion, shifts, has_lower, writes, cores, any::<u64>()).prop_map(
+        |((icache, dcache, l2, l3), l2_kind, inclusion, shifts, has_lower, writes, cores, seed)| {
+            let [code, data, second, third] = line_shifts(inclusion, shifts);
+            let l2 = l2.level(second);
+            let l3 = l3.map(|l3| l3.level(third));
+            Config {
+                icache: icache.level(code),
+                dcache: dcache.level(data),
+                lower: has_lower.then_some(LowerLevels { l2, l2_kind, l3, inclusion }),
+                writes,
+                cores: NonZeroU32::new(cores).expect("at least one"),
+                seed,
+                ..Config::default()
+            }
+        },
+    )
+}
+
+/// Up to `most` accesses of `cores` cores, near each other, so that they meet in the caches: a few bytes
+/// or some kilobytes, at the start, somewhere or at the end of the address space.
+pub fn steps(cores: usize, most: usize) -> impl Strategy<Value = Vec<Step>> {
+    let kind = prop_oneof![3 => Just(Kind::Load), 3 => Just(Kind::Store), 2 => Just(Kind::Fetch)];
+    let base = prop_oneof![4 => Just(0), 1 => any::<u64>(), 1 => Just(u64::MAX - 0xfff)];
+    let bytes = prop_oneof![Just(0x80_u64), Just(0x200), Just(0x400), Just(0x1000)];
+    let most = if cfg!(miri) { most / 10 } else { most };
+    let step = (0..cores, kind, any::<u16>(), 0..=5_u8);
+    (base, bytes, prop::collection::vec(step, 1..most)).prop_map(|(base, bytes, steps)| {
+        steps
+            .into_iter()
+            .map(|(core, kind, pick, size_log2)| {
+                let address = base.wrapping_add(u64::from(pick) % bytes);
+                Step { core, kind, address, size_log2 }
+            })
+            .collect()
+    })
+}
+
+/// Loads that push everything else out of every cache of a [`hierarchy`], whatever the policy does, if
+/// it ever evicts what was filled long ago.
+pub fn flush(core: usize) -> impl Iterator<Item = Step> {
+    (0..0x1000).map(move |line| Step {
+        core,
+        kind: Kind::Load,
+        address: (1 << 40) + line * 16,
+        size_log2: 0,
+    })
+}
+
+/// So many cases, few under Miri.
+pub fn cases(usual: u32) -> ProptestConfig {
+    ProptestConfig {
+        cases: if cfg!(miri) { 10 } else { usual },
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}

@@ -1,0 +1,117 @@
+//! A core with a hierarchy, driven as the callbacks drive it.
+
+use cachesim::core::Lines;
+use cachesim::hierarchy::{DataAccess, Hierarchy};
+use cachesim::model::{DataEffect, Fetch, Misses, Model};
+use cachesim::options::Config;
+use cachesim::policy::Policy;
+use cachesim::stats::CoreStats;
+
+use super::naive::NaiveCounts;
+
+/// What all cores of a run share.
+pub type Shared = <Hierarchy<cachesim::policy::Lru> as Model>::Shared;
+
+/// What an access does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    Load,
+    Store,
+    Fetch,
+}
+
+/// An access.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    pub core: usize,
+    pub kind: Kind,
+    pub address: u64,
+    pub size_log2: u8,
+}
+
+impl Step {
+    /// What the model is told of a load or store.
+    pub fn access(self) -> DataAccess {
+        let effect = DataEffect { is_store: self.kind == Kind::Store, size_log2: self.size_log2 };
+        DataAccess::new(self.address, effect)
+    }
+}
+
+/// A core with a time of its own.
+#[derive(Clone, Debug)]
+pub struct TimedHierarchy<P: Policy> {
+    pub model: Hierarchy<P>,
+    pub stats: CoreStats,
+    lines: Lines,
+    now: u64,
+}
+
+impl<P: Policy> TimedHierarchy<P> {
+    /// As [`Model::new`].
+    pub fn new(config: &Config, number: u32, shared: &Shared) -> Self {
+        Self {
+            model: Hierarchy::new(config, number, shared),
+            stats: CoreStats::default(),
+            lines: Lines::new(config),
+            now: 0,
+        }
+    }
+
+    /// Makes the access, and counts what its caller has to.
+    pub fn step(&mut self, step: Step) -> Misses {
+        self.now += 1;
+        let (model, now, stats) = (&mut self.model, self.now, &self.stats);
+        match step.kind {
+            Kind::Load | Kind::Store => {
+                let access = step.access();
+                let misses = if model.access_hits(access, now) {
+                    Misses::NONE
+                } else {
+                    model
+                        .access_usual(access, now, stats)
+                        .unwrap_or_else(|| model.access_rest(access, now, stats))
+                };
+                stats.data.accesses.add(1);
+                stats.data.misses.add(u64::from(misses.any()));
+                misses
+            }
+            Kind::Fetch => {
+                let fetch =
+                    Fetch { line: self.lines.fetch_line(step.address), address: step.address };
+                let misses = if model.fetch_hits(fetch.line, now) {
+                    Misses::NONE
+                } else {
+                    model
+                        .fetch_usual(fetch, now, stats)
+                        .unwrap_or_else(|| model.fetch_rest(fetch, now, stats))
+                };
+                stats.fetch_misses.add(u64::from(misses.any()));
+                misses
+            }
+        }
+    }
+
+    /// All that is counted beyond accesses and misses of the first level.
+    pub fn counts(&self) -> NaiveCounts {
+        NaiveCounts::from(&self.stats.beyond)
+    }
+
+    /// The line numbers of the levels, each sorted: the instruction cache, the data cache, the second and
+    /// the third level.
+    pub fn lines(&self) -> [Vec<u64>; 4] {
+        let (icache, dcache) = self.model.first_level();
+        [icache, dcache, self.model.second_level(), self.model.third_level()].map(|lines| {
+            let mut numbers: Vec<u64> = lines.iter().map(|line| line.number()).collect();
+            numbers.sort_unstable();
+            numbers
+        })
+    }
+}
+
+/// How many levels missed.
+pub fn number(misses: Misses) -> usize {
+    [Misses::NONE, Misses::FIRST, Misses::SECOND, Misses::THIRD]
+        .iter()
+        .position(|&known| known == misses)
+        .expect("at most three levels")
+}
