@@ -34,7 +34,7 @@ use std::ops::RangeInclusive;
 use cachesim::core::Lines;
 use cachesim::geometry::CacheGeometry;
 use cachesim::hierarchy::{DataAccess, Hierarchy};
-use cachesim::model::{DataEffect, Fetch, Misses, Model};
+use cachesim::model::{DataEffect, EffectLayout, Fetch, Misses, Model};
 use cachesim::options::{
     Config, Inclusion, L2Kind, Level, LowerLevels, PolicyKind, WriteHit, WriteMiss, Writes,
 };
@@ -43,6 +43,9 @@ use cachesim::stats::{BeyondStats, CoreStats, LowerStats, Purpose};
 use common::artifacts::pycachesim;
 use common::tools::run;
 use serde_json::json;
+
+/// How accesses are described.
+const LAYOUT: EffectLayout = EffectLayout { store_bit: 17, size_shift: 4, size_mask: 7 };
 
 /// What an access does, as the trace has it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -217,8 +220,8 @@ struct Counted {
 
 impl Counted {
     fn of(config: &Config, trace: &Trace) -> Self {
-        let mut core =
-            Hierarchy::<AnyPolicy>::new(config, 0, &Hierarchy::<AnyPolicy>::shared(config));
+        let shared = Hierarchy::<AnyPolicy>::shared(config);
+        let mut core = Hierarchy::<AnyPolicy>::new(config, 0, &shared, LAYOUT);
         let lines = Lines::new(config);
         let mut counted = Self::default();
         for (now, &(kind, address)) in (1..).zip(trace) {
@@ -234,7 +237,7 @@ impl Counted {
                 }
             } else {
                 let effect = DataEffect { is_store: kind == Kind::Store, size_log2: 0 };
-                let access = DataAccess::new(address, effect);
+                let access = DataAccess::new(address, LAYOUT.info(effect));
                 if core.access_hits(access, now) {
                     Misses::NONE
                 } else {

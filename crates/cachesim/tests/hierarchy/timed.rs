@@ -2,12 +2,15 @@
 
 use cachesim::core::Lines;
 use cachesim::hierarchy::{DataAccess, Hierarchy};
-use cachesim::model::{DataEffect, Fetch, Misses, Model};
+use cachesim::model::{DataEffect, EffectLayout, Fetch, Misses, Model};
 use cachesim::options::Config;
 use cachesim::policy::Policy;
 use cachesim::stats::CoreStats;
 
 use super::naive::NaiveCounts;
+
+/// How accesses are described.
+pub const LAYOUT: EffectLayout = EffectLayout { store_bit: 17, size_shift: 4, size_mask: 7 };
 
 /// What all cores of a run share.
 pub type Shared = <Hierarchy<cachesim::policy::Lru> as Model>::Shared;
@@ -33,7 +36,7 @@ impl Step {
     /// What the model is told of a load or store.
     pub fn access(self) -> DataAccess {
         let effect = DataEffect { is_store: self.kind == Kind::Store, size_log2: self.size_log2 };
-        DataAccess::new(self.address, effect)
+        DataAccess::new(self.address, LAYOUT.info(effect))
     }
 }
 
@@ -50,7 +53,7 @@ impl<P: Policy> TimedHierarchy<P> {
     /// As [`Model::new`].
     pub fn new(config: &Config, number: u32, shared: &Shared) -> Self {
         Self {
-            model: Hierarchy::new(config, number, shared),
+            model: Hierarchy::new(config, number, shared, LAYOUT),
             stats: CoreStats::default(),
             lines: Lines::new(config),
             now: 0,
@@ -110,8 +113,5 @@ impl<P: Policy> TimedHierarchy<P> {
 
 /// How many levels missed.
 pub fn number(misses: Misses) -> usize {
-    [Misses::NONE, Misses::FIRST, Misses::SECOND, Misses::THIRD]
-        .iter()
-        .position(|&known| known == misses)
-        .expect("at most three levels")
+    misses.levels()
 }
