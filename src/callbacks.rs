@@ -514,6 +514,78 @@ impl CallbackSet {
     }
 }
 
+/// Callbacks for memory accesses of which each line that they touch sees a part (`straddle=split`).
+impl CallbackSet {
+    /// As [`CallbackSet::of`], for the same.
+    pub const fn splitting<M: Machines, S: Sharing, A: Addressing, L: LineSize>() -> Self {
+        Self {
+            access: access_split::<M, S, A, L>,
+            access_of_two: access_of_two_split::<M, S, A, L>,
+            access_uncached: access_split::<M, S, Physical, L>,
+            ..Self::of::<M, S, A, L>()
+        }
+    }
+}
+
+/// The addresses at which an access goes on in further lines of the data cache. Lines are no longer than
+/// pages, or pages lie as their addresses do.
+pub fn further_lines<M: Machines>(
+    index: u32,
+    info: qemu_plugin_meminfo_t,
+    vaddr: u64,
+) -> impl Iterator<Item = u64> {
+    let core = vcpu::<M>(index).core();
+    let line_bytes = core.lines().data_line_bytes();
+    let last = vaddr.wrapping_add(core.layout().bytes(info) - 1);
+    let next = vaddr & !(line_bytes - 1);
+    (1..).map(move |line| next.wrapping_add(line * line_bytes)).take_while(move |start| {
+        // Of an access that ends beyond the address space all is in its first line.
+        *start <= last && vaddr <= last
+    })
+}
+
+unsafe extern "C" fn access_split<M: Machines, S: Sharing, A: Addressing, L: LineSize>(
+    vcpu_index: u32,
+    info: qemu_plugin_meminfo_t,
+    vaddr: u64,
+    userdata: *mut c_void,
+) {
+    // SAFETY: as for `access`, registered with the same; the further addresses are of the same access.
+    unsafe {
+        access::<M, S, A, L>(vcpu_index, info, vaddr, userdata);
+        access_further_lines::<M, S, A, L>(vcpu_index, info, vaddr, userdata);
+    }
+}
+
+unsafe extern "C" fn access_of_two_split<M: Machines, S: Sharing, A: Addressing, L: LineSize>(
+    vcpu_index: u32,
+    info: qemu_plugin_meminfo_t,
+    vaddr: u64,
+    userdata: *mut c_void,
+) {
+    // SAFETY: as for `access_split`.
+    unsafe {
+        access_of_two::<M, S, A, L>(vcpu_index, info, vaddr, userdata);
+        access_further_lines::<M, S, A, L>(vcpu_index, info, vaddr, userdata);
+    }
+}
+
+/// # Safety
+/// As for [`access_split`].
+unsafe fn access_further_lines<M: Machines, S: Sharing, A: Addressing, L: LineSize>(
+    vcpu_index: u32,
+    info: qemu_plugin_meminfo_t,
+    vaddr: u64,
+    userdata: *mut c_void,
+) {
+    for start in further_lines::<M>(vcpu_index, info, vaddr) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            access::<M, S, A, L>(vcpu_index, info, start, AccessData::without_fetches(userdata));
+        }
+    }
+}
+
 unsafe extern "C" fn fetch<M: Machines, S: Sharing>(vcpu_index: u32, userdata: *mut c_void) {
     // SAFETY: translation registered this with a packed `FetchData`, for this model and kind of
     // sharing.

@@ -19,6 +19,7 @@ use cachesim::instructions::{
     Code, Description, Identity, Instruction, InstructionTable, MAX_CODE_BYTES, Run, SymbolId,
 };
 use cachesim::options::{Config, Detail};
+use cachesim::policy::Repeats;
 use cachesim::profile::{Completing, ProfileTable, Segment};
 use isa::{Completion, Isa, TranslationEffect};
 use qemu_plugin::TranslationBlock;
@@ -56,6 +57,8 @@ struct Read {
 pub struct Translator {
     isa: Isa,
     lines: Lines,
+    /// Whether the instruction cache's policy tells repeated fetches from a line.
+    repeats: Repeats,
     disassembler: Disassembler,
     /// Whether QEMU calls the memory callback of a block's last instruction for accesses that follow
     /// the block: those of an interrupt's delivery, in system mode up to QEMU 8.2. They count.
@@ -113,6 +116,7 @@ impl Translator {
             last_has_stray_accesses: qemu.api <= 1 && qemu.emulation != Emulation::User,
             isa,
             lines: Lines::new(config),
+            repeats: config.icache.policy.repeats(),
             disassembler: Disassembler::for_target(&qemu.target),
             instructions: match config.lower {
                 None => InstructionTable::default(),
@@ -239,10 +243,19 @@ impl Translator {
     }
 
     fn register(&mut self, callbacks: &CallbackSet) {
+        let Self { instructions, records, .. } = self;
         for row in self.block.chunk_by(|insn, next| insn.line == next.line) {
-            let Some(first) = row.first() else { continue };
-            let run = self.instructions.run(first.record, first.line);
-            register_run(run, row, callbacks, &mut self.records);
+            match self.repeats {
+                Repeats::ChangeNothing => register_row(row, callbacks, instructions, records),
+                // What a callback stands for beside its own fetch would be counted, but not simulated.
+                Repeats::Count => {
+                    let segments =
+                        row.split_inclusive(|insn| insn.completion != Completion::Always);
+                    segments.for_each(|segment| {
+                        register_row(segment, callbacks, instructions, records);
+                    });
+                }
+            }
         }
         if self.last_has_stray_accesses
             && let Some(last) = self.block.last()
@@ -252,6 +265,18 @@ impl Translator {
             on_memory(last, callbacks.access, self.records.access(last, &[]));
         }
     }
+}
+
+/// Registers the callbacks of instructions in one line, the first fetch of which is simulated.
+fn register_row(
+    row: &[Translated],
+    callbacks: &CallbackSet,
+    instructions: &mut InstructionTable,
+    records: &mut Records,
+) {
+    let Some(first) = row.first() else { return };
+    let run = instructions.run(first.record, first.line);
+    register_run(run, row, callbacks, records);
 }
 
 impl Records {

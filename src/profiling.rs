@@ -12,7 +12,7 @@ use qemu_plugin_sys::qemu_plugin_meminfo_t;
 
 use crate::callbacks::{
     Addressing, Alone, CallbackSet, LineSize, Physical, Private, Shared, Sharing,
-    all_translations_change, is_store, read_access, translation_changes,
+    all_translations_change, further_lines, is_store, read_access, translation_changes,
 };
 use crate::vcpu::{Company, Machines, SimulatedCore, Vcpu, Writers};
 
@@ -27,6 +27,19 @@ impl CallbackSet {
             access_uncached: access::<M, S, Physical, L>,
             translation_changes: translation_changes::<M>,
             all_translations_change,
+        }
+    }
+}
+
+impl CallbackSet {
+    /// As [`CallbackSet::in_full`], for accesses of which each line that they touch sees a part.
+    pub const fn splitting_in_full<M: Machines, S: SharingInFull, A: Addressing, L: LineSize>()
+    -> Self {
+        Self {
+            access: access_split::<M, S, A, L>,
+            access_of_two: access_split::<M, S, A, L>,
+            access_uncached: access_split::<M, S, Physical, L>,
+            ..Self::in_full::<M, S, A, L>()
         }
     }
 }
@@ -175,6 +188,33 @@ unsafe extern "C" fn access<M: Machines, S: SharingInFull, A: Addressing, L: Lin
                 S::access_in_full(seat, Some(data), unpack(userdata), effect);
             }
             _ => access_looking_further::<M, S, A, L>(index, info, vaddr, userdata),
+        }
+    }
+}
+
+unsafe extern "C" fn access_split<M: Machines, S: SharingInFull, A: Addressing, L: LineSize>(
+    index: u32,
+    info: qemu_plugin_meminfo_t,
+    vaddr: u64,
+    userdata: *mut c_void,
+) {
+    // SAFETY: as for `access`, registered with the same; the further addresses are of the same access.
+    unsafe {
+        access::<M, S, A, L>(index, info, vaddr, userdata);
+        let effect = if is_store(info) { Effect::StoreRest } else { Effect::LoadRest };
+        for start in further_lines::<M>(index, info, vaddr) {
+            let (vcpu, company) = match S::vcpu::<M>(index) {
+                Some(vcpu) => (vcpu, Company::None),
+                None => S::find_vcpu(index),
+            };
+            let Some(address) = A::look_up(vcpu, info, start) else { continue };
+            let data = Some(read_access::<M, L>(vcpu.core().lines(), address, info));
+            match company {
+                Company::None => {
+                    S::access_in_full(S::seat_of(vcpu), data, unpack(userdata), effect);
+                }
+                Company::Others => Shared::access_in_full(vcpu, data, unpack(userdata), effect),
+            }
         }
     }
 }

@@ -9,7 +9,9 @@ use anyhow::anyhow;
 use cachesim::core::Core;
 use cachesim::hierarchy::Hierarchy;
 use cachesim::model::EffectLayout;
-use cachesim::options::{self, Config, Detail, Format, Host, PathTemplate, PolicyKind, Request};
+use cachesim::options::{
+    self, Config, Detail, Format, Host, PathTemplate, PolicyKind, Request, Straddle,
+};
 use cachesim::policy::{AnyPolicy, Fifo, Lru, Random};
 use isa::Isa;
 use parking_lot::{Mutex, RawMutex};
@@ -137,9 +139,9 @@ impl Session {
         expect_memory_info_of(qemu.api);
         let has_usual_lines = config.dcache.geometry.line_shift() == UsualLines::SHIFT;
         let (private, shared) = if has_usual_lines && !M::GOES_BEYOND {
-            callbacks::<M, UsualLines>(&qemu, isa, config.detail)
+            callbacks::<M, UsualLines>(&qemu, isa, &config)
         } else {
-            callbacks::<M, AnyLines>(&qemu, isa, config.detail)
+            callbacks::<M, AnyLines>(&qemu, isa, &config)
         };
         if config.detail == Detail::Full {
             expect_readable_stores()?;
@@ -315,37 +317,39 @@ fn page_cache_is_exact(isa: Isa) -> bool {
 fn callbacks<M: Machines, L: LineSize>(
     qemu: &Qemu,
     isa: Isa,
-    detail: Detail,
+    config: &Config,
 ) -> (CallbackSet, CallbackSet) {
     match qemu.emulation {
         Emulation::User => {
-            (set::<M, Alone, Virtual, L>(detail), set::<M, Shared, Virtual, L>(detail))
+            (set::<M, Alone, Virtual, L>(config), set::<M, Shared, Virtual, L>(config))
         }
         Emulation::System { max_vcpus, .. } if page_cache_is_exact(isa) => {
-            system_callbacks::<M, CachedPhysical, L>(max_vcpus, detail)
+            system_callbacks::<M, CachedPhysical, L>(max_vcpus, config)
         }
         Emulation::System { max_vcpus, .. } => {
-            system_callbacks::<M, Physical, L>(max_vcpus, detail)
+            system_callbacks::<M, Physical, L>(max_vcpus, config)
         }
     }
 }
 
 fn system_callbacks<M: Machines, A: Addressing, L: LineSize>(
     max_vcpus: u32,
-    detail: Detail,
+    config: &Config,
 ) -> (CallbackSet, CallbackSet) {
     let private = if max_vcpus == 1 {
-        set::<M, Alone, A, L>(detail)
+        set::<M, Alone, A, L>(config)
     } else {
-        set::<M, Private, A, L>(detail)
+        set::<M, Private, A, L>(config)
     };
-    (private, set::<M, Shared, A, L>(detail))
+    (private, set::<M, Shared, A, L>(config))
 }
 
-fn set<M: Machines, S: SharingInFull, A: Addressing, L: LineSize>(detail: Detail) -> CallbackSet {
-    match detail {
-        Detail::Misses => CallbackSet::of::<M, S, A, L>(),
-        Detail::Full => CallbackSet::in_full::<M, S, A, L>(),
+fn set<M: Machines, S: SharingInFull, A: Addressing, L: LineSize>(config: &Config) -> CallbackSet {
+    match (config.detail, config.straddle) {
+        (Detail::Misses, Straddle::First) => CallbackSet::of::<M, S, A, L>(),
+        (Detail::Full, Straddle::First) => CallbackSet::in_full::<M, S, A, L>(),
+        (Detail::Misses, Straddle::Split) => CallbackSet::splitting::<M, S, A, L>(),
+        (Detail::Full, Straddle::Split) => CallbackSet::splitting_in_full::<M, S, A, L>(),
     }
 }
 

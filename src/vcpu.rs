@@ -23,7 +23,7 @@ use cachesim::instructions::{Instruction, Run};
 use cachesim::model::{EffectLayout, Fetch, Misses, Model, RECORD_BITS};
 use cachesim::options::{Config, Detail};
 use cachesim::pages::PageCache;
-use cachesim::policy::{AnyPolicy, Fifo, Lru, Random};
+use cachesim::policy::{AnyPolicy, Fifo, Lru, Policy, Random};
 use cachesim::profile::{Bank, CountedBy, Effect, ProfiledAccess, ProfiledRun};
 use cachesim::stats::{CacheStats, CoreStats, Counter, FetchSource, LowerStats, Purpose};
 use parking_lot::{Mutex, RawMutex};
@@ -154,8 +154,29 @@ struct Registry<M: Model> {
     free: HashMap<usize, Vec<&'static Vcpu<M>>>,
 }
 
+/// The locks of what cores share.
+pub trait Locks: Model {
+    /// Calls `act` for each, in the order in which they are taken, after those of the cores.
+    fn every_shared_lock(shared: &'static Self::Shared, act: &dyn Fn(&'static RawMutex));
+}
+
+impl<P: Policy> Locks for Core<P> {
+    fn every_shared_lock((): &'static (), _: &dyn Fn(&'static RawMutex)) {}
+}
+
+impl<P: Policy> Locks for Hierarchy<P> {
+    fn every_shared_lock(shared: &'static Self::Shared, act: &dyn Fn(&'static RawMutex)) {
+        let Some(cache) = shared else { return };
+        // SAFETY: what is done to the locks is the caller's business.
+        unsafe {
+            cache.slices().iter().for_each(|slice| act(slice.raw()));
+            cache.mail().for_each(|mail| act(mail.raw()));
+        }
+    }
+}
+
 /// The models, each with a place for the machine of the run.
-pub trait Machines: Model {
+pub trait Machines: Locks {
     /// The place. Empty unless this is the run's model.
     fn machine() -> &'static OnceLock<&'static Machine<Self>>;
 }
@@ -348,6 +369,12 @@ impl<M: Model> Machine<M> {
 }
 
 impl<M: Model> SimulatedCore<M> {
+    /// How QEMU describes an access.
+    #[inline(always)]
+    pub fn layout(&self) -> EffectLayout {
+        self.layout
+    }
+
     /// How addresses become lines of its caches.
     #[inline(always)]
     pub fn lines(&self) -> Lines {
@@ -955,7 +982,7 @@ impl<M: Model> SimulatedCore<M> {
     }
 }
 
-impl<M: Model> Simulator for Machine<M> {
+impl<M: Locks> Simulator for Machine<M> {
     fn counts(&self) -> Counts {
         let registry = self.registry.lock();
         let mut pending: HashMap<_, PendingMisses> = HashMap::new();
@@ -1034,5 +1061,6 @@ impl<M: Model> Simulator for Machine<M> {
                 act(core.model.raw());
             }
         }
+        M::every_shared_lock(&self.shared, act);
     }
 }

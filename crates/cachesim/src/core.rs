@@ -2,10 +2,10 @@
 
 use crate::address::LineAddr;
 use crate::cache::{Cache, Outcome};
-use crate::model::{EffectLayout, Fetch, Misses, Model};
+use crate::model::{Depth, EffectLayout, Fetch, Misses, Model};
 use crate::options::Config;
 use crate::policy::{Policy, Repeats};
-use crate::stats::CoreStats;
+use crate::stats::{CoreStats, Purpose};
 
 /// How addresses become line numbers, the same for all cores of a run.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +27,12 @@ impl Lines {
     #[inline(always)]
     pub fn data_line(self, address: u64) -> LineAddr {
         LineAddr::containing(address, self.data_shift)
+    }
+
+    /// The length of the data cache's lines.
+    #[inline(always)]
+    pub fn data_line_bytes(self) -> u64 {
+        1 << self.data_shift
     }
 
     /// The instruction cache's line that holds the byte at `address`.
@@ -53,10 +59,10 @@ pub struct Core<P: Policy> {
 }
 
 #[inline(always)]
-fn misses(outcome: Outcome) -> Misses {
+fn misses(outcome: Outcome, purpose: Purpose) -> Misses {
     match outcome {
         Outcome::Hit => Misses::NONE,
-        Outcome::Miss => Misses::FIRST,
+        Outcome::Miss => Depth::FIRST.by(purpose),
     }
 }
 
@@ -92,12 +98,13 @@ impl<P: Policy> Model for Core<P> {
 
     #[inline(always)]
     fn access_usual(&mut self, line: LineAddr, now: u64, _: &CoreStats) -> Option<Misses> {
-        self.dcache.access_usual(line, now).map(misses)
+        let outcome = self.dcache.access_usual(line, now)?;
+        Some(misses(outcome, Purpose::Read))
     }
 
     #[inline(always)]
     fn access_rest(&mut self, line: LineAddr, now: u64, _: &CoreStats) -> Misses {
-        misses(self.dcache.access_unusual(line, now))
+        misses(self.dcache.access_unusual(line, now), Purpose::Read)
     }
 
     #[inline(always)]
@@ -107,12 +114,13 @@ impl<P: Policy> Model for Core<P> {
 
     #[inline(always)]
     fn fetch_usual(&mut self, fetch: Fetch, now: u64, _: &CoreStats) -> Option<Misses> {
-        self.icache.access_usual(fetch.line, now).map(misses)
+        let outcome = self.icache.access_usual(fetch.line, now)?;
+        Some(misses(outcome, Purpose::Fetch))
     }
 
     #[inline(always)]
     fn fetch_rest(&mut self, fetch: Fetch, now: u64, _: &CoreStats) -> Misses {
-        misses(self.icache.access_unusual(fetch.line, now))
+        misses(self.icache.access_unusual(fetch.line, now), Purpose::Fetch)
     }
 
     fn repeat_fetches(&mut self, line: LineAddr, n: u64, now: u64) {

@@ -117,6 +117,12 @@ impl EffectLayout {
         DataEffect { is_store: self.is_store(info), size_log2 }
     }
 
+    /// The length of the access that `info` describes.
+    #[inline(always)]
+    pub fn bytes(self, info: u32) -> u64 {
+        1 << (self.effect(info).size_log2 % 64)
+    }
+
     /// Whether `info` says store.
     #[inline(always)]
     pub fn is_store(self, info: u32) -> bool {
@@ -134,33 +140,37 @@ impl EffectLayout {
 /// The bits of a buffer's token that are a [`Model`]'s: those above the addresses of the host.
 pub const RECORD_BITS: u64 = 0xffff << 48;
 
-/// How many levels did not have the line (0 for a hit in the first level), and what wanted it.
+/// How many levels did not have a line: 0 for a hit in the first level.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Depth(u8);
+
+impl Depth {
+    /// The first level had it.
+    pub const NONE: Self = Self(0);
+    /// The first level had not.
+    pub const FIRST: Self = Self(1);
+    /// Nor the second.
+    pub const SECOND: Self = Self(2);
+    /// Nor the third.
+    pub const THIRD: Self = Self(3);
+
+    /// What this comes to for who wanted the line.
+    #[inline(always)]
+    pub const fn by(self, purpose: Purpose) -> Misses {
+        Misses { depth: self, purpose }
+    }
+}
+
+/// The misses of one access.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Misses {
-    levels: u8,
+    depth: Depth,
     purpose: Purpose,
 }
 
 impl Misses {
-    /// A hit in the first level.
-    pub const NONE: Self = Self::of(0);
-    /// A miss of the first level.
-    pub const FIRST: Self = Self::of(1);
-    /// Of the first and the second.
-    pub const SECOND: Self = Self::of(2);
-    /// Of all three.
-    pub const THIRD: Self = Self::of(3);
-
-    const fn of(levels: u8) -> Self {
-        Self { levels, purpose: Purpose::Read }
-    }
-
-    /// The same for this purpose; it is [`Purpose::Read`] where nobody says.
-    #[inline(always)]
-    #[must_use]
-    pub const fn by(self, purpose: Purpose) -> Self {
-        Self { purpose, ..self }
-    }
+    /// None: a hit in the first level.
+    pub const NONE: Self = Depth::NONE.by(Purpose::Read);
 
     /// What wanted the line.
     #[inline(always)]
@@ -171,12 +181,12 @@ impl Misses {
     /// How many levels missed.
     #[inline(always)]
     pub fn levels(self) -> usize {
-        self.levels.into()
+        self.depth.0.into()
     }
 
     /// Whether the first level missed.
     #[inline(always)]
     pub fn any(self) -> bool {
-        self.levels > 0
+        self.depth.0 > 0
     }
 }

@@ -56,10 +56,14 @@ pub enum Effect {
     DeviceLoad = 2,
     /// A store to a device.
     DeviceStore = 3,
+    /// What a load does in further lines, where these are accesses of their own.
+    LoadRest = 4,
+    /// What a store does there.
+    StoreRest = 5,
 }
 
 impl Effect {
-    const ALL: usize = 4;
+    const ALL: usize = 6;
 
     /// Whether it stores.
     #[inline(always)]
@@ -231,7 +235,10 @@ impl ProfiledAccess {
     /// How many fetches follow it.
     #[inline(always)]
     pub fn fetches(&self, effect: Effect) -> u64 {
-        self.fetches[usize::from(effect.is_store())]
+        match effect {
+            Effect::LoadRest | Effect::StoreRest => 0,
+            _ => self.fetches[usize::from(effect.is_store())],
+        }
     }
 }
 
@@ -332,7 +339,8 @@ impl ProfileTable {
         let mut sums: HashMap<*const Instruction, Executed> = HashMap::new();
         let mut executions: HashMap<usize, u64> = HashMap::new();
         for access in self.accesses.values() {
-            let [reads, writes, device_loads, device_stores] = access.accesses.get(&vcpus);
+            let [reads, writes, device_loads, device_stores, read_rests, write_rests] =
+                access.accesses.get(&vcpus);
             let stores = writes + device_stores;
             if let Some(then) = access.then {
                 *executions.entry(address(then)).or_default() += match access.completing {
@@ -341,6 +349,7 @@ impl ProfileTable {
                 };
             }
             let sum = sums.entry(access.instruction).or_default();
+            let (reads, writes) = (reads + read_rests, writes + write_rests);
             let write_misses = access.write_misses.get();
             *sum = *sum + Executed { executions: 0, reads, writes, write_misses };
         }

@@ -22,13 +22,13 @@ mod lower;
 mod third;
 
 pub use lower::{Evicted, LineState, LowerCache};
-pub use third::{SharedCache, ThirdLevel};
+pub use third::{SharedCache, Slice, ThirdLevel};
 
 use std::sync::Arc;
 
 use crate::address::LineAddr;
 use crate::core::Lines;
-use crate::model::{DataEffect, EffectLayout, Fetch, Misses, Model, RECORD_BITS};
+use crate::model::{DataEffect, Depth, EffectLayout, Fetch, Misses, Model, RECORD_BITS};
 use crate::options::{Config, Directions, Inclusion, L2Kind, WriteHit, WriteMiss, Writes};
 use crate::policy::Policy;
 use crate::stats::{BeyondStats, CoreStats, LowerStats, Purpose};
@@ -283,10 +283,10 @@ impl Lower {
         purpose: Purpose,
         first: &mut FirstLevel<P>,
         counts: &BeyondStats,
-    ) -> (Misses, LineState) {
+    ) -> (Depth, LineState) {
         if self.second.is_none() {
             counts.memory_read_bytes.add(line_bytes);
-            (Misses::FIRST, LineState::Clean)
+            (Depth::FIRST, LineState::Clean)
         } else if self.inclusion == Inclusion::Exclusive {
             self.take(address, purpose, counts)
         } else {
@@ -301,14 +301,14 @@ impl Lower {
         purpose: Purpose,
         first: &mut FirstLevel<P>,
         counts: &BeyondStats,
-    ) -> Misses {
-        let Some(second) = &mut self.second else { return Misses::FIRST };
+    ) -> Depth {
+        let Some(second) = &mut self.second else { return Depth::FIRST };
         let cache = second.of(purpose);
         let line = cache.line_of(address);
         let hit = cache.access(line).is_some();
         count(&counts.l2, purpose, !hit);
         if hit {
-            return Misses::FIRST;
+            return Depth::FIRST;
         }
         let line_bytes = cache.line_bytes();
         let misses = self.read_third(address, line_bytes, purpose, first, counts);
@@ -346,19 +346,19 @@ impl Lower {
         purpose: Purpose,
         first: &mut FirstLevel<P>,
         counts: &BeyondStats,
-    ) -> Misses {
+    ) -> Depth {
         let Some(third) = &mut self.third else {
             counts.memory_read_bytes.add(line_bytes);
-            return Misses::SECOND;
+            return Depth::SECOND;
         };
         let found = third.access(third.line_of(address));
         count(&counts.l3, purpose, found != Found::Hit);
         match found {
-            Found::Hit => Misses::SECOND,
+            Found::Hit => Depth::SECOND,
             Found::Filled(evicted) => {
                 counts.memory_read_bytes.add(third.line_bytes());
                 self.evict_from_third(evicted, first, counts);
-                Misses::THIRD
+                Depth::THIRD
             }
         }
     }
@@ -409,10 +409,10 @@ impl Lower {
         range: Range,
         first: &mut FirstLevel<P>,
         counts: &BeyondStats,
-    ) -> Misses {
+    ) -> Depth {
         let Some(second) = &mut self.second else {
             counts.memory_written_bytes.add(range.bytes);
-            return Misses::FIRST;
+            return Depth::FIRST;
         };
         if self.inclusion == Inclusion::Exclusive {
             return self.store_where_it_is(range, Purpose::Write, counts);
@@ -482,32 +482,27 @@ impl Lower {
     // What follows is for exclusive levels, which have lines of one length.
 
     /// Takes a line out of where it is.
-    fn take(
-        &mut self,
-        address: u64,
-        purpose: Purpose,
-        counts: &BeyondStats,
-    ) -> (Misses, LineState) {
-        let Some(second) = &mut self.second else { return (Misses::FIRST, LineState::Clean) };
+    fn take(&mut self, address: u64, purpose: Purpose, counts: &BeyondStats) -> (Depth, LineState) {
+        let Some(second) = &mut self.second else { return (Depth::FIRST, LineState::Clean) };
         let cache = second.of(purpose);
         let line = cache.line_of(address);
         let taken = cache.remove(line);
         count(&counts.l2, purpose, taken.is_none());
         if let Some(state) = taken {
-            return (Misses::FIRST, state);
+            return (Depth::FIRST, state);
         }
         let line_bytes = cache.line_bytes();
         let Some(third) = &mut self.third else {
             counts.memory_read_bytes.add(line_bytes);
-            return (Misses::SECOND, LineState::Clean);
+            return (Depth::SECOND, LineState::Clean);
         };
         let taken = third.remove(line);
         count(&counts.l3, purpose, taken.is_none());
         if let Some(state) = taken {
-            return (Misses::SECOND, state);
+            return (Depth::SECOND, state);
         }
         counts.memory_read_bytes.add(line_bytes);
-        (Misses::THIRD, LineState::Clean)
+        (Depth::THIRD, LineState::Clean)
     }
 
     /// A victim of the first level goes to the second, that one's to the third, that one's to memory.
@@ -534,31 +529,26 @@ impl Lower {
     }
 
     /// Stored bytes go to the first level that has the line, else to memory.
-    fn store_where_it_is(
-        &mut self,
-        range: Range,
-        purpose: Purpose,
-        counts: &BeyondStats,
-    ) -> Misses {
-        let Some(SecondLevel { data, .. }) = &mut self.second else { return Misses::FIRST };
+    fn store_where_it_is(&mut self, range: Range, purpose: Purpose, counts: &BeyondStats) -> Depth {
+        let Some(SecondLevel { data, .. }) = &mut self.second else { return Depth::FIRST };
         let line = data.line_of(range.address);
         let place = data.find(line);
         count(&counts.l2, purpose, place.is_none());
         if let Some(place) = place {
             data.soil(place);
-            return Misses::FIRST;
+            return Depth::FIRST;
         }
         let Some(third) = &mut self.third else {
             counts.memory_written_bytes.add(range.bytes);
-            return Misses::SECOND;
+            return Depth::SECOND;
         };
         let is_there = third.soil(line);
         count(&counts.l3, purpose, !is_there);
         if is_there {
-            return Misses::SECOND;
+            return Depth::SECOND;
         }
         counts.memory_written_bytes.add(range.bytes);
-        Misses::THIRD
+        Depth::THIRD
     }
 }
 

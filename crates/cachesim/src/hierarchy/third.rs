@@ -38,7 +38,7 @@ impl CoreSet {
 
 /// A part of a third level.
 #[derive(Clone, Debug)]
-struct Slice {
+pub struct Slice {
     cache: LowerCache,
     /// The cores that may have a line above, by place; empty where nobody asks.
     readers: Box<[CoreSet]>,
@@ -124,6 +124,16 @@ impl SharedCache {
             mailboxes: (0..mailboxes).map(|_| Mailbox::default()).collect(),
             line_shift,
         }
+    }
+
+    /// The slices, each with its lock. It is taken after that of a core, and before none.
+    pub fn slices(&self) -> &[Mutex<Slice>] {
+        &self.slices
+    }
+
+    /// The lines that cores have to invalidate. A lock is taken after that of a core, and before none.
+    pub fn mail(&self) -> impl Iterator<Item = &Mutex<Vec<LineAddr>>> {
+        self.mailboxes.iter().map(|mailbox| &mailbox.lines)
     }
 
     /// A copy.

@@ -7,7 +7,7 @@ use cachesim::core::Core;
 use cachesim::model::{EffectLayout, Fetch, Misses, Model};
 use cachesim::options::Config;
 use cachesim::policy::Policy;
-use cachesim::stats::CoreStats;
+use cachesim::stats::{CoreStats, Purpose};
 
 /// A core with a time of its own, which goes on at every access to either of its caches.
 #[derive(Clone)]
@@ -39,6 +39,10 @@ impl<P: Policy> TimedCore<P> {
                     .unwrap_or_else(|| core.fetch_rest(fetch, now, &stats))
             }
         };
-        if misses.any() { Outcome::Miss } else { Outcome::Hit }
+        if !misses.any() {
+            return Outcome::Hit;
+        }
+        assert_eq!(misses.purpose() == Purpose::Fetch, port == Port::Fetch);
+        Outcome::Miss
     }
 }
