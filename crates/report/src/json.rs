@@ -728,6 +728,7 @@ impl Formatter for Rows {
 mod tests {
     use super::*;
     use crate::sample;
+    use cachesim::options::PolicyKind;
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
@@ -821,6 +822,14 @@ mod tests {
         ] {
             assert!(!validator.is_valid(&report), "{report:#}");
         }
+    }
+
+    #[test]
+    fn the_schema_knows_every_policy() {
+        let schema = schema();
+        let known = schema["$defs"]["policy"]["enum"].as_array().unwrap();
+        let keys = PolicyKind::ALL.map(|kind| json!(settings::policy(kind).key));
+        assert_eq!(known[..], keys);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
+use cachesim::options::PolicyKind;
 use proptest::prelude::*;
 use scraper::{ElementRef, Html, Selector};
 
@@ -255,6 +256,25 @@ fn levels_and_what_was_asked_for_are_told() {
     let one = parse(&render(&sample::profile(), &matrix_source));
     assert!(select(&one, "#summary").is_empty());
     assert!(!text(one.root_element()).contains("L2"));
+}
+
+#[test]
+fn a_policy_that_all_caches_share_is_told_with_its_seed_if_it_has_one() {
+    for (policy, sentence) in [
+        (PolicyKind::Fifo, "replaces the line filled first (FIFO)."),
+        (PolicyKind::Random, "replaces a random line (seed 1)."),
+        (
+            PolicyKind::Brrip,
+            "replaces the line predicted to be used last, mostly the newest (BRRIP, seed 1).",
+        ),
+    ] {
+        let mut profile = sample::profile();
+        let config = &mut profile.run.config;
+        (config.icache.policy, config.dcache.policy) = (policy, policy);
+        let html = parse(&render(&profile, &no_source));
+        let settings = text(select(&html, "#caches > p")[0]);
+        assert!(settings.ends_with(sentence), "{settings}");
+    }
 }
 
 /// Of every row of every table, the cells are as many as its heading has.

@@ -17,7 +17,7 @@ use super::format::{
 use super::sets::{SetMaps, set_maps};
 use super::source::{SourceRow, Sources};
 use super::{MAX_CORES, MAX_INSTRUCTIONS, MAX_ROWS, OPEN_INSTRUCTIONS, OPEN_ROWS};
-use crate::settings::{self, Lower};
+use crate::settings::{self, Lower, PolicyName};
 use crate::{
     CacheCounts, CoreSnapshot, Detail, Executed, Function, FunctionRow, InstructionCounts, LineRow,
     MemoryTraffic, MissesByKind, Profile, ProfiledInstruction, Rank, RunDescription, Summary,
@@ -435,13 +435,17 @@ fn settings_of(config: &Config) -> String {
         1 => "One core.".to_owned(),
         cores => format!("{} cores, each with {of_each}.", Count::from(u64::from(cores))),
     });
-    let random =
-        settings::caches(config).iter().any(|cache| cache.level.policy == PolicyKind::Random);
-    let seed = if random { format!(" (seed {})", config.seed) } else { String::new() };
-    if let Some(policy) = settings::common_policy(config).map(settings::policy) {
-        let title = if random { seed } else { format!(" ({})", policy.title) };
-        said.push(format!("A miss in a full set replaces {}{title}.", policy.victim));
+    let caches = settings::caches(config);
+    let is_random = caches.iter().any(|cache| cache.level.policy.is_random());
+    let seed = is_random.then(|| format!("seed {}", config.seed));
+    if let Some(kind) = settings::common_policy(config) {
+        let PolicyName { title, victim, .. } = settings::policy(kind);
+        // Its title says no more than "a random line" does.
+        let title = (kind != PolicyKind::Random).then(|| title.to_owned());
+        let notes: Vec<String> = title.into_iter().chain(seed).collect();
+        said.push(format!("A miss in a full set replaces {victim} ({}).", notes.join(", ")));
     } else {
+        let seed = seed.map(|seed| format!(" ({seed})")).unwrap_or_default();
         said.push(format!("Each cache replaces lines by its own policy{seed}."));
     }
     if let Some(lower) = &config.lower {
