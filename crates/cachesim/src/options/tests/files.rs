@@ -310,7 +310,7 @@ fn written_hierarchy() -> impl Strategy<Value = (Config, Vec<String>)> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: cases() / 3,
+        cases: cases().div_ceil(3),
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
