@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::address::LineAddr;
 use crate::geometry::CacheGeometry;
-use crate::options::{Config, Directions};
+use crate::options::Config;
 use crate::policy::Repeats;
 use crate::recent::RecentLines;
 use crate::stats::{Counter, FetchCounter, FetchSource};
@@ -55,11 +55,7 @@ impl Filters {
     pub fn of(config: &Config) -> Self {
         Self {
             repeats: [config.dcache.policy.repeats(), config.icache.policy.repeats()],
-            stores: if config.writes.is_some() || config.directions == Directions::Apart {
-                Repeats::Count
-            } else {
-                Repeats::ChangeNothing
-            },
+            stores: if config.tells_stores() { Repeats::Count } else { Repeats::ChangeNothing },
         }
     }
 }

@@ -466,9 +466,11 @@ impl Total {
         Self {
             data: DataTotal {
                 all: CacheTotal::of(counts.data),
-                directions: counts.beyond.map(|beyond| Directions {
-                    reads: CacheTotal::of(counts.loads()),
-                    writes: CacheTotal::of(beyond.stores),
+                directions: counts.beyond.filter(|_| config.tells_stores()).map(|beyond| {
+                    Directions {
+                        reads: CacheTotal::of(counts.loads()),
+                        writes: CacheTotal::of(beyond.stores),
+                    }
                 }),
             },
             instruction: CacheTotal::of(counts.fetch),

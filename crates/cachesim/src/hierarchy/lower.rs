@@ -107,6 +107,9 @@ fn search_all<const N: usize>(
 
 impl LowerCache {
     /// An empty cache, whose lines can be dirty if `tracks_stores`.
+    ///
+    /// # Panics
+    /// Where the host cannot address that many lines, as [`Cache::new`](crate::cache::Cache::new).
     pub fn new(level: &Level, seed: u64, tracks_stores: bool) -> Self {
         let Level { geometry, policy } = level;
         Self {

@@ -29,7 +29,7 @@ use std::sync::Arc;
 use crate::address::LineAddr;
 use crate::core::Lines;
 use crate::model::{DataEffect, Depth, EffectLayout, Fetch, Misses, Model, RECORD_BITS};
-use crate::options::{Config, Directions, Inclusion, L2Kind, WriteHit, WriteMiss, Writes};
+use crate::options::{Config, Inclusion, L2Kind, WriteHit, WriteMiss, Writes};
 use crate::policy::Policy;
 use crate::stats::{BeyondStats, CoreStats, LowerStats, Purpose};
 use first::FirstLevel;
@@ -39,13 +39,11 @@ use third::Found;
 #[derive(Clone, Debug)]
 pub struct Hierarchy<P: Policy> {
     first: FirstLevel<P>,
-    /// Whether a store that hits is no more than that.
-    has_plain_stores: bool,
+    /// Whether stores are told from loads.
+    tells_stores: bool,
     /// Whether other cores may have evicted what is here.
     has_mailbox: bool,
     layout: EffectLayout,
-    /// Whether stores are counted apart.
-    directions: Directions,
     writes: Option<Writes>,
     lower: Lower,
 }
@@ -152,7 +150,7 @@ impl<P: Policy> Hierarchy<P> {
         }
         let DataAccess { address, info } = access;
         let effect = self.layout.effect(info);
-        if effect.is_store && self.directions == Directions::Apart {
+        if effect.is_store && self.tells_stores {
             counts.stores.accesses.add(1);
         }
         let line = self.first.data_line(address);
@@ -564,16 +562,14 @@ impl<P: Policy> Model for Hierarchy<P> {
     }
 
     fn new(config: &Config, number: u32, shared: &Self::Shared, layout: EffectLayout) -> Self {
-        let Config { writes, directions, .. } = *config;
         let has_mailbox = shared.is_some()
             && config.lower.is_some_and(|lower| lower.inclusion == Inclusion::Inclusive);
         Self {
             first: FirstLevel::new(config, number),
-            has_plain_stores: writes.is_none() && directions == Directions::Together,
+            tells_stores: config.tells_stores(),
             has_mailbox,
             layout,
-            directions,
-            writes,
+            writes: config.writes,
             lower: Lower::new(config, number, shared.as_ref()),
         }
     }
@@ -604,7 +600,7 @@ impl<P: Policy> Model for Hierarchy<P> {
 
     #[inline(always)]
     fn access_hits(&mut self, access: DataAccess, now: u64) -> bool {
-        let is_plain = self.has_plain_stores || !self.layout.is_store(access.info);
+        let is_plain = !self.tells_stores || !self.layout.is_store(access.info);
         is_plain && !self.has_mail() && self.first.predicted_hit(access.address, now)
     }
 

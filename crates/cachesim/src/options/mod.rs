@@ -312,6 +312,11 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Whether stores are told from loads.
+    pub fn tells_stores(&self) -> bool {
+        self.writes.is_some() || self.directions == Directions::Apart
+    }
+
     /// Whether the first-level caches are all there is, and they need to know nothing of an access but
     /// its line.
     pub fn is_first_level_only(&self) -> bool {
