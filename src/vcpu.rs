@@ -1003,14 +1003,14 @@ impl<M: Locks> Simulator for Machine<M> {
                     let counted = vcpu.buffer.peek(|port, word, token| {
                         let simulated =
                             core.simulate_next(&mut model, &mut times, &stats, port, word, token);
-                        let Some((missed, line, culprit)) = simulated else { return };
+                        let Some((simulated, line, culprit)) = simulated else { return };
                         let misses = pending.entry(ptr::from_ref(culprit.instruction)).or_default();
-                        misses.add(missed, culprit.write_misses.is_some());
+                        misses.add(simulated, culprit.write_misses.is_some());
                         match port {
                             Port::Data => stats.data.misses.add(1),
                             Port::Fetch => stats.fetch_misses.add(1),
                         };
-                        if missed.purpose() == Purpose::Write {
+                        if simulated.purpose() == Purpose::Write {
                             stats.beyond.stores.misses.add(1);
                         }
                         if let Some((misses, counters)) = sets.as_mut().zip(core.sets.as_ref()) {
