@@ -11,6 +11,9 @@ use proptest::prelude::*;
 use super::geometry::geometry;
 use super::timed::{Kind, Step};
 
+/// All policies.
+pub const POLICIES: &[PolicyKind] = &[PolicyKind::Lru, PolicyKind::Fifo, PolicyKind::Random];
+
 /// The kinds of inclusion.
 pub const INCLUSIONS: [Inclusion; 3] =
     [Inclusion::Nine, Inclusion::Inclusive, Inclusion::Exclusive];
@@ -114,8 +117,7 @@ pub fn steps(cores: usize, most: usize) -> impl Strategy<Value = Vec<Step>> {
     })
 }
 
-/// Loads that push everything else out of every cache of a [`hierarchy`], whatever the policy does, if
-/// it ever evicts what was filled long ago.
+/// Loads of lines that are nowhere yet, so many that LRU or FIFO keep nothing else in any [`hierarchy`].
 pub fn flush(core: usize) -> impl Iterator<Item = Step> {
     (0..0x1000).map(move |line| Step {
         core,

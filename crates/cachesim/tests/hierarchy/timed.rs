@@ -60,6 +60,12 @@ impl<P: Policy> TimedHierarchy<P> {
         }
     }
 
+    /// The cores of a run, all empty.
+    pub fn all(config: &Config) -> Vec<Self> {
+        let shared = Hierarchy::<P>::shared(config);
+        (0..config.cores.get()).map(|number| Self::new(config, number, &shared)).collect()
+    }
+
     /// Makes the access, and counts what its caller has to.
     pub fn step(&mut self, step: Step) -> Misses {
         self.now += 1;
