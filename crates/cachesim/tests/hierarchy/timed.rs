@@ -66,6 +66,11 @@ impl<P: Policy> TimedHierarchy<P> {
         (0..config.cores.get()).map(|number| Self::new(config, number, &shared)).collect()
     }
 
+    /// A copy to try accesses on, as [`Model::on`].
+    pub fn on(&self, shared: &Shared) -> Self {
+        Self { model: self.model.on(shared), ..self.clone() }
+    }
+
     /// Makes the access, and counts what its caller has to.
     pub fn step(&mut self, step: Step) -> Misses {
         self.now += 1;
