@@ -8,6 +8,8 @@ use crate::options::{Level, LowerLevels, PolicyKind};
 use crate::policy::Lru;
 use crate::stats::Counter;
 
+const LAYOUT: EffectLayout = EffectLayout { store_bit: 17, size_shift: 4, size_mask: 7 };
+
 const W: u64 = 0x1000;
 const X: u64 = 0x2000;
 const Y: u64 = 0x3000;
@@ -29,7 +31,7 @@ fn config() -> Config {
 }
 
 fn store(core: &mut Hierarchy<Lru>, address: u64, counts: &CoreStats) -> Misses {
-    let access = DataAccess::new(address, DataEffect { is_store: true, size_log2: 3 });
+    let access = DataAccess::new(address, LAYOUT.info(DataEffect { is_store: true, size_log2: 3 }));
     core.access_rest(access, 1, counts)
 }
 
@@ -39,7 +41,7 @@ fn store(core: &mut Hierarchy<Lru>, address: u64, counts: &CoreStats) -> Misses 
 fn a_core_does_not_evict_below_what_it_is_reading() {
     let config = config();
     let shared = Hierarchy::<Lru>::shared(&config);
-    let mut cores = [0, 1].map(|number| Hierarchy::<Lru>::new(&config, number, &shared));
+    let mut cores = [0, 1].map(|number| Hierarchy::<Lru>::new(&config, number, &shared, LAYOUT));
     let [one, other] = &mut cores;
     let counts = [0, 1].map(|_| CoreStats::default());
 
@@ -49,7 +51,7 @@ fn a_core_does_not_evict_below_what_it_is_reading() {
     // As if it had looked just before.
     let beyond = &counts[0].beyond;
     let misses = one.lower.read_second(X, Purpose::Read, &mut one.first, beyond);
-    assert_eq!(misses, Misses::THIRD);
+    assert_eq!(misses, Depth::THIRD);
 
     let line = [LineAddr::containing(X, 6)];
     assert_eq!(one.second_level(), line);

@@ -118,11 +118,8 @@ impl NaiveCache {
             }
             Contents::InOrder { .. } => {}
             Contents::Chosen { chooser, now, .. } => {
-                let line = LineAddr::from_number(line);
                 *now += 1;
-                if let Some(place) = chooser.find(line) {
-                    chooser.hit(line, place, *now);
-                }
+                chooser.hit(LineAddr::from_number(line), *now);
             }
         }
         self.find(line).is_some()
