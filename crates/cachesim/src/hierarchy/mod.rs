@@ -19,6 +19,8 @@
 
 mod first;
 mod lower;
+#[cfg(test)]
+mod tests;
 mod third;
 
 pub use lower::{Evicted, LineState, LowerCache};
@@ -468,7 +470,18 @@ impl Lower {
         };
         for address in range.stretches(third.line_shift()) {
             let Some(third) = &mut self.third else { return };
-            let found = third.write(third.line_of(address));
+            let line = third.line_of(address);
+            if self.inclusion == Inclusion::Inclusive {
+                // What is above is below, but for what another core evicts there right now: as if it did a
+                // little later. Filling it again could evict the line that is just on its way up.
+                let is_there = third.soil(line);
+                count(&counts.l3, Purpose::WriteBack, false);
+                if !is_there {
+                    self.write_to_memory_from_third(counts);
+                }
+                continue;
+            }
+            let found = third.write(line);
             count(&counts.l3, Purpose::WriteBack, found != Found::Hit);
             if let Found::Filled(evicted) = found {
                 counts.memory_read_bytes.add(third.line_bytes());

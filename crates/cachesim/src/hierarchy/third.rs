@@ -71,14 +71,12 @@ impl Slice {
     }
 
     /// A dirty line comes from the level above.
-    fn write(&mut self, line: LineAddr) -> (Found, CoreSet) {
+    fn write(&mut self, line: LineAddr) -> Found {
         if let Some(place) = self.cache.find(line) {
             self.cache.soil(place);
-            return (Found::Hit, CoreSet::default());
+            return Found::Hit;
         }
-        let (place, evicted) = self.cache.fill(line, LineState::Dirty);
-        let readers = self.readers.get_mut(place.index()).map(std::mem::take).unwrap_or_default();
-        (Found::Filled(evicted), readers)
+        Found::Filled(self.cache.fill(line, LineState::Dirty).1)
     }
 }
 
@@ -264,7 +262,7 @@ impl ThirdLevel {
         }
     }
 
-    /// Takes a dirty line from the level above.
+    /// Takes a dirty line from the level above; where the hierarchy is inclusive, [`ThirdLevel::soil`] does.
     pub(super) fn write(&mut self, line: LineAddr) -> Found {
         match self {
             Self::Own(cache) => match cache.find(line) {
@@ -276,8 +274,8 @@ impl ThirdLevel {
             },
             Self::Shared { cache, core } => {
                 let (slice, number) = cache.place(line);
-                let (found, readers) = slice.lock().write(number);
-                cache.evict(found, readers, line, *core)
+                let found = slice.lock().write(number);
+                cache.evict(found, CoreSet::default(), line, *core)
             }
         }
     }

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
-use super::any::{INCLUSIONS, cases, flush, hierarchy, steps};
+use super::any::{INCLUSIONS, POLICIES, cases, flush, hierarchy, steps};
 use super::naive::NaiveMachine;
 use super::timed::{LAYOUT, Step, TimedHierarchy, number};
 
@@ -25,12 +25,8 @@ struct Pair<P: Policy> {
 }
 
 impl<P: Policy> Pair<P> {
-    fn new(config: &Config) -> Self {
-        let shared = Hierarchy::<P>::shared(config);
-        let cores = (0..config.cores.get())
-            .map(|number| TimedHierarchy::new(config, number, &shared))
-            .collect();
-        Self { cores, naive: NaiveMachine::new(config) }
+    fn new(config: &Config, naive: NaiveMachine) -> Self {
+        Self { cores: TimedHierarchy::all(config), naive }
     }
 
     /// Makes one access in both and compares all that can be seen of the core that makes it.
@@ -51,7 +47,15 @@ impl<P: Policy> Pair<P> {
 
 /// Which lines are dirty shows in what is written when all of them have to go.
 fn check<P: Policy>(config: &Config, steps: &[Step]) -> Result<(), TestCaseError> {
-    let mut pair = Pair::<P>::new(config);
+    check_beside::<P>(config, NaiveMachine::new(config), steps)
+}
+
+fn check_beside<P: Policy>(
+    config: &Config,
+    naive: NaiveMachine,
+    steps: &[Step],
+) -> Result<(), TestCaseError> {
+    let mut pair = Pair::<P>::new(config, naive);
     for (number, &step) in steps.iter().enumerate() {
         let told = |error| TestCaseError::fail(format!("access {number}, {step:x?}: {error}"));
         pair.step(step).map_err(told)?;
@@ -73,6 +77,15 @@ proptest! {
         steps in steps(1, 300),
     ) {
         check::<AnyPolicy>(&config, &steps)?;
+    }
+
+    /// What the levels do with each other does not depend on which lines the policies choose.
+    #[test]
+    fn with_any_policies_a_core_does_what_the_naive_model_does(
+        config in hierarchy(1..=1, POLICIES, &INCLUSIONS),
+        steps in steps(1, 300),
+    ) {
+        check_beside::<AnyPolicy>(&config, NaiveMachine::with_policies(&config), &steps)?;
     }
 
     #[test]

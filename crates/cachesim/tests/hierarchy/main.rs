@@ -6,4 +6,6 @@ mod compared;
 #[path = "../common/geometry.rs"]
 mod geometry;
 mod naive;
+mod rules;
+mod threads;
 mod timed;

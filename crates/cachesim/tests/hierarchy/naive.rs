@@ -7,9 +7,12 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
+use cachesim::address::LineAddr;
+use cachesim::cache::Cache;
 use cachesim::options::{
     Config, Inclusion, L2Kind, Level, PolicyKind, WriteHit, WriteMiss, Writes,
 };
+use cachesim::policy::AnyPolicy;
 use cachesim::stats::{BeyondStats, Counter, LowerStats, Purpose};
 
 use super::timed::{Kind, Step};
@@ -32,22 +35,31 @@ struct Held {
 #[derive(Clone, Debug)]
 struct NaiveCache {
     line_bytes: u64,
-    ways: usize,
-    policy: PolicyKind,
-    /// The lines of each set; the next victim last.
-    sets: Vec<Vec<Held>>,
+    contents: Contents,
+}
+
+/// What is in a cache.
+#[derive(Clone, Debug)]
+enum Contents {
+    /// LRU or FIFO, of so many ways: the lines of each set, the next victim last.
+    InOrder { policy: PolicyKind, ways: usize, sets: Vec<Vec<Held>> },
+    /// The lines by their numbers, and a policy that has tests of its own to say which has to go.
+    Chosen { held: BTreeMap<u64, Held>, chooser: Box<Cache<AnyPolicy>>, now: u64 },
 }
 
 impl NaiveCache {
-    fn new(level: &Level) -> Self {
+    fn in_order(level: &Level) -> Self {
         let Level { geometry, policy } = *level;
         assert!(matches!(policy, PolicyKind::Lru | PolicyKind::Fifo), "{policy:?}");
-        Self {
-            line_bytes: geometry.line_bytes(),
-            ways: geometry.ways() as usize,
-            policy,
-            sets: (0..geometry.sets()).map(|_| Vec::new()).collect(),
-        }
+        let sets = (0..geometry.sets()).map(|_| Vec::new()).collect();
+        let contents = Contents::InOrder { policy, ways: geometry.ways() as usize, sets };
+        Self { line_bytes: geometry.line_bytes(), contents }
+    }
+
+    fn chosen(level: &Level, seed: u64) -> Self {
+        let chooser = Box::new(Cache::of(level, seed));
+        let contents = Contents::Chosen { held: BTreeMap::new(), chooser, now: 0 };
+        Self { line_bytes: level.geometry.line_bytes(), contents }
     }
 
     fn line_of(&self, address: u64) -> u64 {
@@ -63,37 +75,71 @@ impl NaiveCache {
         self.line_of(*bytes.start())..=self.line_of(*bytes.end())
     }
 
-    fn set(&mut self, line: u64) -> &mut Vec<Held> {
-        let sets = self.sets.len() as u64;
-        &mut self.sets[usize::try_from(line % sets).expect("few sets")]
+    fn lines(&self) -> Vec<u64> {
+        let mut lines: Vec<u64> = match &self.contents {
+            Contents::InOrder { sets, .. } => sets.iter().flatten().map(|held| held.line).collect(),
+            Contents::Chosen { held, .. } => held.keys().copied().collect(),
+        };
+        lines.sort_unstable();
+        lines
     }
 
     fn find(&mut self, line: u64) -> Option<&mut Held> {
-        self.set(line).iter_mut().find(|held| held.line == line)
+        match &mut self.contents {
+            Contents::InOrder { sets, .. } => {
+                set_of(sets, line).iter_mut().find(|held| held.line == line)
+            }
+            Contents::Chosen { held, .. } => held.get_mut(&line),
+        }
     }
 
     fn take(&mut self, line: u64) -> Option<Held> {
-        let set = self.set(line);
-        let position = set.iter().position(|held| held.line == line)?;
-        Some(set.remove(position))
+        match &mut self.contents {
+            Contents::InOrder { sets, .. } => {
+                let set = set_of(sets, line);
+                let position = set.iter().position(|held| held.line == line)?;
+                Some(set.remove(position))
+            }
+            Contents::Chosen { held, chooser, .. } => {
+                chooser.remove(LineAddr::from_number(line));
+                held.remove(&line)
+            }
+        }
     }
 
     /// A use of a line, if it is there.
     fn hits(&mut self, line: u64) -> bool {
-        if self.policy == PolicyKind::Lru
-            && let Some(held) = self.take(line)
-        {
-            self.set(line).insert(0, held);
+        match &mut self.contents {
+            Contents::InOrder { policy: PolicyKind::Lru, sets, .. } => {
+                let set = set_of(sets, line);
+                if let Some(position) = set.iter().position(|held| held.line == line) {
+                    set[..=position].rotate_right(1);
+                }
+            }
+            Contents::InOrder { .. } => {}
+            Contents::Chosen { chooser, now, .. } => {
+                *now += 1;
+                chooser.hit(LineAddr::from_number(line), *now);
+            }
         }
         self.find(line).is_some()
     }
 
     /// A line that is not there comes in; what goes out.
-    fn put(&mut self, held: Held) -> Option<Held> {
-        let ways = self.ways;
-        let set = self.set(held.line);
-        set.insert(0, held);
-        if set.len() > ways { set.pop() } else { None }
+    fn put(&mut self, coming: Held) -> Option<Held> {
+        match &mut self.contents {
+            Contents::InOrder { ways, sets, .. } => {
+                let set = set_of(sets, coming.line);
+                set.insert(0, coming);
+                if set.len() > *ways { set.pop() } else { None }
+            }
+            Contents::Chosen { held, chooser, now } => {
+                *now += 1;
+                let (_, victim) = chooser.fill(LineAddr::from_number(coming.line), *now);
+                held.insert(coming.line, coming);
+                held.remove(&victim?.number())
+            }
+        }
     }
 
     /// Takes out all that has some of these bytes; whether any of it is dirty.
@@ -101,6 +147,11 @@ impl NaiveCache {
         let taken: Vec<_> = self.lines_in(bytes).filter_map(|line| self.take(line)).collect();
         taken.iter().any(|held| held.is_dirty)
     }
+}
+
+fn set_of(sets: &mut [Vec<Held>], line: u64) -> &mut Vec<Held> {
+    let number = line % sets.len() as u64;
+    &mut sets[usize::try_from(number).expect("few sets")]
 }
 
 /// What a cache is for.
@@ -153,37 +204,48 @@ pub struct NaiveMachine {
 }
 
 impl NaiveMachine {
+    /// With lists, of LRU or FIFO.
     pub fn new(config: &Config) -> Self {
-        let cores = config.cores.get() as usize;
-        let mut caches = BTreeMap::new();
-        for core in 0..cores {
-            caches.insert((1, core, Side::Code), NaiveCache::new(&config.icache));
-            caches.insert((1, core, Side::Data), NaiveCache::new(&config.dcache));
-            let Some(lower) = &config.lower else { continue };
-            caches.insert((2, core, Side::Data), NaiveCache::new(&lower.l2));
-            if lower.l2_kind == L2Kind::Split {
-                caches.insert((2, core, Side::Code), NaiveCache::new(&lower.l2));
-            }
-            if let Some(l3) = &lower.l3 {
-                caches.insert((3, 0, Side::Data), NaiveCache::new(l3));
-            }
-        }
-        Self { config: config.clone(), caches, counts: vec![NaiveCounts::default(); cores] }
+        Self::of(config, |level, _| NaiveCache::in_order(level))
     }
 
-    /// The line numbers of a level as `core` has it, sorted: of the caches for code and of those for data.
+    /// With policies as they are, whose choices start where those of the model start; of one core.
+    pub fn with_policies(config: &Config) -> Self {
+        assert_eq!(config.cores.get(), 1);
+        Self::of(config, |level, (number, _, side)| {
+            let start = match (number, side) {
+                (1, Side::Code) => 0,
+                (1, Side::Data) => 1,
+                (2, Side::Data) => 1 << 20,
+                (2, Side::Code) => (1 << 20) + 1,
+                _ => 1 << 40,
+            };
+            NaiveCache::chosen(level, config.seed.wrapping_add(start))
+        })
+    }
+
+    fn of(config: &Config, cache: impl Fn(&Level, Key) -> NaiveCache) -> Self {
+        let mut levels = Vec::new();
+        for core in 0..config.cores.get() as usize {
+            levels.push(((1, core, Side::Code), config.icache));
+            levels.push(((1, core, Side::Data), config.dcache));
+            let Some(lower) = config.lower else { continue };
+            levels.push(((2, core, Side::Data), lower.l2));
+            levels.extend(
+                (lower.l2_kind == L2Kind::Split).then_some(((2, core, Side::Code), lower.l2)),
+            );
+            levels.extend(lower.l3.map(|l3| ((3, 0, Side::Data), l3)));
+        }
+        let caches = levels.into_iter().map(|(key, level)| (key, cache(&level, key))).collect();
+        let counts = vec![NaiveCounts::default(); config.cores.get() as usize];
+        Self { config: config.clone(), caches, counts }
+    }
+
+    /// The line numbers of a level as `core` has it, sorted: of its cache for code and of that for data.
     pub fn lines(&self, level: usize, core: usize) -> [Vec<u64>; 2] {
         [Side::Code, Side::Data].map(|side| {
             let core = if level == 3 { 0 } else { core };
-            let cache = self.caches.get(&(level, core, side));
-            let mut lines: Vec<u64> = cache
-                .iter()
-                .flat_map(|cache| &cache.sets)
-                .flatten()
-                .map(|held| held.line)
-                .collect();
-            lines.sort_unstable();
-            lines
+            self.caches.get(&(level, core, side)).map(NaiveCache::lines).unwrap_or_default()
         })
     }
 

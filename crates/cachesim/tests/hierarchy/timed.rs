@@ -60,6 +60,17 @@ impl<P: Policy> TimedHierarchy<P> {
         }
     }
 
+    /// The cores of a run, all empty.
+    pub fn all(config: &Config) -> Vec<Self> {
+        let shared = Hierarchy::<P>::shared(config);
+        (0..config.cores.get()).map(|number| Self::new(config, number, &shared)).collect()
+    }
+
+    /// A copy to try accesses on, as [`Model::on`].
+    pub fn on(&self, shared: &Shared) -> Self {
+        Self { model: self.model.on(shared), ..self.clone() }
+    }
+
     /// Makes the access, and counts what its caller has to.
     pub fn step(&mut self, step: Step) -> Misses {
         self.now += 1;

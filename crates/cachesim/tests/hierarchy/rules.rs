@@ -1,0 +1,374 @@
+//! What holds of every hierarchy, whatever the policies choose.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cachesim::hierarchy::Hierarchy;
+use cachesim::model::Model;
+use cachesim::options::{
+    Config, Directions, Inclusion, L2Kind, Level, PolicyKind, Straddle, WriteHit, WriteMiss, Writes,
+};
+use cachesim::policy::AnyPolicy;
+use cachesim::stats::{LowerStats, Purpose};
+use proptest::prelude::*;
+
+use super::any::{INCLUSIONS, POLICIES, cases, hierarchy, steps};
+use super::timed::{Kind, Step, TimedHierarchy, number};
+
+type Core = TimedHierarchy<AnyPolicy>;
+
+const DEMAND: [Purpose; 3] = [Purpose::Fetch, Purpose::Read, Purpose::Write];
+
+fn core(config: &Config) -> Core {
+    Core::new(config, 0, &Hierarchy::<AnyPolicy>::shared(config))
+}
+
+fn first_bytes(level: &Level, lines: &[u64]) -> impl Iterator<Item = u64> {
+    let line_bytes = level.geometry.line_bytes();
+    lines.iter().map(move |line| line * line_bytes)
+}
+
+/// Fails unless the lines of `upper` are in those of `lower`.
+fn check_within(
+    (upper, upper_lines): (&Level, &[u64]),
+    (lower, lower_lines): (&Level, &[u64]),
+) -> Result<(), TestCaseError> {
+    for address in first_bytes(upper, upper_lines) {
+        let line = address / lower.geometry.line_bytes();
+        prop_assert!(lower_lines.contains(&line), "{address:#x} is above only");
+    }
+    Ok(())
+}
+
+/// Fails unless what is above is below.
+pub fn check_inclusion(config: &Config, core: &Core) -> Result<(), TestCaseError> {
+    let Some(lower) = &config.lower else { return Ok(()) };
+    let [icache, dcache, second, third] = core.lines();
+    check_within((&config.icache, &icache), (&lower.l2, &second))?;
+    check_within((&config.dcache, &dcache), (&lower.l2, &second))?;
+    match &lower.l3 {
+        Some(l3) => check_within((&lower.l2, &second), (l3, &third)),
+        None => Ok(()),
+    }
+}
+
+/// Fails unless a line is in one level.
+fn check_exclusion(core: &Core) -> Result<(), TestCaseError> {
+    let [icache, dcache, second, third] = core.lines().map(BTreeSet::from_iter);
+    let first = &icache | &dcache;
+    prop_assert!(first.is_disjoint(&second), "{first:x?} {second:x?}");
+    prop_assert!((&first | &second).is_disjoint(&third), "{first:x?} {second:x?} {third:x?}");
+    Ok(())
+}
+
+fn misses(level: &LowerStats, purposes: &[Purpose]) -> u64 {
+    purposes.iter().map(|&purpose| level.of(purpose).misses.get()).sum()
+}
+
+/// Lines by their sets.
+fn by_set(level: &Level, lines: &[u64]) -> BTreeMap<u64, BTreeSet<u64>> {
+    let mut sets: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
+    for &line in lines {
+        sets.entry(line % level.geometry.sets()).or_default().insert(line);
+    }
+    sets
+}
+
+/// Fails if a line has left a set that had room.
+fn check_full(level: &Level, before: &[u64], after: &[u64]) -> Result<(), TestCaseError> {
+    let after = by_set(level, after);
+    for (set, lines) in by_set(level, before) {
+        let now = &after[&set];
+        let is_full = now.len() == level.geometry.ways() as usize;
+        prop_assert!(is_full || lines.is_subset(now), "set {set}: {lines:x?}, then {now:x?}");
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(cases(600))]
+
+    #[test]
+    fn what_is_above_is_below_in_inclusive_levels(
+        config in hierarchy(1..=1, POLICIES, &[Inclusion::Inclusive]),
+        steps in steps(1, 300),
+    ) {
+        let mut core = core(&config);
+        for step in steps {
+            core.step(step);
+            check_inclusion(&config, &core)?;
+        }
+    }
+
+    /// With two second-level caches code that is read as data is in both sides, and so in two levels.
+    #[test]
+    fn a_line_is_in_one_level_of_exclusive_ones(
+        config in hierarchy(1..=1, POLICIES, &[Inclusion::Exclusive]),
+        steps in steps(1, 300),
+    ) {
+        let is_split = config.lower.is_some_and(|lower| lower.l2_kind == L2Kind::Split);
+        let mut core = core(&config);
+        for mut step in steps {
+            if is_split && step.kind == Kind::Fetch {
+                step.address ^= 1 << 44;
+            }
+            core.step(step);
+            check_exclusion(&core)?;
+        }
+    }
+
+    /// The inclusion property of LRU stacks (Mattson et al., 1970). Write-backs are no uses, but fill: they
+    /// are left out.
+    #[test]
+    fn more_ways_of_a_second_level_hold_all_that_fewer_do(
+        config in hierarchy(1..=1, &[PolicyKind::Lru], &[Inclusion::Nine]),
+        more_ways in 1..=4_u32,
+        steps in steps(1, 300),
+    ) {
+        let config = Config { writes: None, ..config };
+        let mut larger_config = config.clone();
+        if let Some(lower) = &mut larger_config.lower {
+            let old = lower.l2.geometry;
+            let ways = old.ways() + more_ways;
+            lower.l2.geometry = super::geometry::geometry(old.sets(), ways, old.line_bytes());
+        }
+        let (mut smaller, mut larger) = (core(&config), core(&larger_config));
+        for step in steps {
+            let [fewer, more] = [&mut smaller, &mut larger].map(|core| number(core.step(step)));
+            prop_assert!(fewer >= 2 || more < 2, "{step:x?} hits in the smaller one only");
+            prop_assert_eq!(fewer == 0, more == 0, "the first level is the same");
+            let [held, held_by_larger] =
+                [&smaller, &larger].map(|core| BTreeSet::from_iter(core.lines()[2].clone()));
+            prop_assert!(held.is_subset(&held_by_larger));
+        }
+        let missed = |core: &Core| misses(&core.stats.beyond.l2, &Purpose::ALL);
+        prop_assert!(missed(&larger) <= missed(&smaller));
+    }
+
+    #[test]
+    fn a_level_is_asked_for_what_the_one_above_has_not(
+        config in hierarchy(1..=1, POLICIES, &INCLUSIONS),
+        steps in steps(1, 300),
+    ) {
+        let mut core = core(&config);
+        let mut missed_by = [[0_u64; 3]; 4];
+        for step in &steps {
+            let purpose = match step.kind {
+                Kind::Fetch => Purpose::Fetch,
+                Kind::Load => Purpose::Read,
+                Kind::Store => Purpose::Write,
+            };
+            let missed = number(core.step(*step));
+            for level in &mut missed_by[1..=missed] {
+                level[purpose as usize] += 1;
+            }
+        }
+        let beyond = &core.stats.beyond;
+        let stores = steps.iter().filter(|step| step.kind == Kind::Store).count() as u64;
+        let told = if config.tells_stores() { stores } else { 0 };
+        prop_assert_eq!(beyond.stores.accesses.get(), told);
+        let Some(lower) = config.lower else {
+            for purpose in Purpose::ALL {
+                prop_assert_eq!(beyond.l2.of(purpose).accesses.get(), 0);
+            }
+            return Ok(());
+        };
+        for purpose in DEMAND {
+            let [_, first, second, third] = missed_by.map(|level| level[purpose as usize]);
+            prop_assert_eq!(beyond.l2.of(purpose).accesses.get(), first);
+            prop_assert_eq!(beyond.l2.of(purpose).misses.get(), second);
+            let asked_third = if lower.l3.is_some() { second } else { 0 };
+            prop_assert_eq!(beyond.l3.of(purpose).accesses.get(), asked_third);
+            prop_assert_eq!(beyond.l3.of(purpose).misses.get(), third);
+        }
+        let (last, stats, written) = match &lower.l3 {
+            Some(l3) => (l3, &beyond.l3, &beyond.write_backs[2]),
+            None => (&lower.l2, &beyond.l2, &beyond.write_backs[1]),
+        };
+        let line_bytes = last.geometry.line_bytes();
+        let read = beyond.memory_read_bytes.get();
+        if lower.inclusion == Inclusion::Exclusive {
+            // Stores that find their line nowhere go to memory and read nothing.
+            let stores_past = config.writes.is_some_and(|writes| writes.on_miss == WriteMiss::NoAllocate);
+            let reading = if stores_past { &DEMAND[..2] } else { &DEMAND[..] };
+            prop_assert_eq!(read, misses(stats, reading) * line_bytes);
+        } else {
+            prop_assert_eq!(read, misses(stats, &Purpose::ALL) * line_bytes);
+            prop_assert_eq!(beyond.memory_written_bytes.get(), written.get() * line_bytes);
+        }
+    }
+
+    /// Fills are evictions and what is there: so the lines written back are among those evicted.
+    #[test]
+    fn a_line_leaves_only_full_sets_and_no_more_are_written_back_than_leave(
+        config in hierarchy(1..=1, POLICIES, &[Inclusion::Nine]),
+        steps in steps(1, 300),
+    ) {
+        let mut core = core(&config);
+        let mut filled = 0;
+        for step in steps {
+            let before = core.lines();
+            core.step(step);
+            let after = core.lines();
+            filled += after[1].iter().filter(|line| !before[1].contains(line)).count() as u64;
+            check_full(&config.icache, &before[0], &after[0])?;
+            check_full(&config.dcache, &before[1], &after[1])?;
+            if let Some(lower) = &config.lower {
+                // Two caches' lines are told together.
+                if lower.l2_kind == L2Kind::Unified {
+                    check_full(&lower.l2, &before[2], &after[2])?;
+                }
+                if let Some(l3) = &lower.l3 {
+                    check_full(l3, &before[3], &after[3])?;
+                }
+            }
+        }
+        let beyond = &core.stats.beyond;
+        let filled = [
+            filled,
+            misses(&beyond.l2, &Purpose::ALL),
+            misses(&beyond.l3, &Purpose::ALL),
+        ];
+        let [_, data, second, third] = core.lines().map(|lines| lines.len() as u64);
+        for (level, held) in [data, second, third].into_iter().enumerate() {
+            prop_assert!(held <= filled[level]);
+            let evicted = filled[level] - held;
+            prop_assert!(beyond.write_backs[level].get() <= evicted, "level {}", level + 1);
+        }
+    }
+
+    /// A line that has been stored to is written back when it leaves, and only then.
+    #[test]
+    fn dirty_lines_are_written_back_once(
+        config in hierarchy(1..=1, POLICIES, &[Inclusion::Nine, Inclusion::Exclusive]),
+        steps in steps(1, 300),
+    ) {
+        let on_miss = WriteMiss::Allocate;
+        let config = Config { writes: Some(Writes { on_hit: WriteHit::Back, on_miss }), ..config };
+        let line_bytes = config.dcache.geometry.line_bytes();
+        // In exclusive levels a line comes up dirty that went down dirty.
+        let is_exclusive = config.lower.is_some_and(|lower| lower.inclusion == Inclusion::Exclusive);
+        let (mut core, mut dirty, mut below) = (core(&config), BTreeSet::new(), BTreeSet::new());
+        let (mut soiled, mut written) = (0, 0);
+        for step in steps {
+            // What code does to dirty lines is for the naive model.
+            if step.kind == Kind::Fetch {
+                continue;
+            }
+            let line = step.address / line_bytes;
+            let missed = core.step(step).any();
+            if is_exclusive && missed && below.remove(&line) {
+                dirty.insert(line);
+            }
+            if step.kind == Kind::Store {
+                soiled += u64::from(dirty.insert(line));
+            }
+            let [_, data, second, third] = core.lines();
+            let (left, kept): (BTreeSet<_>, BTreeSet<_>) =
+                dirty.iter().copied().partition(|line| !data.contains(line));
+            written += left.len() as u64;
+            below.extend(left);
+            dirty = kept;
+            if is_exclusive {
+                below.retain(|line| second.contains(line) || third.contains(line));
+            }
+            prop_assert_eq!(core.stats.beyond.write_backs[0].get(), written, "{:x?}", step);
+        }
+        if !is_exclusive {
+            prop_assert_eq!(soiled, written + dirty.len() as u64);
+        }
+        prop_assert!(core.stats.beyond.memory_written_bytes.get() == 0 || soiled > 0);
+    }
+
+    /// What is dirty is no matter of the policies; but where levels are neither inclusive nor exclusive,
+    /// write-backs fill the levels below the first.
+    #[test]
+    fn stores_that_allocate_move_lines_as_loads_do(
+        config in hierarchy(1..=1, POLICIES, &INCLUSIONS),
+        on_hit in prop_oneof![Just(WriteHit::Back), Just(WriteHit::Through)],
+        steps in steps(1, 300),
+    ) {
+        let writes = Some(Writes { on_hit, on_miss: WriteMiss::Allocate });
+        let (with, without) =
+            (Config { writes, ..config.clone() }, Config { writes: None, ..config.clone() });
+        let (mut with, mut without) = (core(&with), core(&without));
+        let is_nine = config.lower.is_none_or(|lower| lower.inclusion == Inclusion::Nine);
+        for step in steps {
+            let [a, b] = [&mut with, &mut without].map(|core| core.step(step));
+            prop_assert_eq!(a.any(), b.any(), "the first level misses: {:x?}", step);
+            let (lines, expected) = (with.lines(), without.lines());
+            prop_assert_eq!(&lines[..2], &expected[..2]);
+            if !is_nine {
+                prop_assert_eq!(a, b);
+                prop_assert_eq!(&lines[2..], &expected[2..]);
+            }
+        }
+        let beyond = &without.stats.beyond;
+        prop_assert_eq!(beyond.memory_written_bytes.get(), 0);
+        prop_assert_eq!(beyond.passed_stores.get(), 0);
+        prop_assert!(beyond.write_backs.iter().all(|count| count.get() == 0));
+        for level in [&beyond.l2, &beyond.l3] {
+            prop_assert_eq!(level.of(Purpose::WriteBack).accesses.get(), 0);
+        }
+    }
+
+    /// They are for those who count and cut the accesses.
+    #[test]
+    fn counting_reads_and_writes_apart_changes_no_number(
+        config in hierarchy(1..=1, POLICIES, &INCLUSIONS),
+        steps in steps(1, 100),
+    ) {
+        let other = Config {
+            directions: Directions::Apart,
+            straddle: Straddle::Split,
+            ..config.clone()
+        };
+        let (mut one, mut other) = (core(&config), core(&other));
+        for step in steps {
+            prop_assert_eq!(one.step(step), other.step(step));
+        }
+        prop_assert_eq!(one.counts(), other.counts());
+        prop_assert_eq!(one.lines(), other.lines());
+    }
+
+    #[test]
+    fn trying_out_changes_nothing(
+        config in hierarchy(1..=3, POLICIES, &INCLUSIONS),
+        before in steps(3, 100),
+        tried in steps(3, 100),
+        after in steps(3, 100),
+    ) {
+        let cores = config.cores.get() as usize;
+        let of = |steps: &[Step]| -> Vec<Step> {
+            steps.iter().map(|&step| Step { core: step.core % cores, ..step }).collect()
+        };
+        let shared = Hierarchy::<AnyPolicy>::shared(&config);
+        let mut original: Vec<Core> =
+            (0..config.cores.get()).map(|number| Core::new(&config, number, &shared)).collect();
+        let mut twin = Core::all(&config);
+        for step in of(&before) {
+            original[step.core].step(step);
+            twin[step.core].step(step);
+        }
+        let copied = Hierarchy::<AnyPolicy>::try_out(&shared);
+        let mut copy: Vec<Core> = original.iter().map(|core| core.on(&copied)).collect();
+        let mut tried_misses = Vec::new();
+        for step in of(&tried) {
+            tried_misses.push(copy[step.core].step(step));
+        }
+        for step in of(&after) {
+            prop_assert_eq!(original[step.core].step(step), twin[step.core].step(step));
+        }
+        for (original, twin) in original.iter().zip(&twin) {
+            prop_assert_eq!(original.counts(), twin.counts());
+            prop_assert_eq!(original.lines(), twin.lines());
+        }
+        // And the copy did what another copy does: it is complete.
+        let mut again = Core::all(&config);
+        for step in of(&before) {
+            again[step.core].step(step);
+        }
+        for (step, tried) in of(&tried).into_iter().zip(tried_misses) {
+            prop_assert_eq!(again[step.core].step(step), tried);
+        }
+    }
+}
