@@ -527,21 +527,21 @@ impl CallbackSet {
     }
 }
 
-/// The addresses at which an access goes on in further lines of the data cache. Lines are no longer than
-/// pages, or pages lie as their addresses do.
+/// What an access does in further lines of the data cache: addresses and lengths. Lines are no longer
+/// than pages, or pages lie as their addresses do.
 pub fn further_lines<M: Machines>(
     index: u32,
     info: qemu_plugin_meminfo_t,
     vaddr: u64,
-) -> impl Iterator<Item = u64> {
+) -> impl Iterator<Item = (u64, u64)> {
     let core = vcpu::<M>(index).core();
     let line_bytes = core.lines().data_line_bytes();
-    let last = vaddr.wrapping_add(core.layout().bytes(info) - 1);
-    let next = vaddr & !(line_bytes - 1);
-    (1..).map(move |line| next.wrapping_add(line * line_bytes)).take_while(move |start| {
-        // Of an access that ends beyond the address space all is in its first line.
-        *start <= last && vaddr <= last
-    })
+    let in_first = line_bytes - vaddr % line_bytes;
+    let bytes = core.layout().bytes(info);
+    let starts = (0..).map(move |line| in_first + line * line_bytes);
+    starts
+        .take_while(move |&start| start < bytes)
+        .map(move |start| (vaddr.wrapping_add(start), (bytes - start).min(line_bytes)))
 }
 
 unsafe extern "C" fn access_split<M: Machines, S: Sharing, A: Addressing, L: LineSize>(
@@ -578,12 +578,36 @@ unsafe fn access_further_lines<M: Machines, S: Sharing, A: Addressing, L: LineSi
     vaddr: u64,
     userdata: *mut c_void,
 ) {
-    for start in further_lines::<M>(vcpu_index, info, vaddr) {
+    for (start, bytes) in further_lines::<M>(vcpu_index, info, vaddr) {
         // SAFETY: the caller's promise.
         unsafe {
-            access::<M, S, A, L>(vcpu_index, info, start, AccessData::without_fetches(userdata));
+            let (vcpu, company) = match S::vcpu::<M>(vcpu_index) {
+                Some(vcpu) => (vcpu, Company::None),
+                None => S::find_vcpu(vcpu_index),
+            };
+            let Some(part) = read_part::<M, A, L>(vcpu, info, start, bytes) else { continue };
+            let data = AccessData::unpack(AccessData::without_fetches(userdata));
+            match company {
+                Company::None => S::access(S::seat_of(vcpu), Some(part), data),
+                Company::Others => Shared::access(vcpu, Some(part), data),
+            }
         }
     }
+}
+
+/// The part of an access that `bytes` at `vaddr` make, unless it does not count.
+///
+/// # Safety
+/// In the memory callback of `vcpu` for `info`, an access that touches `vaddr`.
+pub unsafe fn read_part<M: Machines, A: Addressing, L: LineSize>(
+    vcpu: &Vcpu<M>,
+    info: qemu_plugin_meminfo_t,
+    vaddr: u64,
+    bytes: u64,
+) -> Option<M::Access> {
+    // SAFETY: the caller's promise.
+    let address = unsafe { A::look_up(vcpu, info, vaddr)? };
+    Some(M::part(read_access::<M, L>(vcpu.core().lines(), address, info), bytes))
 }
 
 unsafe extern "C" fn fetch<M: Machines, S: Sharing>(vcpu_index: u32, userdata: *mut c_void) {

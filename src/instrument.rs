@@ -116,7 +116,7 @@ impl Translator {
             last_has_stray_accesses: qemu.api <= 1 && qemu.emulation != Emulation::User,
             isa,
             lines: Lines::new(config),
-            repeats: config.icache.policy.repeats(),
+            repeats: config.repeats(&config.icache),
             disassembler: Disassembler::for_target(&qemu.target),
             instructions: match config.lower {
                 None => InstructionTable::default(),

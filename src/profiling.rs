@@ -12,7 +12,7 @@ use qemu_plugin_sys::qemu_plugin_meminfo_t;
 
 use crate::callbacks::{
     Addressing, Alone, CallbackSet, LineSize, Physical, Private, Shared, Sharing,
-    all_translations_change, further_lines, is_store, read_access, translation_changes,
+    all_translations_change, further_lines, is_store, read_access, read_part, translation_changes,
 };
 use crate::vcpu::{Company, Machines, SimulatedCore, Vcpu, Writers};
 
@@ -202,13 +202,15 @@ unsafe extern "C" fn access_split<M: Machines, S: SharingInFull, A: Addressing, 
     unsafe {
         access::<M, S, A, L>(index, info, vaddr, userdata);
         let effect = if is_store(info) { Effect::StoreRest } else { Effect::LoadRest };
-        for start in further_lines::<M>(index, info, vaddr) {
+        for (start, bytes) in further_lines::<M>(index, info, vaddr) {
             let (vcpu, company) = match S::vcpu::<M>(index) {
                 Some(vcpu) => (vcpu, Company::None),
                 None => S::find_vcpu(index),
             };
-            let Some(address) = A::look_up(vcpu, info, start) else { continue };
-            let data = Some(read_access::<M, L>(vcpu.core().lines(), address, info));
+            let data = read_part::<M, A, L>(vcpu, info, start, bytes);
+            if data.is_none() {
+                continue;
+            }
             match company {
                 Company::None => {
                     S::access_in_full(S::seat_of(vcpu), data, unpack(userdata), effect);

@@ -20,7 +20,7 @@ use cachesim::core::{Core, Lines};
 use cachesim::geometry::CacheGeometry;
 use cachesim::hierarchy::Hierarchy;
 use cachesim::instructions::{Instruction, Run};
-use cachesim::model::{EffectLayout, Fetch, Misses, Model, RECORD_BITS};
+use cachesim::model::{EffectLayout, Misses, Model, RECORD_BITS};
 use cachesim::options::{Config, Detail};
 use cachesim::pages::PageCache;
 use cachesim::policy::{AnyPolicy, Fifo, Lru, Policy, Random};
@@ -792,37 +792,15 @@ impl<M: Model> SimulatedCore<M> {
         token: u64,
     ) -> Option<(Misses, LineAddr, Culprit)> {
         let (bits, token) = (token & RECORD_BITS, token & !RECORD_BITS);
-        match port {
-            Port::Data => {
-                times.data += 1;
-                let access = M::recorded(word, bits, self.layout);
-                if model.access_hits(access, times.data) {
-                    return None;
-                }
-                let misses = match model.access_usual(access, times.data, stats) {
-                    Some(misses) => misses,
-                    None => model.access_rest(access, times.data, stats),
-                };
-                misses.any().then(|| {
-                    let culprit = Culprit::of_token(port, token, self.detail);
-                    (misses, M::line_of(access, self.lines), culprit)
-                })
-            }
-            Port::Fetch => {
-                times.fetch += 1;
-                let line = LineAddr::from_number(word);
-                if model.fetch_hits(line, times.fetch) {
-                    return None;
-                }
-                let culprit = Culprit::of_token(port, token, self.detail);
-                let fetch = Fetch { line, address: culprit.instruction.identity.place };
-                let misses = match model.fetch_usual(fetch, times.fetch, stats) {
-                    Some(misses) => misses,
-                    None => model.fetch_rest(fetch, times.fetch, stats),
-                };
-                misses.any().then_some((misses, line, culprit))
-            }
-        }
+        let time = match port {
+            Port::Data => &mut times.data,
+            Port::Fetch => &mut times.fetch,
+        };
+        *time += 1;
+        let culprit = || Culprit::of_token(port, token, self.detail);
+        let place = || culprit().instruction.identity.place;
+        let misses = model.replay(port, word, bits, place, *time, stats);
+        misses.any().then(|| (misses, M::recorded_line(port, word, self.lines), culprit()))
     }
 }
 

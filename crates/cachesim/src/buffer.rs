@@ -54,7 +54,7 @@ impl Filters {
     /// For the cores of `config`.
     pub fn of(config: &Config) -> Self {
         Self {
-            repeats: [config.dcache.policy.repeats(), config.icache.policy.repeats()],
+            repeats: [config.repeats(&config.dcache), config.repeats(&config.icache)],
             stores: if config.tells_stores() { Repeats::Count } else { Repeats::ChangeNothing },
         }
     }

@@ -1,6 +1,7 @@
 //! The caches of one simulated core.
 
 use crate::address::LineAddr;
+use crate::buffer::Port;
 use crate::cache::{Cache, Outcome};
 use crate::model::{Depth, EffectLayout, Fetch, Misses, Model};
 use crate::options::Config;
@@ -132,6 +133,11 @@ impl<P: Policy> Model for Core<P> {
     }
 
     #[inline(always)]
+    fn part(line: LineAddr, _: u64) -> LineAddr {
+        line
+    }
+
+    #[inline(always)]
     fn line_of(line: LineAddr, _: Lines) -> LineAddr {
         line
     }
@@ -147,7 +153,24 @@ impl<P: Policy> Model for Core<P> {
     }
 
     #[inline(always)]
-    fn recorded(word: u64, _: u64, _: EffectLayout) -> LineAddr {
+    fn recorded_line(_: Port, word: u64, _: Lines) -> LineAddr {
         LineAddr::from_number(word)
+    }
+
+    #[inline(always)]
+    fn replay(
+        &mut self,
+        port: Port,
+        word: u64,
+        _: u64,
+        _: impl FnOnce() -> u64,
+        now: u64,
+        _: &CoreStats,
+    ) -> Misses {
+        let (cache, purpose) = match port {
+            Port::Data => (&mut self.dcache, Purpose::Read),
+            Port::Fetch => (&mut self.icache, Purpose::Fetch),
+        };
+        misses(cache.access(LineAddr::from_number(word), now), purpose)
     }
 }

@@ -7,6 +7,7 @@
 use std::fmt::Debug;
 
 use crate::address::LineAddr;
+use crate::buffer::Port;
 use crate::core::Lines;
 use crate::options::Config;
 use crate::stats::{CoreStats, Purpose};
@@ -41,6 +42,9 @@ pub trait Model: Clone + Debug + Send + Sized + 'static {
     /// The access to `address` that `info` describes, which is in `line` of the data cache.
     fn access(line: impl FnOnce() -> LineAddr, address: u64, info: u32) -> Self::Access;
 
+    /// What `bytes` of an access make at its address, where these are not all of it.
+    fn part(access: Self::Access, bytes: u64) -> Self::Access;
+
     /// The line of the data cache that an access is to.
     fn line_of(access: Self::Access, lines: Lines) -> LineAddr;
 
@@ -72,11 +76,24 @@ pub trait Model: Clone + Debug + Send + Sized + 'static {
     /// Whether an access stores, if the model has to know.
     fn is_store(access: Self::Access, layout: EffectLayout) -> bool;
 
-    /// What a buffer keeps of an access: a word, and some of [`RECORD_BITS`].
+    /// What a buffer keeps of an access: a word, and some of [`RECORD_BITS`]. Of a fetch it keeps the
+    /// line's number.
     fn record(access: Self::Access, layout: EffectLayout) -> (u64, u64);
 
-    /// The access of which [`Model::record`] gave `word` and `bits`.
-    fn recorded(word: u64, bits: u64, layout: EffectLayout) -> Self::Access;
+    /// The line of the first level that was recorded.
+    fn recorded_line(port: Port, word: u64, lines: Lines) -> LineAddr;
+
+    /// An access that was recorded, at time `now`; a fetch is from the address `place`. Which port it goes
+    /// to nobody can foresee, so it is better not to branch on it.
+    fn replay(
+        &mut self,
+        port: Port,
+        word: u64,
+        bits: u64,
+        place: impl FnOnce() -> u64,
+        now: u64,
+        stats: &CoreStats,
+    ) -> Misses;
 }
 
 /// A fetch.

@@ -26,9 +26,11 @@ mod third;
 pub use lower::{Evicted, LineState, LowerCache};
 pub use third::{SharedCache, Slice, ThirdLevel};
 
+use std::num::NonZeroU8;
 use std::sync::Arc;
 
 use crate::address::LineAddr;
+use crate::buffer::Port;
 use crate::core::Lines;
 use crate::model::{DataEffect, Depth, EffectLayout, Fetch, Misses, Model, RECORD_BITS};
 use crate::options::{Config, Inclusion, L2Kind, WriteHit, WriteMiss, Writes};
@@ -87,13 +89,24 @@ pub struct DataAccess {
     address: u64,
     /// See [`EffectLayout`].
     info: u32,
+    /// Its length, where `info` says another: that of the whole access that it is a part of.
+    bytes: Option<NonZeroU8>,
 }
 
 impl DataAccess {
     /// The access to `address` that `info` describes.
     #[inline(always)]
     pub fn new(address: u64, info: u32) -> Self {
-        Self { address, info }
+        Self { address, info, bytes: None }
+    }
+
+    /// Its length.
+    #[inline(always)]
+    fn bytes(self, layout: EffectLayout) -> u64 {
+        match self.bytes {
+            None => layout.bytes(self.info),
+            Some(bytes) => u64::from(bytes.get()),
+        }
     }
 }
 
@@ -113,6 +126,13 @@ impl Range {
 }
 
 impl<P: Policy> Hierarchy<P> {
+    /// The access of which [`Model::record`] gave `word` and `bits`.
+    fn recorded(&self, word: u64, bits: u64) -> DataAccess {
+        let bits = bits >> RECORD_SHIFT;
+        let effect = DataEffect { is_store: bits & STORE != 0, size_log2: 0 };
+        Self::part(DataAccess::new(word, self.layout.info(effect)), bits % STORE)
+    }
+
     /// Every line of the instruction cache and of the data cache.
     pub fn first_level(&self) -> (Vec<LineAddr>, Vec<LineAddr>) {
         self.first.lines()
@@ -150,27 +170,27 @@ impl<P: Policy> Hierarchy<P> {
         if self.has_mail() {
             self.see_to_mail(counts);
         }
-        let DataAccess { address, info } = access;
-        let effect = self.layout.effect(info);
-        if effect.is_store && self.tells_stores {
+        let DataAccess { address, info, .. } = access;
+        let is_store = self.layout.is_store(info);
+        if is_store && self.tells_stores {
             counts.stores.accesses.add(1);
         }
         let line = self.first.data_line(address);
-        let stored = if effect.is_store { self.writes } else { None };
+        let stored = if is_store { self.writes } else { None };
         if let Some(place) = self.first.hit_data(line, now) {
             match stored.map(|writes| writes.on_hit) {
                 Some(WriteHit::Back) => self.first.soil(place),
-                Some(WriteHit::Through) => self.pass_on(address, effect, counts),
+                Some(WriteHit::Through) => self.pass_on(access, counts),
                 None => {}
             }
             return Misses::NONE;
         }
         if let Some(Writes { on_miss: WriteMiss::NoAllocate, .. }) = stored {
             counts.passed_stores.add(1);
-            let range = self.first.within_line(address, 1 << effect.size_log2);
+            let range = self.first.within_line(address, access.bytes(self.layout));
             return self.lower.store(range, &mut self.first, counts).by(Purpose::Write);
         }
-        let purpose = if effect.is_store { Purpose::Write } else { Purpose::Read };
+        let purpose = if is_store { Purpose::Write } else { Purpose::Read };
         let line_bytes = self.first.data_line_bytes();
         let (misses, found) =
             self.lower.read(address, line_bytes, purpose, &mut self.first, counts);
@@ -183,7 +203,7 @@ impl<P: Policy> Hierarchy<P> {
             self.evict_from_first(range, evicted.state, Purpose::Write, counts);
         }
         if let Some(Writes { on_hit: WriteHit::Through, .. }) = stored {
-            self.pass_on(address, effect, counts);
+            self.pass_on(access, counts);
         }
         misses.by(purpose)
     }
@@ -211,9 +231,9 @@ impl<P: Policy> Hierarchy<P> {
     }
 
     /// A store that goes on to the next level.
-    fn pass_on(&mut self, address: u64, effect: DataEffect, counts: &BeyondStats) {
+    fn pass_on(&mut self, access: DataAccess, counts: &BeyondStats) {
         counts.passed_stores.add(1);
-        let range = self.first.within_line(address, 1 << effect.size_log2);
+        let range = self.first.within_line(access.address, access.bytes(self.layout));
         self.lower.write_to_second(range, &mut self.first, counts);
     }
 
@@ -603,7 +623,13 @@ impl<P: Policy> Model for Hierarchy<P> {
 
     #[inline(always)]
     fn access(_: impl FnOnce() -> LineAddr, address: u64, info: u32) -> DataAccess {
-        DataAccess { address, info }
+        DataAccess::new(address, info)
+    }
+
+    #[inline(always)]
+    fn part(access: DataAccess, bytes: u64) -> DataAccess {
+        let bytes = u8::try_from(bytes).ok().and_then(NonZeroU8::new);
+        DataAccess { bytes, ..access }
     }
 
     #[inline(always)]
@@ -653,21 +679,50 @@ impl<P: Policy> Model for Hierarchy<P> {
 
     #[inline(always)]
     fn record(access: DataAccess, layout: EffectLayout) -> (u64, u64) {
-        let DataEffect { is_store, size_log2 } = layout.effect(access.info);
-        let bits = u64::from(size_log2) | if is_store { STORE } else { 0 };
-        (access.address, bits << RECORD_SHIFT)
+        let store = if layout.is_store(access.info) { STORE } else { 0 };
+        (access.address, (access.bytes(layout) | store) << RECORD_SHIFT)
     }
 
     #[inline(always)]
-    fn recorded(word: u64, bits: u64, layout: EffectLayout) -> DataAccess {
-        let bits = bits >> RECORD_SHIFT;
-        #[expect(clippy::cast_possible_truncation, reason = "what `record` made")]
-        let effect = DataEffect { is_store: bits & STORE != 0, size_log2: (bits % STORE) as u8 };
-        DataAccess { address: word, info: layout.info(effect) }
+    fn recorded_line(port: Port, word: u64, lines: Lines) -> LineAddr {
+        match port {
+            Port::Data => lines.data_line(word),
+            Port::Fetch => LineAddr::from_number(word),
+        }
+    }
+
+    #[inline(always)]
+    fn replay(
+        &mut self,
+        port: Port,
+        word: u64,
+        bits: u64,
+        place: impl FnOnce() -> u64,
+        now: u64,
+        counts: &CoreStats,
+    ) -> Misses {
+        match port {
+            Port::Data => {
+                let access = self.recorded(word, bits);
+                if self.access_hits(access, now) {
+                    Misses::NONE
+                } else {
+                    self.access_rest(access, now, counts)
+                }
+            }
+            Port::Fetch => {
+                let line = LineAddr::from_number(word);
+                if self.fetch_hits(line, now) {
+                    Misses::NONE
+                } else {
+                    self.fetch_rest(Fetch { line, address: place() }, now, counts)
+                }
+            }
+        }
     }
 }
 
 const RECORD_SHIFT: u32 = RECORD_BITS.trailing_zeros();
 
-/// In what is recorded, above the size.
+/// In what is recorded, above the length.
 const STORE: u64 = 1 << 8;

@@ -32,6 +32,7 @@ pub use table::{GROUPS, OptionGroup, OptionSpec, help_text, options};
 pub use value::Form;
 
 use crate::geometry::{CacheGeometry, MAX_LINES};
+use crate::policy::Repeats;
 use error::shown;
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -312,6 +313,15 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Whether accesses to the line accessed last in its set matter: to the policy of `cache`, or because
+    /// the line may be gone, invalidated from below.
+    pub fn repeats(&self, cache: &Level) -> Repeats {
+        match self.lower {
+            Some(LowerLevels { inclusion: Inclusion::Inclusive, .. }) => Repeats::Count,
+            _ => cache.policy.repeats(),
+        }
+    }
+
     /// Whether stores are told from loads.
     pub fn tells_stores(&self) -> bool {
         self.writes.is_some() || self.directions == Directions::Apart

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use cachesim::hierarchy::Hierarchy;
-use cachesim::model::{Model, RECORD_BITS};
 use cachesim::options::{Config, Inclusion, PolicyKind};
 use cachesim::policy::{AnyPolicy, Fifo, Lru, Policy};
 use cachesim::stats::Purpose;
@@ -13,7 +11,7 @@ use proptest::test_runner::TestRunner;
 
 use super::any::{INCLUSIONS, POLICIES, cases, flush, hierarchy, steps};
 use super::naive::NaiveMachine;
-use super::timed::{LAYOUT, Step, TimedHierarchy, number};
+use super::timed::{Step, TimedHierarchy, number};
 
 /// Those that the naive model knows.
 const ORDERED: &[PolicyKind] = &[PolicyKind::Lru, PolicyKind::Fifo];
@@ -116,11 +114,16 @@ proptest! {
     }
 
     #[test]
-    fn a_buffer_gives_back_the_access_it_was_given(step in steps(1, 2)) {
-        let access = step[0].access();
-        let (word, bits) = Hierarchy::<Lru>::record(access, LAYOUT);
-        prop_assert_eq!(bits & !RECORD_BITS, 0);
-        prop_assert_eq!(Hierarchy::<Lru>::recorded(word, bits, LAYOUT), access);
+    fn accesses_that_were_recorded_do_what_they_do_at_once(
+        config in hierarchy(1..=1, ORDERED, &INCLUSIONS),
+        steps in steps(1, 300),
+    ) {
+        let [mut direct, mut recorded] =
+            [(); 2].map(|()| TimedHierarchy::<AnyPolicy>::all(&config).remove(0));
+        for step in steps {
+            prop_assert_eq!(recorded.replay(step), direct.step(step));
+        }
+        prop_assert_eq!(recorded.counts(), direct.counts());
     }
 }
 

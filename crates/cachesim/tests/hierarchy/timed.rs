@@ -1,8 +1,9 @@
 //! A core with a hierarchy, driven as the callbacks drive it.
 
+use cachesim::buffer::Port;
 use cachesim::core::Lines;
 use cachesim::hierarchy::{DataAccess, Hierarchy};
-use cachesim::model::{DataEffect, EffectLayout, Fetch, Misses, Model};
+use cachesim::model::{DataEffect, EffectLayout, Fetch, Misses, Model, RECORD_BITS};
 use cachesim::options::Config;
 use cachesim::policy::Policy;
 use cachesim::stats::CoreStats;
@@ -103,6 +104,17 @@ impl<P: Policy> TimedHierarchy<P> {
                 misses
             }
         }
+    }
+
+    /// As [`TimedHierarchy::step`], by way of what a buffer keeps of the access.
+    pub fn replay(&mut self, step: Step) -> Misses {
+        self.now += 1;
+        let (port, (word, bits)) = match step.kind {
+            Kind::Load | Kind::Store => (Port::Data, Hierarchy::<P>::record(step.access(), LAYOUT)),
+            Kind::Fetch => (Port::Fetch, (self.lines.fetch_line(step.address).number(), 0)),
+        };
+        assert_eq!(bits & !RECORD_BITS, 0);
+        self.model.replay(port, word, bits, || step.address, self.now, &self.stats)
     }
 
     /// All that is counted beyond accesses and misses of the first level.
