@@ -15,7 +15,7 @@ How it measures
     when it should, ends the benchmark. So does anything missing.
 
 A complete run writes its tables to benches/results/YYYY-MM-DD.md and to stdout; a partial one (--quick,
---only, --versions) to stdout only, unless --output names a file. Progress is on stderr.
+--levels, --only, --versions) to stdout only, unless --output names a file. Progress is on stderr.
 """
 
 import argparse
@@ -110,6 +110,7 @@ class Guest:
     long_reference: bool = False  # left out by --quick
     measures_memory: bool = False
     measures_options: bool = False  # what the outputs of OPTIONS cost, on the first of the versions
+    measures_levels: bool = False  # the same of LEVELS
     native: str = None  # the name in the cachegrind table
 
     @property
@@ -123,18 +124,20 @@ XZ_BAR = Bar(22, 1.35)
 BOOT_BAR = Bar(5.5, 1.25)
 
 GUESTS = (
-    Guest("matrix", "guests/matrix.c, 256 × 256", USER, Bar(6, 1.0), native="matrix"),
+    Guest("matrix", "guests/matrix.c, 256 × 256", USER, Bar(6, 1.0), measures_levels=True,
+          native="matrix"),
     Guest("python", "CPython: a dict of 60,000 floats, sorted", USER, Bar(5, 1.05), measures_memory=True,
-          measures_options=True, native="python"),
+          measures_options=True, measures_levels=True, native="python"),
     # The option exists in user mode since QEMU 10.0; 1 MiB of translated code makes QEMU flush often.
     Guest("python-tb-size-1", "the same with -tb-size 1", ("10.2",), qemu_options=("-tb-size", "1"),
           compares_reference=False, measures_memory=True),
     Guest("sqlite", "SQLite: 120,000 inserts, an index, scans", USER, Bar(7, 0.75), long_reference=True,
-          measures_memory=True, measures_options=True, native="sqlite"),
-    Guest("xz-t1", "xz -1 -T1, 4 MB", USER, long_reference=True, native="xz-t1"),
+          measures_memory=True, measures_options=True, measures_levels=True, native="sqlite"),
+    Guest("xz-t1", "xz -1 -T1, 4 MB", USER, long_reference=True, measures_levels=True, native="xz-t1"),
     Guest("xz-t2-cores-1", "xz -1 -T2, 4 MB in blocks of 1 MiB, cores=1", USER, XZ_BAR, long_reference=True,
           measures_options=True, native="xz-t2"),
-    Guest("xz-t2-cores-2", "the same, cores=2", USER, XZ_BAR, options=",cores=2", long_reference=True),
+    Guest("xz-t2-cores-2", "the same, cores=2", USER, XZ_BAR, options=",cores=2", long_reference=True,
+          measures_levels=True),
     Guest("boot-x86_64", "Debian's cloud kernel and busybox, boot to power-off", SYSTEM, BOOT_BAR,
           long_reference=True, measures_memory=True),
     Guest("boot-riscv64", "Debian's kernel and busybox, boot to power-off", SYSTEM, BOOT_BAR,
@@ -145,7 +148,16 @@ GUESTS = (
 OPTIONS = ("profile=on", "by=function", "json=FILE", "json=FILE,profile=on", "csv=FILE,profile=on", "callgrind=FILE",
            "cachegrind=FILE", "html=FILE")
 # At most that much more time with all counts of every instruction.
-OPTIONS_BAR = 2
+OPTIONS_BARS = {"profile=on": 2}
+
+# What is simulated beyond two first-level caches of LRU. Without levels, evict=lru is what the others are held against.
+BOTH_LEVELS = "l2=on,l3=on"
+POLICIES = ("fifo", "rand", "tree-plru", "bit-plru", "srrip", "brrip", "drrip", "lfu", "lip", "bip")
+LEVELS = ("l2=on", BOTH_LEVELS, "rw=on", f"{BOTH_LEVELS},rw=on", "dwrite=back", f"{BOTH_LEVELS},dwrite=back",
+          f"{BOTH_LEVELS},rw=on,dwrite=back", f"{BOTH_LEVELS},inclusion=inclusive",
+          f"{BOTH_LEVELS},inclusion=exclusive", "cpu=zen3,summary=on", *(f"evict={policy}" for policy in POLICIES),
+          *(f"{BOTH_LEVELS},evict={policy}" for policy in POLICIES))
+LEVELS_BARS = {BOTH_LEVELS: 1.5}
 
 
 def say(text):
@@ -290,8 +302,9 @@ class Bench:
         return [directory / "xz", *XZ_TWO_THREADS, self.xz_input]
 
     def command(self, guest, version, variant):
-        """The command line of `guest` under `variant` of QEMU `version`, which may be one of OPTIONS."""
-        more = f",{variant.replace('FILE', str(self.scratch / 'output'))}" if variant in OPTIONS else ""
+        """The command line of `guest` under `variant` of QEMU `version`, which may be one of OPTIONS or LEVELS."""
+        with_options = variant in OPTIONS or variant in LEVELS
+        more = f",{variant.replace('FILE', str(self.scratch / 'output'))}" if with_options else ""
         variant = "ours" if more else variant
         plugin = {"plain": [], "floor": ["-plugin", self.floor[version]],
                   # It prints nowhere but to QEMU's log.
@@ -320,7 +333,8 @@ class Bench:
             raise Failure(f"{where}: the guest printed nothing")
         if not guest.is_system and expected is not None and out != expected:
             raise Failure(f"{where}: the guest printed something else than under plain QEMU")
-        if variant in ("reference", "ours", *OPTIONS) and not (report.exists() and b"core #" in report.read_bytes()):
+        reports = variant in ("reference", "ours", *OPTIONS, *LEVELS)
+        if reports and not (report.exists() and b"core #" in report.read_bytes()):
             raise Failure(f"{where}: no report")
         return measurement, out
 
@@ -355,11 +369,11 @@ class Bench:
                 raise Failure(f"{guest.name} on QEMU {version}: no count of instructions: {error}") from error
         return row
 
-    def options(self, guest):
-        """All turns of one guest with each of OPTIONS."""
+    def options(self, guest, options):
+        """All turns of one guest with each of `options`."""
         version = next(version for other, version in self.rows if other == guest)
         _, expected = self.run(guest, version, "plain")
-        row = Row(guest, version, {variant: [] for variant in ("ours", *OPTIONS)})
+        row = Row(guest, version, {variant: [] for variant in ("ours", *options)})
         for turn in range(self.runs):
             for variant, done in row.runs.items():
                 output = self.scratch / "output"
@@ -368,7 +382,7 @@ class Bench:
                 if "FILE" in variant and not (output.exists() and output.stat().st_size):
                     raise Failure(f"{guest.name} on QEMU {version}, {variant}: no file")
                 done.append(measurement)
-                say(f"  {guest.name} {version} {turn + 1}/{self.runs} {variant:20} cpu {measurement.cpu:7.2f} s")
+                say(f"  {guest.name} {version} {turn + 1}/{self.runs} {variant:26} cpu {measurement.cpu:7.2f} s")
         return row
 
     def landmark(self, guest):
@@ -497,14 +511,14 @@ def growth(rows):
             f"{'(met)' if over[1] <= over[0] else '**missed**'}."]
 
 
-def options_table(rows):
+def options_table(rows, options, bars):
     body = []
-    for variant in OPTIONS:
+    for variant in options:
         ratios = [row.ratios(variant, "ours", "cpu") for row in rows]
+        bar = bars.get(variant)
         worst = max(statistics.median(ratio) for ratio in ratios)
-        verdict = "met" if worst <= OPTIONS_BAR else "**missed**"
-        body.append([f"`{variant}`", *(ratio_text(ratio, 2) for ratio in ratios),
-                     *((f"≤ {OPTIONS_BAR}", verdict) if variant == "profile=on" else ("–", "–"))])
+        verdict = ("–", "–") if bar is None else (f"≤ {bar:g}", "met" if worst <= bar else "**missed**")
+        body.append([f"`{variant}`", *(ratio_text(ratio, 2) for ratio in ratios), *verdict])
     return markdown(["option", *(f"{row.guest.name}, {row.version}" for row in rows), "bar", ""], body)
 
 
@@ -542,7 +556,7 @@ def machine(bench):
     return lines
 
 
-def report(bench, command, rows, costs, landmarks, description):
+def report(bench, command, rows, costs, levels, landmarks, description):
     timed = [row for row in rows if row.guest.compares_reference]
     turns = "one turn" if bench.runs == 1 else (
         f"medians of {bench.runs} turns; ratios are taken in each turn, in brackets their range")
@@ -572,7 +586,12 @@ def report(bench, command, rows, costs, landmarks, description):
         parts += ["## Options",
                   "CPU time with an option ÷ that of the table alone, in turn with it. What a file takes to write is "
                   "in it, which in runs as short as these weighs much.",
-                  options_table(costs)]
+                  options_table(costs, OPTIONS, OPTIONS_BARS)]
+    if levels:
+        parts += ["## Levels, writes and policies",
+                  "CPU time with an option ÷ that of the first level alone with LRU, in turn with it. Levels are of "
+                  "their default sizes.",
+                  options_table(levels, LEVELS, LEVELS_BARS)]
     if landmarks:
         parts += ["## Landmark: cachegrind",
                   "The host's own builds of the programs, natively and under cachegrind with the same two caches; "
@@ -598,6 +617,7 @@ def arguments():
                         help="these guests only; a name's first words stand for all that begin so (xz, boot): "
                         + " ".join(guest.name for guest in GUESTS))
     parser.add_argument("--versions", type=names, metavar="VERSION,...", help="these QEMUs only: 7.2 10.0 10.2")
+    parser.add_argument("--levels", action="store_true", help="the table of levels, writes and policies only")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the tables here too")
     options = parser.parse_args()
     if options.quick and options.n is not None:
@@ -629,7 +649,7 @@ def main():
         # Ignored under nohup, and stays so.
         if signal.getsignal(stop) != signal.SIG_IGN:
             signal.signal(stop, on_terminate)
-    complete = not options.quick and len(guests) == len(GUESTS) and options.versions is None
+    complete = not options.quick and not options.levels and len(guests) == len(GUESTS) and options.versions is None
     output = options.output
     if output is None and complete:
         output = ROOT / f"benches/results/{datetime.date.today().isoformat()}.md"
@@ -640,14 +660,19 @@ def main():
     with tempfile.TemporaryDirectory(prefix="libcache-bench-") as scratch:
         bench = Bench(Path(scratch), guests, versions, 1 if options.quick else options.n or 3, options.quick)
         description = machine(bench)
-        rows = [bench.row(guest, version) for guest, version in bench.rows]
-        costs = [bench.options(guest) for guest in dict.fromkeys(guest for guest, _ in bench.rows)
-                 if guest.measures_options]
-        landmarks = [bench.landmark(guest) for guest in dict.fromkeys(guest for guest, _ in bench.rows)
-                     if guest.native]
+        chosen = list(dict.fromkeys(guest for guest, _ in bench.rows))
+        rows, costs, landmarks = [], [], []
+        if not options.levels:
+            rows = [bench.row(guest, version) for guest, version in bench.rows]
+            costs = [bench.options(guest, OPTIONS) for guest in chosen if guest.measures_options]
+        levels = [bench.options(guest, LEVELS) for guest in chosen if guest.measures_levels]
+        if options.levels and not levels:
+            raise Failure("--levels: none of these guests is measured with levels")
+        if not options.levels:
+            landmarks = [bench.landmark(guest) for guest in chosen if guest.native]
         description.append(f"Load (1 minute average) before: {load_before:.1f}, after: {os.getloadavg()[0]:.1f}; "
                            f"took {(time.monotonic() - start) / 60:.1f} min")
-        text = report(bench, " ".join(["benches/bench.py", *sys.argv[1:]]), rows, costs, landmarks, description)
+        text = report(bench, " ".join(["benches/bench.py", *sys.argv[1:]]), rows, costs, levels, landmarks, description)
     print(text, end="")
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)

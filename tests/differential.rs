@@ -2,8 +2,8 @@
 
 mod common;
 
-use common::artifacts::{Arch, Mode, guest, qemus};
-use common::differential::{Expect, Sweep, both, compare};
+use common::artifacts::{Arch, Mode, guest, qemus, sysroot};
+use common::differential::{Expect, Options, Sweep, both, compare};
 
 /// One cache geometry or another for each of the two caches; with both policies.
 const GEOMETRIES: &[&str] = &[
@@ -30,13 +30,47 @@ const GEOMETRIES: &[&str] = &[
     "dcachesize=12288,dassoc=6,icachesize=3072,iassoc=3",
 ];
 
+/// Second levels, some beside first levels of another size.
+const SECOND_LEVELS: &[&str] = &[
+    // The default: all fits.
+    "l2=on",
+    // One as a user would write it, of few sets.
+    "l2cachesize=65536,l2assoc=4",
+    // No larger than one of those above.
+    "l2cachesize=16384,l2assoc=1",
+    // Lines longer than those above.
+    "l2cachesize=32768,l2blksize=256,l2assoc=2",
+    // Shorter: one line above is several here, of which only the one with the address is filled.
+    "l2cachesize=32768,l2blksize=16",
+    "dblksize=128,iblksize=32,l2cachesize=32768",
+    // One set of many ways.
+    "l2cachesize=8192,l2assoc=128",
+    "l2cachesize=64,l2assoc=1",
+    // A number of ways that is not a power of two.
+    "l2cachesize=24576,l2assoc=12",
+    // Nearly everything comes here.
+    "dcachesize=64,dassoc=1,icachesize=64,iassoc=1,l2cachesize=4096,l2assoc=2",
+    // Instructions and accesses of several lines.
+    "dcachesize=512,dblksize=4,dassoc=2,icachesize=512,iblksize=2,iassoc=2,\
+     l2cachesize=4096,l2blksize=8,l2assoc=4",
+];
+
 /// Runs a guest on every QEMU and architecture with all geometries and both policies.
 fn check(name: &str, arguments: &[&str]) {
+    check_with(GEOMETRIES, name, arguments);
+}
+
+/// The same with second levels.
+fn check_second_levels(name: &str, arguments: &[&str]) {
+    check_with(SECOND_LEVELS, name, arguments);
+}
+
+fn check_with(geometries: &[&str], name: &str, arguments: &[&str]) {
     let mut sweep = Sweep::default();
     for qemu in qemus(Mode::User) {
         for arch in Arch::ALL {
             let program = guest(arch, name);
-            for geometry in GEOMETRIES {
+            for geometry in geometries {
                 for policy in ["lru", "fifo"] {
                     let separator = if geometry.is_empty() { "" } else { "," };
                     let options = format!("{geometry}{separator}evict={policy}");
@@ -72,6 +106,73 @@ fn code_that_is_rewritten_counts_as_in_the_reference() {
 #[test]
 fn instructions_that_are_easily_misjudged_count_as_in_the_reference() {
     check("atomics", &["2"]);
+}
+
+#[test]
+fn a_second_level_under_matrices_counts_as_in_the_reference() {
+    check_second_levels("matrix", &["20"]);
+}
+
+#[test]
+fn a_second_level_under_lists_and_sorting_counts_as_in_the_reference() {
+    check_second_levels("list", &["1000", "3"]);
+}
+
+#[test]
+fn a_second_level_under_faults_in_the_middle_of_blocks_counts_as_in_the_reference() {
+    check_second_levels("faults", &["1000"]);
+}
+
+#[test]
+fn a_second_level_under_code_that_is_rewritten_counts_as_in_the_reference() {
+    check_second_levels("smc", &["300"]);
+}
+
+#[test]
+fn a_second_level_under_instructions_that_are_easily_misjudged_counts_as_in_the_reference() {
+    check_second_levels("atomics", &["2"]);
+}
+
+#[test]
+fn a_second_level_under_a_program_of_debian_counts_as_in_the_reference() {
+    let mut sweep = Sweep::default();
+    let program = sysroot().join("usr/bin/sqlite3");
+    let query = "with recursive n(x) as (select 1 union all select x + 1 from n where x < 300) \
+                 select sum(x), group_concat(hex(x * 7919)) from n order by x % 17;";
+    for qemu in qemus(Mode::User) {
+        for options in ["l2=on", "l2cachesize=65536,l2blksize=128,l2assoc=4,evict=fifo"] {
+            let run = qemu.user(Arch::Riscv64, &program).guest_args([":memory:", query]);
+            let run = run.qemu_args(["-L".as_ref(), sysroot().as_os_str()]);
+            let agreed = sweep.compare("sqlite3", &qemu, run, options, Expect::TableAndRows);
+            let Some((finished, report)) = agreed else { continue };
+            assert!(finished.stdout.starts_with("45150|"), "{}", finished.describe());
+            assert!(report.sum().data.accesses > 100_000, "{}", report.table);
+        }
+    }
+    sweep.finish();
+}
+
+/// What libcache writes and counts beside it takes other ways through it.
+#[test]
+fn a_second_level_counts_as_in_the_reference_whatever_else_is_asked_for() {
+    let mut sweep = Sweep::default();
+    let l2 = "l2cachesize=32768,l2assoc=4";
+    for qemu in qemus(Mode::User) {
+        for arch in Arch::ALL {
+            for ours in [
+                "rw=on",
+                "summary=on",
+                "profile=on,json=a.json",
+                "rw=on,profile=on,csv=a.csv,callgrind=a.callgrind,html=a.html",
+                "rw=on,summary=on,json=a.json,inclusion=nine,straddle=first,dwrite=off",
+            ] {
+                let run = qemu.user(arch, &guest(arch, "list")).guest_args(["1000", "3"]);
+                let options = Options { both: l2, ours };
+                sweep.compare(&format!("{arch}"), &qemu, run, options, Expect::TableAndRows);
+            }
+        }
+    }
+    sweep.finish();
 }
 
 #[test]

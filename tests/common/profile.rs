@@ -33,6 +33,19 @@ pub struct Core {
 pub struct Total {
     pub data: Cache,
     pub instruction: Cache,
+    /// There in a run that has the level.
+    pub l2: Option<Level>,
+    pub l3: Option<Level>,
+}
+
+/// A level beyond the first.
+#[derive(Deserialize, Clone, Copy, PartialEq, Debug)]
+pub struct Level {
+    #[serde(flatten)]
+    pub all: Cache,
+    pub fetches: Cache,
+    pub reads: Cache,
+    pub writes: Cache,
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq, Debug)]
@@ -93,6 +106,13 @@ pub struct Counts {
     pub write_misses: Option<u64>,
     pub data_misses: u64,
     pub fetch_misses: u64,
+    /// There in a run that has the level.
+    pub l2_fetch_misses: Option<u64>,
+    pub l2_read_misses: Option<u64>,
+    pub l2_write_misses: Option<u64>,
+    pub l3_fetch_misses: Option<u64>,
+    pub l3_read_misses: Option<u64>,
+    pub l3_write_misses: Option<u64>,
 }
 
 /// What the counts of rows add up to, by the names of the table.
@@ -111,6 +131,30 @@ impl Counts {
         let known = |count: Option<u64>| count.expect("the run has profile=on");
         let [executions, reads, read_misses] = [executions, reads, read_misses].map(known);
         [executions, reads, read_misses, known(writes), known(write_misses), self.fetch_misses]
+    }
+
+    /// Fetches, reads and writes that missed L2, and those that missed L3.
+    fn of_levels(&self) -> [[Option<u64>; 3]; 2] {
+        [
+            [self.l2_fetch_misses, self.l2_read_misses, self.l2_write_misses],
+            [self.l3_fetch_misses, self.l3_read_misses, self.l3_write_misses],
+        ]
+    }
+
+    /// Checks that no more missed a level than missed the one before it.
+    fn check_levels(&self) {
+        let [l2, l3] = self.of_levels();
+        let first = match self.read_misses.zip(self.write_misses) {
+            Some((reads, writes)) => [self.fetch_misses, reads, writes],
+            // Of a run that counted misses only.
+            None => [self.fetch_misses, self.data_misses, self.data_misses],
+        };
+        let at_most =
+            |misses: Option<u64>, before: u64| misses.is_none_or(|misses| misses <= before);
+        for (kind, before) in first.into_iter().enumerate() {
+            assert!(at_most(l2[kind], before), "{self:?}");
+            assert!(at_most(l3[kind], l2[kind].unwrap_or(0)), "{self:?}");
+        }
     }
 
     fn check(&self) {
@@ -200,10 +244,46 @@ impl Profile {
             "the total is not that of\n{}",
             table.table
         );
+        let levels =
+            |total: &Total| [total.l2, total.l3].map(|level| level.map(|level| counts(level.all)));
+        let of_table = table.cores.iter().map(|row| [row.l2, row.l3]);
+        let totals = self.cores.iter().map(|core| &core.total);
+        // A table of one core has no sum.
+        let totals = totals.chain((self.cores.len() > 1).then_some(&self.total));
+        assert!(totals.map(levels).eq(of_table), "the levels are not those of\n{}", table.table);
+        self.check_levels();
         for core in &self.cores {
             let Some(sets) = &core.sets else { continue };
             assert_eq!(sets.data_misses.iter().sum::<u64>(), core.total.data.misses);
             assert_eq!(sets.fetch_misses.iter().sum::<u64>(), core.total.instruction.misses);
+        }
+    }
+
+    /// Checks the levels beyond the first: fetches, reads and writes add up, and the misses of each to those
+    /// of the rows.
+    fn check_levels(&self) {
+        for total in self.cores.iter().map(|core| &core.total).chain([&self.total]) {
+            for level in [total.l2, total.l3].into_iter().flatten() {
+                let parts = [level.fetches, level.reads, level.writes];
+                let sum = |of: fn(&Cache) -> u64| parts.iter().map(of).sum::<u64>();
+                let sums = (sum(|part| part.accesses), sum(|part| part.misses));
+                assert_eq!(sums, (level.all.accesses, level.all.misses), "{level:?}");
+            }
+        }
+        for (rows, counts) in &self.all_counts() {
+            counts.iter().for_each(Counts::check_levels);
+            for (index, level) in [self.total.l2, self.total.l3].into_iter().enumerate() {
+                let kinds = level.map(|level| [level.fetches, level.reads, level.writes]);
+                for kind in 0..3 {
+                    // Of no row where there is no level.
+                    let sum = counts
+                        .iter()
+                        .filter_map(|row| row.of_levels()[index][kind])
+                        .reduce(|sum, misses| sum + misses);
+                    let expected = kinds.map(|kinds| kinds[kind].misses);
+                    assert_eq!(sum, expected, "the {rows} do not add up to level {}", index + 2);
+                }
+            }
         }
     }
 
