@@ -42,8 +42,9 @@ use typed::{Layer, Source, Switch, Typed};
 /// The most cores that are simulated.
 pub const MAX_CORES: u32 = 4096;
 
-/// What one line takes in the model: its tag, and the mark of the replacement policy. Lines that may be
-/// dirty take one byte more, those of an inclusive L3 eight; the limit does not know.
+/// What one line takes in the model: its number, and the mark of the replacement policy. A line beyond the
+/// first level takes four bytes more, one that may be dirty one, one of an inclusive L3 eight; the limit
+/// does not know.
 pub const MODEL_BYTES_PER_LINE: u64 = 16;
 
 /// The most memory, in bytes, that the model may take in all: 8 GiB. One core's first level always fits.
