@@ -668,10 +668,13 @@ impl<M: Model> Vcpu<M> {
 
     #[inline(always)]
     fn record(&self, access: M::Access, token: u64) -> Room {
-        let SimulatedCore { lines, layout, .. } = *self.core;
-        let (word, bits) = M::record(access, layout);
-        let line = M::line_of(access, lines);
-        self.buffer.record_access(line, word, token | bits, M::is_store(access, layout))
+        let core = self.core;
+        let record = || {
+            let (word, bits) = M::record(access, core.layout);
+            (word, token | bits)
+        };
+        let is_store = || M::is_store(access, core.layout);
+        self.buffer.record_access(M::line_of(access, core.lines), record, is_store)
     }
 
     /// Fetches from one line, on a core that other vCPUs may use as well.

@@ -126,37 +126,42 @@ impl AccessBuffer {
         self.filters.repeats[port as usize] == Repeats::Count
     }
 
-    /// Records a data access to `line`, of which `word` says what the model has to know. `token` comes
-    /// back with it; its lowest bit must be zero.
+    /// Records a data access to `line`. `record` gives the word that says what the model has to know, and
+    /// a token, which come back if it is replayed; the token's lowest bit must be zero.
     #[inline(always)]
-    pub fn record_access(&self, line: LineAddr, word: u64, token: u64, is_store: bool) -> Room {
+    pub fn record_access(
+        &self,
+        line: LineAddr,
+        record: impl FnOnce() -> (u64, u64),
+        is_store: impl FnOnce() -> bool,
+    ) -> Room {
         self.accesses.add(1);
-        if is_store && self.filters.stores == Repeats::Count {
+        if self.filters.stores == Repeats::Count && is_store() {
             self.recent[Port::Data as usize].remember(line);
-            return self.append(Port::Data, word, token);
+            return self.append(Port::Data, record());
         }
-        self.record(Port::Data, line, word, token)
+        self.record(Port::Data, line, record)
     }
 
     /// Records `n` fetches from `line`. `token` as for [`AccessBuffer::record_access`].
     #[inline(always)]
     pub fn record_fetches(&self, line: LineAddr, n: u64, token: u64) -> Room {
         self.fetches.add(FetchSource::Run, n);
-        self.record(Port::Fetch, line, line.number(), token)
+        self.record(Port::Fetch, line, || (line.number(), token))
     }
 
     #[inline(always)]
-    fn record(&self, port: Port, line: LineAddr, word: u64, token: u64) -> Room {
+    fn record(&self, port: Port, line: LineAddr, record: impl FnOnce() -> (u64, u64)) -> Room {
         let recent = &self.recent[port as usize];
         if recent.contains(line) {
             return Room::Left;
         }
         recent.remember(line);
-        self.append(port, word, token)
+        self.append(port, record())
     }
 
     #[inline(always)]
-    fn append(&self, port: Port, word: u64, token: u64) -> Room {
+    fn append(&self, port: Port, (word, token): (u64, u64)) -> Room {
         let len = self.len.load(Ordering::Relaxed);
         let slot = &self.slots[len];
         slot.word.store(word, Ordering::Relaxed);

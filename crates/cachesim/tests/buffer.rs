@@ -311,7 +311,7 @@ fn counted(buffer: &AccessBuffer) -> (u64, u64) {
 }
 
 fn data(buffer: &AccessBuffer, line: u64, token: u64) -> Room {
-    buffer.record_access(LineAddr::from_number(line), line, token, false)
+    buffer.record_access(LineAddr::from_number(line), || (line, token), || false)
 }
 
 fn fetch(buffer: &AccessBuffer, line: u64, n: u64, token: u64) -> Room {

@@ -49,7 +49,7 @@ fn line(number: u64) -> LineAddr {
 fn record(buffer: &AccessBuffer, number: u64) -> Room {
     let (line, token) = (line(number), number << 1);
     match port(number) {
-        Port::Data => buffer.record_access(line, line.number(), token, false),
+        Port::Data => buffer.record_access(line, || (line.number(), token), || false),
         Port::Fetch => buffer.record_fetches(line, 1, token),
     }
 }

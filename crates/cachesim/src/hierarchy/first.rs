@@ -3,6 +3,7 @@
 use super::Range;
 use super::lower::{Evicted, LineState, clean_states};
 use crate::address::LineAddr;
+use crate::buffer::Port;
 use crate::cache::{Cache, Place};
 use crate::options::Config;
 use crate::policy::{Policy, Repeats};
@@ -72,6 +73,17 @@ impl<P: Policy> FirstLevel<P> {
     #[inline(always)]
     pub(super) fn predicted_fetch(&mut self, line: LineAddr, now: u64) -> bool {
         self.icache.hits_as_predicted(line, now)
+    }
+
+    /// An access that was recorded, if it is a hit where the line is expected. No branch depends on the
+    /// port.
+    #[inline(always)]
+    pub(super) fn predicted_replay(&mut self, port: Port, word: u64, now: u64) -> bool {
+        let (cache, shift) = match port {
+            Port::Data => (&mut self.dcache, self.data_shift),
+            Port::Fetch => (&mut self.icache, 0),
+        };
+        cache.hits_as_predicted(LineAddr::containing(word, shift), now)
     }
 
     /// A data access, if it is a hit.

@@ -701,22 +701,15 @@ impl<P: Policy> Model for Hierarchy<P> {
         now: u64,
         counts: &CoreStats,
     ) -> Misses {
+        let is_plain = !self.tells_stores || bits & STORE << RECORD_SHIFT == 0;
+        if is_plain && !self.has_mail() && self.first.predicted_replay(port, word, now) {
+            return Misses::NONE;
+        }
         match port {
-            Port::Data => {
-                let access = self.recorded(word, bits);
-                if self.access_hits(access, now) {
-                    Misses::NONE
-                } else {
-                    self.access_rest(access, now, counts)
-                }
-            }
+            Port::Data => self.access_rest(self.recorded(word, bits), now, counts),
             Port::Fetch => {
                 let line = LineAddr::from_number(word);
-                if self.fetch_hits(line, now) {
-                    Misses::NONE
-                } else {
-                    self.fetch_rest(Fetch { line, address: place() }, now, counts)
-                }
+                self.fetch_rest(Fetch { line, address: place() }, now, counts)
             }
         }
     }
