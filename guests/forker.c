@@ -8,6 +8,7 @@
 //                   kills it by SIGTERM
 //        `threads`  in a row, while two threads allocate memory and make code
 //                   be translated again in hot loops (not deterministic)
+//        `memory`   in a row, while two threads allocate memory
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <pthread.h>
 #include <signal.h>
@@ -139,15 +140,15 @@ int main(int argc, char **argv)
     const char *shape = argc > 1 ? argv[1] : "";
     int k = argc > 2 ? atoi(argv[2]) : 4;
     int nested = !strcmp(shape, "nested"), threads = !strcmp(shape, "threads");
-    int killed = !strcmp(shape, "killed");
-    if ((!nested && !threads && !killed && strcmp(shape, "row")) || k < 1 || k > 100) {
-        fprintf(stderr, "usage: forker row|nested|killed|threads [K], 1 <= K <= 100\n");
+    int killed = !strcmp(shape, "killed"), memory = !strcmp(shape, "memory");
+    if ((!nested && !threads && !memory && !killed && strcmp(shape, "row")) || k < 1 || k > 100) {
+        fprintf(stderr, "usage: forker row|nested|killed|threads|memory [K], 1 <= K <= 100\n");
         return 2;
     }
-    if (threads) {
+    if (threads || memory) {
         pthread_t thread;
         if (pthread_create(&thread, NULL, allocate, NULL) ||
-            pthread_create(&thread, NULL, retranslate, NULL)) {
+            pthread_create(&thread, NULL, threads ? retranslate : allocate, NULL)) {
             fprintf(stderr, "forker: cannot start a thread\n");
             return 1;
         }
