@@ -22,7 +22,7 @@ fn boot(sweep: &mut Sweep, qemu: &Qemu, arch: Arch, vcpus: u32, kernel: u64) {
         Expect::Table
     };
     let mut run = qemu.boot(arch, vcpus).timeout(BOOT_TIMEOUT);
-    if vcpus > 1 {
+    if vcpus > 1 && arch == Arch::Riscv64 {
         // By turns on one thread: on threads of their own they wait so much for the reference's locks that
         // on a busy host the guest falls behind its timer for good and does nothing but serve it.
         run = run.qemu_args(["-accel", "tcg,thread=single"]);
