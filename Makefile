@@ -59,7 +59,7 @@ tsan: ## What threads share in the model under ThreadSanitizer (minutes)
 	host=$$(rustc +nightly -vV | sed -n 's/^host: //p'); \
 	RUSTFLAGS=-Zsanitizer=thread cargo +nightly test -Zbuild-std --target "$$host" --locked -p cachesim --test threads
 
-bench: ## Whole guests beside plain QEMU, an empty plugin and the C plugin (half an hour; BENCH="--quick")
+bench: ## Whole guests beside plain QEMU, an empty plugin and the C plugin (an hour or more; BENCH="--quick")
 	scripts/install-packages.sh bench
 	python3 benches/bench.py $(BENCH)
 
