@@ -4,6 +4,7 @@
 //! for user and for system mode and for the usual line size, so that nothing is decided per access.
 //! [`CallbackSet`] picks.
 
+use std::cell::Cell;
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -170,10 +171,27 @@ impl Addressing for CachedPhysical {
         // SAFETY: the caller's promise; the reference lives within this callback.
         unsafe {
             let paddr = Physical::look_up(vcpu, info, vaddr)?;
-            vcpu.pages().insert(&SHARED_GENERATION, vaddr, regime(info), paddr);
+            if VCPUS_MADE_HERE.get() <= 1 {
+                vcpu.pages().insert(&SHARED_GENERATION, vaddr, regime(info), paddr);
+            }
             Some(paddr)
         }
     }
+}
+
+thread_local! {
+    /// How many vCPUs have been made on this thread. Where that is the thread that runs them by turns
+    /// (`-icount`, `thread=single`), callbacks are told the vCPU for which a block was translated, whichever
+    /// runs it (`gen_cpu_index` in the `plugin-gen.c` of QEMU 10.0 and later, not 7.2). So nobody knows
+    /// whose a translation is.
+    static VCPUS_MADE_HERE: Cell<u32> = const { Cell::new(0) };
+}
+
+/// A vCPU has been made on this thread: its own, that of all vCPUs, or (QEMU 7.2) one that runs none.
+pub fn vcpu_made_here() {
+    VCPUS_MADE_HERE.set(VCPUS_MADE_HERE.get() + 1);
+    // The vCPU that was made here before may have remembered something.
+    SHARED_GENERATION.raise();
 }
 
 /// The bit of a `qemu_plugin_meminfo_t` that says store.

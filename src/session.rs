@@ -22,7 +22,7 @@ use crate::api::{Emulation, Events, Qemu};
 use crate::callbacks::{
     Addressing, Alone, AnyLines, CachedPhysical, CallbackSet, LineSize, Physical, Private,
     SHARED_GENERATION, Shared, UsualLines, Virtual, effect_layout, expect_memory_info_of,
-    expect_readable_stores, memory_info_is_readable,
+    expect_readable_stores, memory_info_is_readable, vcpu_made_here,
 };
 use crate::instrument::Translator;
 use crate::live;
@@ -371,6 +371,7 @@ impl Events for Session {
 
     fn made(vcpu_index: u32) {
         with_session("vCPU creation", |session| {
+            vcpu_made_here();
             if vcpu_index > 0 && session.qemu.emulation == Emulation::User {
                 expect_several();
             }

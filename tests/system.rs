@@ -130,6 +130,23 @@ fn changing_translations_count_as_in_the_reference() {
     sweep.finish();
 }
 
+/// All vCPUs on one thread: there newer QEMUs tell a plugin the vCPU that a block was translated for, so
+/// that translations once remembered for one vCPU were used for another.
+#[test]
+fn vcpus_that_take_turns_count_as_in_the_reference() {
+    let mut sweep = Sweep::default();
+    for qemu in qemus(Mode::System) {
+        for how in ["tcg,thread=single", "tcg,thread=multi"] {
+            for harts in [2, 4] {
+                let run = qemu.bare(&bare_guest("vm"), harts).qemu_args(["-accel", how]);
+                let what = format!("{harts} harts, {how}");
+                sweep.compare(&what, &qemu, run, "", Expect::TableAndMisses);
+            }
+        }
+    }
+    sweep.finish();
+}
+
 /// Second levels, each with a policy.
 const SECOND_LEVELS: &[&str] = &[
     "l2=on",

@@ -2,9 +2,9 @@
 // ones, and which one changes as often as possible. It is the test of anything
 // that remembers translations.
 //
-// Each hart has eight pages at a virtual address V, which are
-//   in address space A   the physical pages V + 4 MiB
-//   in address space B   the physical pages V + 8 MiB
+// There are eight pages at a virtual address V, the same for all harts, which are
+//   in address space A   the hart's physical pages, from V + 4 MiB on
+//   in address space B   the hart's physical pages, from V + 8 MiB on
 //   in M-mode (bare)     the physical pages V
 // The hart walks them in S-mode (Sv39) and changes the meaning of V by
 //   - satp, with sfence.vma, and without it (the spaces have different ASIDs)
@@ -97,14 +97,11 @@ static struct tables tables[HARTS][2] __attribute__((aligned(PAGE)));
 
 static volatile uint64_t started, finished, wrong, timer_interrupts;
 
-static uint64_t virtual_pages(size_t hart)
-{
-    return 0x80400000 + hart * 16 * PAGE;
-}
+static const uint64_t VIRTUAL_PAGES = 0x80400000;
 
 static uint64_t physical_pages(size_t hart, size_t space)
 {
-    return virtual_pages(hart) + (space + 1) * 0x400000;
+    return VIRTUAL_PAGES + (space + 1) * 0x400000 + hart * 16 * PAGE;
 }
 
 static uint64_t leaf(uint64_t address)
@@ -136,7 +133,7 @@ static void name_page(uint64_t address, uint64_t weight, uint64_t name)
 
 static void make_spaces(size_t hart)
 {
-    uint64_t at = virtual_pages(hart);
+    uint64_t at = VIRTUAL_PAGES;
     for (size_t i = 0; i < PAGES; i++)
         name_page(at + i * PAGE, WEIGHT_BARE, NAME_BARE + i);
     for (size_t space = 0; space < 2; space++) {
@@ -208,8 +205,8 @@ static void call_machine_mode(void)
 
 __attribute__((noreturn, used)) static void supervisor(size_t hart)
 {
-    volatile uint64_t *pages = (volatile uint64_t *)virtual_pages(hart);
-    uint64_t unmapped = virtual_pages(hart) + 12 * PAGE;
+    volatile uint64_t *pages = (volatile uint64_t *)VIRTUAL_PAGES;
+    uint64_t unmapped = VIRTUAL_PAGES + 12 * PAGE;
     uint64_t errors = 0, expected = 0;
     for (uint64_t round = 0; round < ROUNDS || timer_sum < LEAST_TIMER_INTERRUPTS; round++) {
         size_t space = round & 1;
@@ -276,7 +273,7 @@ int main(size_t hart)
 {
     count_up(&started);
     make_spaces(hart);
-    set_probe((volatile uint64_t *)virtual_pages(hart));
+    set_probe((volatile uint64_t *)VIRTUAL_PAGES);
     exception_sum = timer_sum = scratch1 = scratch2 = 0;
 
     volatile uint64_t *timer = (volatile uint64_t *)(0x2004000 + hart * 8); // mtimecmp
