@@ -19,7 +19,7 @@ use crate::api::{Emulation, Qemu};
 use crate::command_line::qemu_option;
 use crate::output;
 use crate::places::{MappedFiles, Places};
-use crate::snapshot::Sources;
+use crate::snapshot::Reading;
 
 /// Makes texts.
 pub struct Reporter {
@@ -56,11 +56,12 @@ impl Reporter {
         })
     }
 
-    /// What a run writes that has counted what `sources` say.
-    pub fn texts(&self, qemu: &Qemu, sources: &Sources<'_>) -> Texts {
-        let profile = self.profile(qemu, sources);
-        let report = match sources.config.by {
-            Subject::Instruction => table::render(&sources.snapshot(), sources.config),
+    /// What a run writes that has counted what `reading` says.
+    pub fn texts(&self, qemu: &Qemu, reading: &Reading<'_>) -> Texts {
+        let config = reading.config;
+        let profile = self.profile(qemu, reading);
+        let report = match config.by {
+            Subject::Instruction => table::render(&reading.snapshot(), config),
             Subject::Function => table_by(&profile, By::Function),
             Subject::Line => table_by(&profile, By::Line),
         };
@@ -71,24 +72,25 @@ impl Reporter {
                 output::complain(&format!("{name}={template}: internal error; it is not written"));
             })
         };
-        let files = sources.config.files.iter();
+        let files = config.files.iter();
         let files =
             files.filter_map(|file| Some((file.0, file.1.clone(), text(file).ok()?))).collect();
         Texts { report, files }
     }
 
     /// Everything, with where the instructions come from.
-    fn profile(&self, qemu: &Qemu, sources: &Sources<'_>) -> Profile {
+    fn profile(&self, qemu: &Qemu, reading: &Reading<'_>) -> Profile {
+        let Reading { config, translator, .. } = *reading;
         let files = Files::default();
         let no_program = MappedFiles::default();
         let mut places = Places {
             symbols: Symbols::new(&files, self.sysroot.as_deref()),
             images: &self.images,
-            mapped: sources.translator.files().unwrap_or(&no_program),
-            instructions: sources.translator.instructions(),
+            mapped: translator.files().unwrap_or(&no_program),
+            instructions: translator.instructions(),
             named: HashMap::new(),
         };
-        let profile = sources.profile(description(qemu, sources.config), &mut places);
+        let profile = reading.profile(description(qemu, config), &mut places);
         // Once: a shell that tries its PATH comes here for every directory.
         if !self.warned.swap(true, Ordering::Relaxed) {
             for warning in places.symbols.warnings() {

@@ -29,7 +29,7 @@ use crate::live;
 use crate::output::{self, Outlet};
 use crate::profiling::SharingInFull;
 use crate::reporter::{Reporter, Texts};
-use crate::snapshot::Sources;
+use crate::snapshot::Reading;
 use crate::syscalls;
 use crate::threads;
 use crate::vcpu::{Machine, Machines, Simulator, expect_several, several_expected};
@@ -185,7 +185,7 @@ impl Session {
         write_file: impl Fn(Format, &PathTemplate, &str),
     ) {
         let table = || {
-            let snapshot = self.sources(&self.translator.lock()).snapshot();
+            let snapshot = self.reading(&self.translator.lock()).snapshot();
             table::render(&snapshot, &self.config)
         };
         if !self.config.needs_locations() {
@@ -193,7 +193,7 @@ impl Session {
         }
         // On a stack of our own: QEMU gives the guest's threads 256 KiB.
         let texts = threads::run("cache report", REPORT_STACK_BYTES, || {
-            self.reporter.texts(&self.qemu, &self.sources(&self.translator.lock()))
+            self.reporter.texts(&self.qemu, &self.reading(&self.translator.lock()))
         });
         let texts = texts.unwrap_or_else(|error| {
             output::complain(&format!("{error:#}: only the table follows"));
@@ -205,8 +205,8 @@ impl Session {
         }
     }
 
-    fn sources<'a>(&'a self, translator: &'a Translator) -> Sources<'a> {
-        Sources { config: &self.config, simulator: self.simulator, translator }
+    fn reading<'a>(&'a self, translator: &'a Translator) -> Reading<'a> {
+        Reading::now(&self.config, self.simulator, translator)
     }
 
     /// Writes the report, once. Whoever comes second waits until it is written: the process may end

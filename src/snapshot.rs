@@ -1,133 +1,119 @@
 //! What has been counted at one moment, taken while vCPUs may run on, for the reports.
 
-use std::collections::HashMap;
 use std::ptr;
 
 use cachesim::instructions::{Identity, Instruction};
 use cachesim::options::{Config, Detail};
-use cachesim::profile::Executed;
 use report::{
-    InstructionCounts, LowerMisses, MissLists, MissRow, MissesByKind, Profile, ProfiledInstruction,
-    Rank, RunDescription, Snapshot, top_by,
+    CoreProfile, Executed, InstructionCounts, LowerMisses, MissLists, MissRow, MissesByKind,
+    Profile, ProfiledInstruction, Rank, RunDescription, Snapshot, top_by,
 };
 
 use crate::instrument::Translator;
 use crate::places::Places;
-use crate::vcpu::{Counts, PendingMisses, Simulator};
+use crate::vcpu::{PendingMisses, Simulator};
 
-/// What the reports are made from.
-pub struct Sources<'a> {
+/// One reading of all counters, of which everything is made that a run writes.
+pub struct Reading<'a> {
     /// The settings of the run.
     pub config: &'a Config,
-    /// The cores.
-    pub simulator: &'static dyn Simulator,
     /// The instructions.
     pub translator: &'a Translator,
+    cores: Vec<CoreProfile>,
+    /// Those that counted anything, in the order in which they were first translated, but for those that
+    /// had only recorded misses: they are at the end.
+    instructions: Vec<(&'static Instruction, InstructionCounts)>,
 }
 
-/// Misses of an instruction that have been simulated for good.
-#[derive(Clone, Copy)]
-struct Misses {
-    instruction: &'static Instruction,
-    data: u64,
-    fetch: u64,
-    /// Of what is beyond, in a run that has anything there.
-    lower: Option<LowerMisses>,
-}
-
-impl Misses {
-    fn now(instruction: &'static Instruction) -> Self {
-        let Instruction { data_misses, fetch_misses, lower, .. } = instruction;
-        // In this order: those of a level are among those of the one before it, while vCPUs run on.
-        let lower = lower.map(|lower| {
-            let of = |[fetch, read, write]: [u64; 3]| MissesByKind { fetch, read, write };
-            let [l2, l3] = lower.get().map(of);
-            LowerMisses { l2, l3 }
-        });
-        Self { instruction, data: data_misses.get(), fetch: fetch_misses.get(), lower }
+impl<'a> Reading<'a> {
+    /// Reads what the cores and the instructions of a run with the settings `config` have counted.
+    pub fn now(
+        config: &'a Config,
+        simulator: &'static dyn Simulator,
+        translator: &'a Translator,
+    ) -> Self {
+        let all = || translator.instructions().iter();
+        let is_needed = |counts: &InstructionCounts| {
+            // Of the others only a few are to be printed, but there may be millions.
+            config.detail == Detail::Full || counts.misses() > 0
+        };
+        // Of vCPUs that run on, no instruction shall have more than the cores: so those come last.
+        let mut instructions: Vec<_> = all()
+            .map(|instruction| (instruction, misses_of(instruction)))
+            .filter(|(_, counts)| is_needed(counts))
+            .collect();
+        if let Some(table) = translator.profile() {
+            let mut banks = Vec::new();
+            simulator.banks(&mut |bank| banks.push(bank));
+            let executed = table.executed(banks);
+            for (instruction, counts) in &mut instructions {
+                let executed = executed.get(&ptr::from_ref(*instruction)).copied();
+                counts.executed = Some(executed.unwrap_or_default());
+            }
+        }
+        let counts = simulator.counts();
+        let mut pending = counts.pending;
+        for (instruction, counts) in &mut instructions {
+            if let Some(pending) = pending.remove(&ptr::from_ref(*instruction)) {
+                add(counts, pending);
+            }
+        }
+        if !pending.is_empty() {
+            instructions.extend(all().filter_map(|instruction| {
+                let pending = pending.remove(&ptr::from_ref(instruction))?;
+                let mut counts = none_of(instruction);
+                add(&mut counts, pending);
+                Some((instruction, counts))
+            }));
+        }
+        Self { config, translator, cores: counts.cores, instructions }
     }
-}
 
-impl Sources<'_> {
-    /// The counts of the table, with the texts of the rows that are printed.
+    /// What the table has, with the texts of the rows that are printed.
     pub fn snapshot(&self) -> Snapshot {
-        if self.config.limit == 0 {
-            return Snapshot { cores: core_counts(&self.simulator.counts()), lists: None };
+        Snapshot {
+            cores: self.cores.iter().map(|core| core.counts).collect(),
+            lists: (self.config.limit > 0).then(|| self.lists()),
         }
-        let counts = self.simulator.counts();
-        let lists = self.lists(&counts, || self.misses_now());
-        if self.simulator.counts() == counts {
-            return Snapshot { cores: core_counts(&counts), lists: Some(lists) };
-        }
-        // vCPUs run on. No list shall have more misses than the core: so the lists' come first, all of
-        // them at once.
-        let misses: Vec<_> = self.misses_now().collect();
-        let counts = self.simulator.counts();
-        let lists = self.lists(&counts, || misses.iter().copied());
-        Snapshot { cores: core_counts(&counts), lists: Some(lists) }
     }
 
-    fn misses_now(&self) -> impl Iterator<Item = Misses> + '_ {
-        self.translator.instructions().iter().map(Misses::now)
-    }
-
-    /// The rows with the most misses. `counted` gives all instructions with theirs, without those pending.
-    fn lists<C: Iterator<Item = Misses>>(
-        &self,
-        counts: &Counts,
-        counted: impl Fn() -> C,
-    ) -> MissLists {
+    /// The rows with the most misses.
+    fn lists(&self) -> MissLists {
         let mut texts = self.translator.texts();
-        let mut rows =
-            |of: fn(Misses) -> u64, of_pending: fn(&PendingMisses) -> u64| -> Vec<MissRow> {
-                let ranked = counted().map(|counted| {
-                    let instruction = counted.instruction;
-                    let pending = counts.pending.get(&ptr::from_ref(instruction));
-                    let misses = of(counted) + pending.map_or(0, of_pending);
-                    let Instruction { vaddr, identity: Identity { code, .. }, .. } = *instruction;
-                    (instruction, Rank { misses, vaddr, code })
-                });
-                let row = |(instruction, rank): (&'static Instruction, Rank)| MissRow {
-                    vaddr: rank.vaddr,
-                    symbol: self.translator.instructions().symbol(instruction.symbol).cloned(),
-                    misses: rank.misses,
-                    disassembly: texts.text(instruction),
-                };
-                top_by(ranked, self.config.limit, |&(_, rank)| rank).into_iter().map(row).collect()
+        let mut rows = |misses: fn(&InstructionCounts) -> u64| -> Vec<MissRow> {
+            let ranked = self.instructions.iter().map(|&(instruction, ref counts)| {
+                let Instruction { vaddr, identity: Identity { code, .. }, .. } = *instruction;
+                (instruction, Rank { misses: misses(counts), vaddr, code })
+            });
+            let row = |(instruction, rank): (&'static Instruction, Rank)| MissRow {
+                vaddr: rank.vaddr,
+                symbol: self.translator.instructions().symbol(instruction.symbol).cloned(),
+                misses: rank.misses,
+                disassembly: texts.text(instruction),
             };
+            top_by(ranked, self.config.limit, |&(_, rank)| rank).into_iter().map(row).collect()
+        };
+        let lower = self.config.lower;
         MissLists {
-            data: rows(|misses| misses.data, |pending| pending.data),
-            fetch: rows(|misses| misses.fetch, |pending| pending.fetch),
-            l2: self.config.lower.map(|_| {
-                rows(
-                    |misses| misses.lower.unwrap_or_default().l2.total(),
-                    |pending| pending.lower.l2.total(),
-                )
-            }),
-            l3: self.config.lower.and_then(|lower| lower.l3).map(|_| {
-                rows(
-                    |misses| misses.lower.unwrap_or_default().l3.total(),
-                    |pending| pending.lower.l3.total(),
-                )
-            }),
+            data: rows(|counts| counts.data_misses),
+            fetch: rows(|counts| counts.fetch_misses),
+            l2: lower.map(|_| rows(|counts| counts.lower.unwrap_or_default().l2.total())),
+            l3: lower
+                .and_then(|lower| lower.l3)
+                .map(|_| rows(|counts| counts.lower.unwrap_or_default().l3.total())),
         }
     }
 
     /// Everything, with where the instructions come from. `run` says what ran.
     pub fn profile(&self, run: RunDescription, places: &mut Places<'_>) -> Profile {
-        // Of vCPUs that run on, no instruction shall have more than the cores: so those come last.
-        let misses: Vec<_> = self.misses_now().collect();
-        let executed = self.executed();
-        let counts = self.simulator.counts();
         let mut texts = self.translator.texts();
-        let mut counted: Vec<_> = misses
-            .into_iter()
-            .filter_map(|misses| self.counted(misses, executed.as_ref(), &counts))
-            .collect();
-        counted.sort_unstable_by_key(|(instruction, _)| {
-            (instruction.vaddr, instruction.identity.code)
-        });
-        let instructions = counted.into_iter().map(|(instruction, counts)| {
+        let is_blank = |counts: &InstructionCounts| {
+            counts.misses() == 0 && counts.executed == Some(Executed::default())
+        };
+        let mut counted: Vec<_> =
+            self.instructions.iter().filter(|(_, counts)| !is_blank(counts)).collect();
+        counted.sort_by_key(|(instruction, _)| (instruction.vaddr, instruction.identity.code));
+        let instructions = counted.into_iter().map(|&(instruction, counts)| {
             let (location, object_address) = places.of(instruction);
             ProfiledInstruction {
                 vaddr: instruction.vaddr,
@@ -139,41 +125,40 @@ impl Sources<'_> {
             }
         });
         let instructions = instructions.collect();
-        Profile { run, cores: counts.cores, detail: self.config.detail, instructions }
-    }
-
-    fn executed(&self) -> Option<HashMap<*const Instruction, Executed>> {
-        let table = self.translator.profile()?;
-        let mut banks = Vec::new();
-        self.simulator.banks(&mut |bank| banks.push(bank));
-        Some(table.executed(banks))
-    }
-
-    /// What an instruction has counted, if anything.
-    fn counted(
-        &self,
-        misses: Misses,
-        executed: Option<&HashMap<*const Instruction, Executed>>,
-        counts: &Counts,
-    ) -> Option<(&'static Instruction, InstructionCounts)> {
-        let instruction = misses.instruction;
-        let pending = counts.pending.get(&ptr::from_ref(instruction)).copied().unwrap_or_default();
-        let executed = executed.map(|executed| {
-            let executed = executed.get(&ptr::from_ref(instruction)).copied().unwrap_or_default();
-            Executed { write_misses: executed.write_misses + pending.write, ..executed }
-        });
-        let counts = InstructionCounts {
-            fetch_misses: misses.fetch + pending.fetch,
-            data_misses: misses.data + pending.data,
-            lower: misses.lower.map(|lower| lower + pending.lower),
-            executed,
-        };
-        let is_blank = counts.misses() == 0
-            && (self.config.detail == Detail::Misses || executed == Some(Executed::default()));
-        (!is_blank).then_some((instruction, counts))
+        Profile { run, cores: self.cores.clone(), detail: self.config.detail, instructions }
     }
 }
 
-fn core_counts(counts: &Counts) -> Vec<report::CoreSnapshot> {
-    counts.cores.iter().map(|core| core.counts).collect()
+/// No misses, of the levels that are counted.
+fn none_of(instruction: &Instruction) -> InstructionCounts {
+    let lower = instruction.lower.map(|_| LowerMisses::default());
+    InstructionCounts { lower, ..InstructionCounts::default() }
+}
+
+/// The misses that have been simulated for good.
+fn misses_of(instruction: &Instruction) -> InstructionCounts {
+    // In this order: those of a level are among those of the one before it, while vCPUs run on.
+    let lower = instruction.lower.map(|lower| {
+        let of = |[fetch, read, write]: [u64; 3]| MissesByKind { fetch, read, write };
+        let [l2, l3] = lower.get().map(of);
+        LowerMisses { l2, l3 }
+    });
+    InstructionCounts {
+        fetch_misses: instruction.fetch_misses.get(),
+        data_misses: instruction.data_misses.get(),
+        lower,
+        executed: None,
+    }
+}
+
+/// Adds misses of accesses that are recorded only.
+fn add(counts: &mut InstructionCounts, pending: PendingMisses) {
+    counts.fetch_misses += pending.fetch;
+    counts.data_misses += pending.data;
+    if let Some(lower) = &mut counts.lower {
+        *lower = *lower + pending.lower;
+    }
+    if let Some(executed) = &mut counts.executed {
+        executed.write_misses += pending.write;
+    }
 }

@@ -311,7 +311,7 @@ fn all_files_are_there_whatever_ends_a_program() {
         ] {
             check_files(&finished).check_sums(&finished.plugin_report());
         }
-        // What others count while the files are made is in the one or in the other.
+        // What others count while the files are made is in all of them, with the table, or in none.
         for finished in [
             plugged("hotexit", &["20", "42", "_exit"]).finish().expect_status(42),
             plugged("hotexit", &["20", "42", "thread"]).finish().expect_status(42),
@@ -320,7 +320,7 @@ fn all_files_are_there_whatever_ends_a_program() {
                 .finish()
                 .expect_signal(15),
         ] {
-            check_files(&finished);
+            check_files(&finished).check_cores(&finished.plugin_report());
         }
     }
 }

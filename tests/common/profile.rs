@@ -167,6 +167,10 @@ impl Counts {
     }
 }
 
+fn counts(cache: Cache) -> report::Counts {
+    report::Counts { accesses: cache.accesses, misses: cache.misses }
+}
+
 impl Profile {
     /// The JSON in a file of a run.
     pub fn of(finished: &Finished, name: &str) -> Self {
@@ -227,12 +231,11 @@ impl Profile {
         }
     }
 
-    /// Checks the cores against the table, their sum, and their sets.
-    fn check_table(&self, table: &Report) {
+    /// Checks the cores against the table, and their sum: all is of one reading, also where threads or vCPUs
+    /// ran on.
+    pub fn check_cores(&self, table: &Report) {
         let rows = table.cores.iter().filter(|row| row.label != "sum");
         let of_table: Vec<_> = rows.map(|row| (row.data, row.fetch)).collect();
-        let counts =
-            |cache: Cache| report::Counts { accesses: cache.accesses, misses: cache.misses };
         let totals = self.cores.iter().map(|core| core.total);
         let ours: Vec<_> =
             totals.map(|total| (counts(total.data), counts(total.instruction))).collect();
@@ -244,6 +247,11 @@ impl Profile {
             "the total is not that of\n{}",
             table.table
         );
+    }
+
+    /// Checks the cores against the table, their levels, and their sets.
+    fn check_table(&self, table: &Report) {
+        self.check_cores(table);
         let levels =
             |total: &Total| [total.l2, total.l3].map(|level| level.map(|level| counts(level.all)));
         let of_table = table.cores.iter().map(|row| [row.l2, row.l3]);
