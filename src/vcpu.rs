@@ -78,6 +78,8 @@ pub struct SimulatedCore<M: Model> {
     has_l3: bool,
     /// What recorded accesses carry: see [`Culprit`].
     detail: Detail,
+    /// Who counts the misses of recorded accesses: of an only core the lock keeps all others out.
+    writers: Writers,
     model: Mutex<M>,
 }
 
@@ -309,6 +311,7 @@ impl<M: Model> Machine<M> {
             has_l2: config.lower.is_some(),
             has_l3: config.lower.is_some_and(|lower| lower.l3.is_some()),
             detail: config.detail,
+            writers: if config.cores.get() == 1 { Writers::One } else { Writers::Many },
             model: Mutex::new(M::new(config, number, &shared, layout)),
         });
         Box::leak(Box::new(Self {
@@ -527,6 +530,7 @@ impl<M: Model> SimulatedCore<M> {
     }
 
     /// Counts a miss wherever it is counted.
+    #[inline(always)]
     fn count_miss(&self, misses: Misses, line: LineAddr, culprit: &Culprit, writers: Writers) {
         let Culprit { instruction, write_misses } = culprit;
         self.count_plain_miss(misses, instruction, writers);
@@ -757,7 +761,7 @@ impl<M: Model> Vcpu<M> {
             let simulated =
                 self.core.simulate_next(&mut *model, &mut times, stats, port, word, token);
             if let Some((misses, line, culprit)) = simulated {
-                self.core.count_miss(misses, line, &culprit, Writers::Many);
+                self.core.count_miss(misses, line, &culprit, self.core.writers);
             }
         });
         stats.data.accesses.add(counted.accesses);
