@@ -1,5 +1,7 @@
 //! One cache beyond the first level: its lines, which of them are dirty, its own time.
 
+use wide::{u32x4, u32x8, u32x16};
+
 use crate::address::LineAddr;
 use crate::cache::SetIndex;
 use crate::options::Level;
@@ -78,23 +80,15 @@ pub(super) fn clean_states(level: &Level) -> Box<[LineState]> {
 /// The first way of a set that has this tag and `is_it`.
 #[inline(always)]
 fn search(set: &[u32], tag: u32, is_it: impl Fn(usize) -> bool) -> Option<usize> {
-    match set.len() {
-        4 => search_all::<4>(set, tag, is_it),
-        8 => search_all::<8>(set, tag, is_it),
-        16 => search_all::<16>(set, tag, is_it),
-        _ => (0..set.len()).find(|&way| set[way] == tag && is_it(way)),
-    }
-}
-
-/// As [`search`], of `N` ways, all compared at once.
-#[inline(always)]
-fn search_all<const N: usize>(
-    set: &[u32],
-    tag: u32,
-    is_it: impl Fn(usize) -> bool,
-) -> Option<usize> {
-    let set = <&[u32; N]>::try_from(set).ok()?;
-    let mut equal = (0..N).fold(0_u32, |equal, way| equal | u32::from(set[way] == tag) << way);
+    let mut equal = if let Ok(ways) = <[u32; 16]>::try_from(set) {
+        u32x16::new(ways).simd_eq(u32x16::splat(tag)).to_bitmask()
+    } else if let Ok(ways) = <[u32; 8]>::try_from(set) {
+        u32x8::new(ways).simd_eq(u32x8::splat(tag)).to_bitmask()
+    } else if let Ok(ways) = <[u32; 4]>::try_from(set) {
+        u32x4::new(ways).simd_eq(u32x4::splat(tag)).to_bitmask()
+    } else {
+        return (0..set.len()).find(|&way| set[way] == tag && is_it(way));
+    };
     while equal != 0 {
         let way = equal.trailing_zeros() as usize;
         if is_it(way) {
