@@ -1,8 +1,9 @@
 //! What has been counted at one moment, taken while vCPUs may run on, for the reports.
 
+use std::collections::HashMap;
 use std::ptr;
 
-use cachesim::instructions::{Identity, Instruction};
+use cachesim::instructions::{Identity, Instruction, LowerCounters};
 use cachesim::options::{Config, Detail};
 use report::{
     CoreProfile, Executed, InstructionCounts, LowerMisses, MissLists, MissRow, MissesByKind,
@@ -20,9 +21,20 @@ pub struct Reading<'a> {
     /// The instructions.
     pub translator: &'a Translator,
     cores: Vec<CoreProfile>,
-    /// Those that counted anything, in the order in which they were first translated, but for those that
-    /// had only recorded misses: they are at the end.
-    instructions: Vec<(&'static Instruction, InstructionCounts)>,
+    /// Of those instructions that missed (with [`Detail::Full`] of all), in the order in which they were first
+    /// translated, but for those whose misses are all recorded only: they are at the end.
+    misses: Vec<Misses>,
+    /// In the same order; empty in a run that has no levels beyond the first.
+    lower: Vec<LowerMisses>,
+    /// What else instructions did, in a run that counts it.
+    executed: Option<HashMap<*const Instruction, Executed>>,
+}
+
+/// Small: of a machine's instructions, hundreds of thousands miss.
+struct Misses {
+    instruction: &'static Instruction,
+    data: u64,
+    fetch: u64,
 }
 
 impl<'a> Reading<'a> {
@@ -33,40 +45,68 @@ impl<'a> Reading<'a> {
         translator: &'a Translator,
     ) -> Self {
         let all = || translator.instructions().iter();
-        let is_needed = |counts: &InstructionCounts| {
-            // Of the others only a few are to be printed, but there may be millions.
-            config.detail == Detail::Full || counts.misses() > 0
+        // Of the others only a few are to be printed, but there may be millions.
+        let is_needed =
+            |data: u64, fetch: u64| config.detail == Detail::Full || data > 0 || fetch > 0;
+        let needed =
+            all().filter(|insn| is_needed(insn.data_misses.get(), insn.fetch_misses.get())).count();
+        let mut reading = Self {
+            config,
+            translator,
+            cores: Vec::new(),
+            misses: Vec::with_capacity(needed),
+            lower: Vec::with_capacity(if config.lower.is_some() { needed } else { 0 }),
+            executed: None,
         };
         // Of vCPUs that run on, no instruction shall have more than the cores: so those come last.
-        let mut instructions: Vec<_> = all()
-            .map(|instruction| (instruction, misses_of(instruction)))
-            .filter(|(_, counts)| is_needed(counts))
-            .collect();
-        if let Some(table) = translator.profile() {
+        for instruction in all() {
+            let Instruction { data_misses, fetch_misses, lower, .. } = instruction;
+            // In this order: those of a level are among those of the one before it.
+            let lower = lower.map(misses_of);
+            let (data, fetch) = (data_misses.get(), fetch_misses.get());
+            if is_needed(data, fetch) {
+                reading.misses.push(Misses { instruction, data, fetch });
+                reading.lower.extend(lower);
+            }
+        }
+        reading.executed = translator.profile().map(|table| {
             let mut banks = Vec::new();
             simulator.banks(&mut |bank| banks.push(bank));
-            let executed = table.executed(banks);
-            for (instruction, counts) in &mut instructions {
-                let executed = executed.get(&ptr::from_ref(*instruction)).copied();
-                counts.executed = Some(executed.unwrap_or_default());
-            }
-        }
+            table.executed(banks)
+        });
         let counts = simulator.counts();
+        reading.cores = counts.cores;
         let mut pending = counts.pending;
-        for (instruction, counts) in &mut instructions {
-            if let Some(pending) = pending.remove(&ptr::from_ref(*instruction)) {
-                add(counts, pending);
+        if !pending.is_empty() {
+            for index in 0..reading.misses.len() {
+                let instruction = ptr::from_ref(reading.misses[index].instruction);
+                if let Some(pending) = pending.remove(&instruction) {
+                    reading.add(index, pending);
+                }
+            }
+            for instruction in all() {
+                if let Some(pending) = pending.remove(&ptr::from_ref(instruction)) {
+                    reading.misses.push(Misses { instruction, data: 0, fetch: 0 });
+                    reading.lower.extend(instruction.lower.map(|_| LowerMisses::default()));
+                    reading.add(reading.misses.len() - 1, pending);
+                }
             }
         }
-        if !pending.is_empty() {
-            instructions.extend(all().filter_map(|instruction| {
-                let pending = pending.remove(&ptr::from_ref(instruction))?;
-                let mut counts = none_of(instruction);
-                add(&mut counts, pending);
-                Some((instruction, counts))
-            }));
+        reading
+    }
+
+    /// Adds misses of accesses that are recorded only.
+    fn add(&mut self, index: usize, pending: PendingMisses) {
+        let misses = &mut self.misses[index];
+        misses.data += pending.data;
+        misses.fetch += pending.fetch;
+        if let Some(lower) = self.lower.get_mut(index) {
+            *lower = *lower + pending.lower;
         }
-        Self { config, translator, cores: counts.cores, instructions }
+        if let Some(executed) = &mut self.executed {
+            let executed = executed.entry(ptr::from_ref(misses.instruction)).or_default();
+            executed.write_misses += pending.write;
+        }
     }
 
     /// What the table has, with the texts of the rows that are printed.
@@ -80,10 +120,11 @@ impl<'a> Reading<'a> {
     /// The rows with the most misses.
     fn lists(&self) -> MissLists {
         let mut texts = self.translator.texts();
-        let mut rows = |misses: fn(&InstructionCounts) -> u64| -> Vec<MissRow> {
-            let ranked = self.instructions.iter().map(|&(instruction, ref counts)| {
+        let mut rows = |misses: &dyn Fn(usize, &Misses) -> u64| -> Vec<MissRow> {
+            let ranked = self.misses.iter().enumerate().map(|(index, counted)| {
+                let instruction = counted.instruction;
                 let Instruction { vaddr, identity: Identity { code, .. }, .. } = *instruction;
-                (instruction, Rank { misses: misses(counts), vaddr, code })
+                (instruction, Rank { misses: misses(index, counted), vaddr, code })
             });
             let row = |(instruction, rank): (&'static Instruction, Rank)| MissRow {
                 vaddr: rank.vaddr,
@@ -95,12 +136,12 @@ impl<'a> Reading<'a> {
         };
         let lower = self.config.lower;
         MissLists {
-            data: rows(|counts| counts.data_misses),
-            fetch: rows(|counts| counts.fetch_misses),
-            l2: lower.map(|_| rows(|counts| counts.lower.unwrap_or_default().l2.total())),
+            data: rows(&|_, misses| misses.data),
+            fetch: rows(&|_, misses| misses.fetch),
+            l2: lower.map(|_| rows(&|index, _| self.lower[index].l2.total())),
             l3: lower
                 .and_then(|lower| lower.l3)
-                .map(|_| rows(|counts| counts.lower.unwrap_or_default().l3.total())),
+                .map(|_| rows(&|index, _| self.lower[index].l3.total())),
         }
     }
 
@@ -110,10 +151,14 @@ impl<'a> Reading<'a> {
         let is_blank = |counts: &InstructionCounts| {
             counts.misses() == 0 && counts.executed == Some(Executed::default())
         };
-        let mut counted: Vec<_> =
-            self.instructions.iter().filter(|(_, counts)| !is_blank(counts)).collect();
+        let counted = self
+            .misses
+            .iter()
+            .enumerate()
+            .map(|(index, misses)| (misses.instruction, self.counts(index, misses)));
+        let mut counted: Vec<_> = counted.filter(|(_, counts)| !is_blank(counts)).collect();
         counted.sort_by_key(|(instruction, _)| (instruction.vaddr, instruction.identity.code));
-        let instructions = counted.into_iter().map(|&(instruction, counts)| {
+        let instructions = counted.into_iter().map(|(instruction, counts)| {
             let (location, object_address) = places.of(instruction);
             ProfiledInstruction {
                 vaddr: instruction.vaddr,
@@ -127,38 +172,23 @@ impl<'a> Reading<'a> {
         let instructions = instructions.collect();
         Profile { run, cores: self.cores.clone(), detail: self.config.detail, instructions }
     }
-}
 
-/// No misses, of the levels that are counted.
-fn none_of(instruction: &Instruction) -> InstructionCounts {
-    let lower = instruction.lower.map(|_| LowerMisses::default());
-    InstructionCounts { lower, ..InstructionCounts::default() }
-}
-
-/// The misses that have been simulated for good.
-fn misses_of(instruction: &Instruction) -> InstructionCounts {
-    // In this order: those of a level are among those of the one before it, while vCPUs run on.
-    let lower = instruction.lower.map(|lower| {
-        let of = |[fetch, read, write]: [u64; 3]| MissesByKind { fetch, read, write };
-        let [l2, l3] = lower.get().map(of);
-        LowerMisses { l2, l3 }
-    });
-    InstructionCounts {
-        fetch_misses: instruction.fetch_misses.get(),
-        data_misses: instruction.data_misses.get(),
-        lower,
-        executed: None,
+    /// All that the instruction at this place in the order has counted.
+    fn counts(&self, index: usize, misses: &Misses) -> InstructionCounts {
+        let executed = self.executed.as_ref().map(|executed| {
+            executed.get(&ptr::from_ref(misses.instruction)).copied().unwrap_or_default()
+        });
+        InstructionCounts {
+            fetch_misses: misses.fetch,
+            data_misses: misses.data,
+            lower: self.lower.get(index).copied(),
+            executed,
+        }
     }
 }
 
-/// Adds misses of accesses that are recorded only.
-fn add(counts: &mut InstructionCounts, pending: PendingMisses) {
-    counts.fetch_misses += pending.fetch;
-    counts.data_misses += pending.data;
-    if let Some(lower) = &mut counts.lower {
-        *lower = *lower + pending.lower;
-    }
-    if let Some(executed) = &mut counts.executed {
-        executed.write_misses += pending.write;
-    }
+fn misses_of(lower: &LowerCounters) -> LowerMisses {
+    let of = |[fetch, read, write]: [u64; 3]| MissesByKind { fetch, read, write };
+    let [l2, l3] = lower.get().map(of);
+    LowerMisses { l2, l3 }
 }
