@@ -57,7 +57,7 @@ tsan: ## What threads share in the model under ThreadSanitizer (minutes)
 		rustup toolchain install nightly --profile minimal --component rust-src || { \
 			echo 'make tsan: needs rustup and a nightly toolchain with rust-src' >&2; exit 1; }
 	host=$$(rustc +nightly -vV | sed -n 's/^host: //p'); \
-	RUSTFLAGS=-Zsanitizer=thread cargo +nightly test -Zbuild-std --target "$$host" --locked -p cachesim --test threads
+	RUSTFLAGS=-Zsanitizer=thread cargo +nightly test -Zbuild-std --target "$$host" --locked -p cachesim --test threads --test hierarchy
 
 bench: ## Whole guests beside plain QEMU, an empty plugin and the C plugin (an hour or more; BENCH="--quick")
 	scripts/install-packages.sh bench

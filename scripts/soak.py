@@ -55,8 +55,8 @@ WAIT_FOR_ALL = 0x40000000  # __WALL, linux/wait.h: also children that end withou
 SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 HEADING = "core #, data accesses, data misses, dmiss rate, insn accesses, insn misses, imiss rate"
-DATA_HEADING = "address, data misses, instruction"
-FETCH_HEADING = "address, fetch misses, instruction"
+LEVEL_HEADING = ", {0} accesses, {0} misses, {0} miss rate"
+LIST_HEADING = "address, {} misses, instruction"
 ROW = re.compile(r"0x([0-9a-f]+)(?: \(.*?\))?, (\d+), .+")
 # What QEMU itself says of a signal.
 QEMU_LINES = re.compile(r"qemu: uncaught target signal \d+ \(.*\) - (core dumped|exiting)|"
@@ -82,6 +82,7 @@ class Counts:
     misses: int
     fetches: int
     fetch_misses: int
+    levels: tuple  # of (accesses, misses), of L2 and L3 where they are
 
 
 @dataclass(frozen=True)
@@ -94,39 +95,49 @@ def rate(misses, accesses):
     return f"{misses / accesses * 100 if accesses else 0:.4f}%"
 
 
-def core_line(line):
+def core_line(line, levels):
     """The label and Counts of a line, which must be laid out as the reference lays it out."""
     words = line.split()
-    if len(words) != 7:
+    if len(words) != 7 + 3 * len(levels):
         raise Wrong(f"bad core line {line!r}")
     label, *numbers = words
     try:
-        counts = Counts(*(int(numbers[place]) for place in (0, 1, 3, 4)))
+        pairs = tuple((int(numbers[place]), int(numbers[place + 1])) for place in range(0, len(numbers), 3))
     except ValueError as error:
         raise Wrong(f"bad core line {line!r}") from error
-    laid_out = (f"{label:<8}{counts.accesses:<14} {counts.misses:<12} {rate(counts.misses, counts.accesses):>10}  "
-                f"{counts.fetches:<14} {counts.fetch_misses:<12} {rate(counts.fetch_misses, counts.fetches):>10}")
+    laid_out = f"{label:<8}" + "  ".join(
+        f"{accesses:<{14 if place < 2 else 12}} {misses:<{12 if place < 2 else 11}} {rate(misses, accesses):>10}"
+        for place, (accesses, misses) in enumerate(pairs))
     if line != laid_out:
         raise Wrong(f"core line {line!r}, not {laid_out!r}")
-    if counts.misses > counts.accesses or counts.fetch_misses > counts.fetches:
+    if any(misses > accesses for accesses, misses in pairs):
         raise Wrong(f"more misses than accesses: {line!r}")
-    return label, counts
+    data, fetch, *rest = pairs
+    return label, Counts(*data, *fetch, tuple(rest))
 
 
-def core_table(text):
-    """The Report in the lines up to the first empty one, and the other lines."""
+def sum_of(cores):
+    """What the cores add up to."""
+    firsts = (sum(getattr(core, name) for core in cores) for name in ("accesses", "misses", "fetches", "fetch_misses"))
+    levels = zip(*(core.levels for core in cores))
+    return Counts(*firsts, tuple(tuple(map(sum, zip(*level))) for level in levels))
+
+
+def core_table(text, levels=()):
+    """The Report in the lines up to the first empty one, and the other lines. `levels`: of l2 and l3, those that
+    there are."""
     if not text.endswith("\n"):
         raise Wrong("the report breaks off in a line")
     lines = text[:-1].split("\n")
-    if lines[0] != HEADING:
+    if lines[0] != HEADING + "".join(map(LEVEL_HEADING.format, levels)):
         raise Wrong("the report does not begin with its heading")
     end = lines.index("") if "" in lines else len(lines)
-    rows = [core_line(line) for line in lines[1:end]]
+    rows = [core_line(line, levels) for line in lines[1:end]]
     cores = [counts for label, counts in rows if label != "sum"]
     labels = [str(index) for index in range(len(cores))] + (["sum"] if len(cores) > 1 else [])
     if not cores or [label for label, _ in rows] != labels:
         raise Wrong(f"core labels {[label for label, _ in rows]}")
-    total = Counts(*(sum(getattr(core, name) for core in cores) for name in Counts.__dataclass_fields__))
+    total = sum_of(cores)
     if rows[-1][1] != total:
         raise Wrong("the sum is not that of the cores")
     if end == len(lines):
@@ -153,21 +164,21 @@ def check_list(rows, limit, misses, what):
 
 def parse(text, case):
     """Our report in `text`, which holds nothing else."""
-    report, lines = core_table(text)
+    report, lines = core_table(text, case.levels)
     if len(report.cores) != case.cores:
         raise Wrong(f"{len(report.cores)} cores, not {case.cores}")
-    if bool(lines) != (case.limit > 0):
-        raise Wrong(f"{'lists' if lines else 'no lists'} with limit={case.limit}")
-    if lines:
-        if lines[0] != DATA_HEADING or FETCH_HEADING not in lines:
-            raise Wrong("the lists have not their headings")
-        split = lines.index(FETCH_HEADING)
-        if lines[split - 1] != "":
-            raise Wrong("no empty line between the lists")
-        # The lists are read after the table: vCPUs that go on meanwhile miss more.
-        misses = (report.sum.misses, report.sum.fetch_misses) if case.is_still else (None, None)
-        check_list(lines[1:split - 1], case.limit, misses[0], "data misses")
-        check_list(lines[split + 1:], case.limit, misses[1], "fetch misses")
+    blocks = [list(block) for is_block, block in itertools.groupby(lines, key=bool) if is_block]
+    lists = [block for block in blocks if block[0].startswith("address, ")]
+    total = report.sum
+    misses = {"data": total.misses, "fetch": total.fetch_misses}
+    misses |= {name.upper(): level[1] for name, level in zip(case.levels, total.levels)}
+    if [block[0] for block in lists] != [LIST_HEADING.format(name) for name in misses] * (case.limit > 0):
+        raise Wrong(f"lists {[block[0] for block in lists]} with limit={case.limit}")
+    if blocks[len(blocks) - len(lists):] != lists or len(blocks) - len(lists) > 0 and not case.has_blocks:
+        raise Wrong(f"blocks {[block[0] for block in blocks]}")
+    for (name, count), block in zip(misses.items(), lists):
+        # The instructions are read before the cores: vCPUs that go on meanwhile miss more.
+        check_list(block[1:], case.limit, count if case.is_still else None, f"{name} misses")
     return report
 
 
@@ -209,6 +220,8 @@ class Case:
     harts: int = None  # of a machine
     cores: int = 1
     limit: int = 32
+    levels: tuple = ()  # of l2 and l3
+    has_blocks: bool = False  # maybe, between the core table and the lists
     options: list = field(default_factory=list)  # of both plugins
     extra: list = field(default_factory=list)  # of ours
     destination: str = "stderr"
@@ -299,10 +312,64 @@ def pick_cache(rng, case, which):
     case.options += [f"{which}cachesize={line * ways * sets}", f"{which}blksize={line}", f"{which}assoc={ways}"]
 
 
+POLICIES = ("lru", "fifo", "rand", "tree-plru", "bit-plru", "nru", "srrip", "brrip", "drrip", "lfu", "lip", "bip")
+# With their levels beyond the first.
+PRESETS = {"cortex-m7": (), "cortex-a53": ("l2",), "sifive-u74": ("l2",), "neoverse-n1": ("l2", "l3"),
+           "skylake-client": ("l2", "l3"), "zen3": ("l2", "l3"), "rpi5": ("l2", "l3")}
+
+
+def pick_levels(rng, case):
+    """Options of levels, policies and writes, which are only ours. What they change of the first level is not
+    compared with the reference."""
+    case.kind = f"{case.kind}, levels"
+    # All levels have lines of 64 bytes then, as inclusion demands.
+    lines_are_alike = not any("blksize" in option for option in case.options)
+    if lines_are_alike and rng.random() < 0.2:
+        preset, case.levels = rng.choice(list(PRESETS.items()))
+        case.extra.append(f"cpu={preset}")
+        case.has_blocks = True
+        case.equal_misses = False
+    elif rng.random() < 0.8:
+        case.levels = ("l2", "l3") if rng.random() < 0.5 else ("l2",)
+        case.extra += [f"{level}=on" for level in case.levels]
+        for level in case.levels:
+            if rng.random() < 0.6:
+                ways, sets = rng.choice((1, 3, 4, 8, 16)), rng.choice((1, 16, 64, 100, 512))
+                case.extra += [f"{level}cachesize={64 * ways * sets}", f"{level}assoc={ways}"]
+            if rng.random() < 0.5:
+                case.extra.append(f"{level}evict={rng.choice(POLICIES)}")
+        if rng.random() < 0.3:
+            case.extra.append("l2split=on")
+        if lines_are_alike and rng.random() < 0.5:
+            case.extra.append(f"inclusion={rng.choice(('inclusive', 'exclusive'))}")
+            case.equal_misses = False
+    if rng.random() < 0.3:
+        case.extra.append(f"{rng.choice('di')}evict={rng.choice(POLICIES)}")
+        case.equal_misses = False
+    if rng.random() < 0.3:
+        case.extra.append("rw=on")
+        case.has_blocks = True
+    if rng.random() < 0.3:
+        case.extra.append(f"dwrite={rng.choice(('back', 'through'))}")
+        case.has_blocks = True
+    if rng.random() < 0.15:
+        case.extra.append(f"dalloc={rng.choice(('on', 'off'))}")
+        case.has_blocks = True
+        case.equal_misses = False
+    if rng.random() < 0.2:
+        case.extra.append("straddle=split")
+        case.deterministic = case.equal_misses = False
+    if rng.random() < 0.4:
+        case.extra.append(f"summary={rng.choice(('on', 'off'))}")
+        case.has_blocks = True
+
+
 def pick_options(rng, case):
     for which in "di":
         if rng.random() < 0.6:
             pick_cache(rng, case, which)
+    if rng.random() < 0.4:
+        pick_levels(rng, case)
     policy = rng.choice(("", "lru", "fifo", "rand"))
     if policy:
         case.options.append(f"evict={policy}")
@@ -625,7 +692,7 @@ def check_files(case, done, ours):
         if name.startswith("profile.") and f"report.{done.pid}" in done.files and not killed and not done.files.get(name):
             raise Wrong(f"no {name}, or an empty one")
     mine = done.files.get(f"profile.{done.pid}.json")
-    if mine and ours and case.is_still:
+    if mine and ours:
         cores = json.loads(mine)["cores"]
         counts = [(core["data"]["accesses"], core["data"]["misses"], core["instruction"]["accesses"],
                    core["instruction"]["misses"]) for core in cores]
