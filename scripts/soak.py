@@ -105,9 +105,9 @@ def core_line(line, levels):
         pairs = tuple((int(numbers[place]), int(numbers[place + 1])) for place in range(0, len(numbers), 3))
     except ValueError as error:
         raise Wrong(f"bad core line {line!r}") from error
-    laid_out = f"{label:<8}" + "  ".join(
-        f"{accesses:<{14 if place < 2 else 12}} {misses:<{12 if place < 2 else 11}} {rate(misses, accesses):>10}"
-        for place, (accesses, misses) in enumerate(pairs))
+    widths = [(14, 12, 10)] * 2 + [(12, 11, 11)] * len(levels)
+    laid_out = f"{label:<8}" + "  ".join(f"{accesses:<{a}} {misses:<{m}} {rate(misses, accesses):>{r}}"
+                                         for (accesses, misses), (a, m, r) in zip(pairs, widths))
     if line != laid_out:
         raise Wrong(f"core line {line!r}, not {laid_out!r}")
     if any(misses > accesses for accesses, misses in pairs):
