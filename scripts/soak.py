@@ -681,7 +681,8 @@ def check_reports(case, done):
 
 def check_files(case, done, ours):
     """Checks the files beside the report: each is whole, whatever has ended the run, and all are there."""
-    killed = done.status == -signal.SIGKILL
+    # Or before QEMU caught the signal: a file may just be tried.
+    killed = done.status == -signal.SIGKILL or done.status < 0 and not done.was_caught
     for name, text in done.files.items():
         if name.startswith(".libcache-") and not killed:
             raise Wrong(f"{name} is left behind")
