@@ -198,7 +198,18 @@ impl Translator {
     }
 
     fn find_records(&mut self, tb: *mut qemu_plugin_tb) {
-        let Self { isa, lines, instructions, texts, last_symbol, files, read, block, .. } = self;
+        let Self {
+            isa,
+            lines,
+            last_has_stray_accesses,
+            instructions,
+            texts,
+            last_symbol,
+            files,
+            read,
+            block,
+            ..
+        } = self;
         let by_qemu = self.disassembler == Disassembler::ByQemu;
         let mut classes =
             isa.block(read.iter().map(|insn| (insn.vaddr, insn.identity.code.as_bytes())));
@@ -232,11 +243,16 @@ impl Translator {
             {
                 files.note(record, host.haddr());
             }
+            let completion = match effects.completion {
+                // It may be followed by what accesses memory in its name.
+                Completion::NoAccess if *last_has_stray_accesses => Completion::Unknown,
+                completion => completion,
+            };
             block.push(Translated {
                 handle,
                 record,
                 line: lines.fetch_line(identity.place),
-                completion: effects.completion,
+                completion,
                 translation: effects.may_change_translation,
             });
         }
@@ -261,7 +277,7 @@ impl Translator {
             && let Some(last) = self.block.last()
             && last.completion == Completion::Always
         {
-            // The others have one in any case.
+            // The others have one in any case: none is `NoAccess` here.
             on_memory(last, callbacks.access, self.records.access(last, &[]));
         }
     }
@@ -409,7 +425,7 @@ fn on_access(
         TranslationEffect::ThisVcpu | TranslationEffect::AllVcpus => callbacks.access_uncached,
     };
     match insn.completion {
-        Completion::Always => CountedBy::Itself,
+        Completion::Always | Completion::NoAccess => CountedBy::Itself,
         Completion::OneAccess => {
             on_memory(insn, callback, records.access(insn, next));
             CountedBy::PreviousAccess

@@ -11,6 +11,8 @@
 //!   (MTE) fails before the access. Prefetches access nothing.
 //! - A pair of general registers and a 16-byte vector register are one access since QEMU has
 //!   accesses of 128 bits ([`WideAccess`]); a pair of vector registers is always two.
+//! - Calls and returns may access a guarded control stack (`FEAT_GCS`): they are unknown. Other
+//!   branches access nothing.
 //! - Everything else that accesses memory is unknown: atomics, store-exclusives, structures,
 //!   SVE, tags, memory copies, `dc zva`.
 //!
@@ -46,7 +48,7 @@
 //! translate-a64.c,translate.c,tlb-insns.c}` of 10.0 and 10.2, `arm_mmu_idx_el` in
 //! `target/arm/helper.c` of all.
 
-use crate::Completion::{Always, OneAccess, Unknown};
+use crate::Completion::{Always, NoAccess, OneAccess, Unknown};
 use crate::{Completion, Effects, TranslationEffect, WideAccess};
 
 /// `insn[high:low]`.
@@ -245,11 +247,13 @@ fn branch_or_system(insn: u32) -> Effects {
     const HINT_BTI: [u32; 4] = [32, 34, 36, 38];
 
     match bits(insn, 31, 24) {
-        // b, bl; cbz, cbnz; tbz, tbnz; b.cond; compare and branch.
-        0x14..=0x17 | 0x94..=0x97 | 0x34..=0x37 | 0xb4..=0xb7 | 0x54 | 0x74 | 0xf4 => {
-            Effects::plain(Unknown)
-        }
-        // br, blr, ret; eret has bit 23 set. Bit 24 means authenticated.
+        // b; cbz, cbnz; tbz, tbnz; b.cond; compare and branch.
+        0x14..=0x17 | 0x34..=0x37 | 0xb4..=0xb7 | 0x54 | 0x74 | 0xf4 => Effects::plain(NoAccess),
+        // bl.
+        0x94..=0x97 => Effects::plain(Unknown),
+        // br.
+        0xd6 if bits(insn, 23, 21) == 0 => Effects::plain(NoAccess),
+        // blr, ret; eret has bit 23 set. Bit 24 means authenticated.
         0xd6 | 0xd7 if bits(insn, 23, 23) == 0 => Effects::plain(Unknown),
         0xd6 if bits(insn, 23, 21) == 0b100 => Effects::plain(Unknown),
         0xd4 => match (bits(insn, 23, 21), bits(insn, 1, 0)) {
@@ -389,7 +393,9 @@ mod tests {
 
     use super::*;
     use crate::Isa;
-    use crate::testing::Expected::{self, AllVcpus, Always, OneAccess, ThisVcpu, Unknown, Wide};
+    use crate::testing::Expected::{
+        self, AllVcpus, Always, NoAccess, OneAccess, ThisVcpu, Unknown, Wide,
+    };
     use crate::testing::{bytes, check, config};
 
     /// Assembled by GNU as for armv9-a with sve2, sme, memtag, crypto, rcpc and mops.
@@ -483,12 +489,12 @@ mod tests {
         ("3f2303d5", "paciasp", Unknown),
         ("7f2003d5", "wfi", Unknown),
         ("df3f03d5", "isb", Unknown),
-        ("02000014", "b .+8", Unknown),
+        ("02000014", "b .+8", NoAccess),
         ("02000094", "bl .+8", Unknown),
-        ("400000b4", "cbz x0,.+8", Unknown),
-        ("40001837", "tbnz x0,#3,.+8", Unknown),
-        ("40000054", "b.eq .+8", Unknown),
-        ("00001fd6", "br x0", Unknown),
+        ("400000b4", "cbz x0,.+8", NoAccess),
+        ("40001837", "tbnz x0,#3,.+8", NoAccess),
+        ("40000054", "b.eq .+8", NoAccess),
+        ("00001fd6", "br x0", NoAccess),
         ("00003fd6", "blr x0", Unknown),
         ("c0035fd6", "ret", Unknown),
         ("ff0b5fd6", "retaa", Unknown),

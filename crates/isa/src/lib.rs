@@ -1,19 +1,22 @@
 //! What one guest instruction can do, from its bytes.
 //!
 //! A TCG plugin learns at translation time which instructions a translation block (TB) holds.
-//! Two questions then decide how much of the block it has to instrument:
+//! Three questions then decide how much of the block it has to instrument:
 //!
 //! - *Is it certain that the next instruction starts?* A block is left early only where an
 //!   instruction raises an exception. After [`Completion::Always`] the next instruction is
 //!   certain to start; after [`Completion::OneAccess`] and [`Completion::LoadThenStore`] it is
-//!   certain once QEMU has reported the access; after [`Completion::Unknown`] only a callback on
-//!   the next instruction itself tells.
+//!   certain once QEMU has reported the access; after [`Completion::NoAccess`] and
+//!   [`Completion::Unknown`] only a callback on the next instruction itself tells.
+//! - *May it access memory?* For an instruction that has a memory callback QEMU writes the list of
+//!   its callbacks down before and clears it after, in case a helper function makes the access. So
+//!   it pays to leave the callback out, most of all where blocks end.
 //! - *Does a remembered translation of a virtual page still hold?* See [`TranslationEffect`]. Who
 //!   remembers translations has to keep those of QEMU's different MMU indices apart, and those of
 //!   loads and stores: then an instruction that changes no more than the privilege of accesses
 //!   needs no answer.
 //!
-//! The answers describe QEMU's emulation, not the architecture. Both are one-sided: `Unknown`
+//! The answers describe QEMU's emulation, not the architecture. All are one-sided: `Unknown`
 //! and [`TranslationEffect::ThisVcpu`] may be said of anything, at the price of speed; the other
 //! answers are promises. They were read off the translators of QEMU 7.2, 10.0 and 10.2
 //! (`target/{riscv,arm,i386}`), and compared with the callbacks that 7.2 and 10.2 (programs) and
@@ -29,7 +32,7 @@
 //!   of its completion has no consequence. The state such a decision needs (FP unit on,
 //!   privilege, vector state) is part of what QEMU looks blocks up by, so it cannot change
 //!   inside a block. This is why an instruction of an optional extension may be `Always`.
-//! - Jumps and branches end their block as well. They are `Unknown`, which costs nothing there.
+//! - Jumps and branches end their block as well. Those that access no memory are `NoAccess`.
 //! - Blocks are straight lines: an instruction of a block is reached only through all of the
 //!   block before it.
 //!
@@ -249,10 +252,11 @@ impl Effects {
     /// What holds if either of both may be true.
     pub(crate) fn or(self, other: Self) -> Self {
         Self {
-            completion: if self.completion == other.completion {
-                self.completion
-            } else {
-                Completion::Unknown
+            completion: match (self.completion, other.completion) {
+                (one, same) if one == same => one,
+                (Completion::Always, Completion::NoAccess)
+                | (Completion::NoAccess, Completion::Always) => Completion::NoAccess,
+                _ => Completion::Unknown,
             },
             may_change_translation: self.may_change_translation.max(other.may_change_translation),
         }
@@ -271,6 +275,8 @@ pub enum Completion {
     /// It makes one load, then one store, and completes exactly when the store's memory callback
     /// comes.
     LoadThenStore,
+    /// It accesses no memory. It may raise an exception, or end its block.
+    NoAccess,
     /// Anything else, or not known.
     Unknown,
 }
@@ -356,6 +362,9 @@ mod tests {
         let broadcast = Effects::new(Completion::Always, TranslationEffect::AllVcpus);
         assert_eq!(always.or(always), always);
         assert_eq!(always.or(access), Effects::plain(Completion::Unknown));
+        let jump = Effects::plain(Completion::NoAccess);
+        assert_eq!(always.or(jump), jump);
+        assert_eq!(jump.or(access), Effects::plain(Completion::Unknown));
         assert_eq!(always.or(broadcast), broadcast);
     }
 
@@ -369,8 +378,13 @@ mod tests {
                 let isa = Isa::from_target(target);
                 let alone = isa.effects(&code);
                 let in_block = isa.block([(0, &code[..])]).effects(&code);
-                if alone.completion != Completion::Unknown {
-                    prop_assert_eq!(in_block.completion, alone.completion);
+                match alone.completion {
+                    Completion::Unknown => {}
+                    Completion::NoAccess => prop_assert!(matches!(
+                        in_block.completion,
+                        Completion::NoAccess | Completion::Always
+                    )),
+                    known => prop_assert_eq!(in_block.completion, known),
                 }
                 prop_assert!(in_block.may_change_translation <= alone.may_change_translation);
             }

@@ -11,6 +11,7 @@
 //!   replace `c.flw` and `c.fsw`.
 //! - Floating-point arithmetic traps only for its rounding mode: reserved values 5 and 6, and
 //!   "dynamic" if `frm` holds a reserved value. The FP unit being off is known at translation.
+//!   None accesses memory, nor do jumps and branches and vector arithmetic.
 //!   `frm` cannot change within a block, since CSR instructions end theirs: once one dynamically
 //!   rounded instruction has completed, the block's others do too ([`Rounding`]).
 //! - Of the SYSTEM instructions those of the TLBs and all unknown ones may change translations, and
@@ -24,7 +25,7 @@
 //! {insn16,insn32}.decode` and `insn_trans/`, 7.2 and 10.2; `cpu_helper.c` (`riscv_env_mmu_index`,
 //! `get_physical_address`) and `csr.c`, 7.2, 10.0 and 10.2.
 
-use crate::Completion::{Always, OneAccess, Unknown};
+use crate::Completion::{Always, NoAccess, OneAccess, Unknown};
 use crate::{Completion, Effects, TranslationEffect};
 
 /// The width of the integer registers.
@@ -119,8 +120,10 @@ fn standard(xlen: Xlen, rounding: Rounding, insn: u32) -> Effects {
         0x0f if funct3(insn) == 0 => Always,
         // MADD, MSUB, NMSUB, NMADD, OP-FP.
         0x43 | 0x47 | 0x4b | 0x4f | OP_FP => floating_point(rounding, insn),
-        // AMO, OP-V, OP-VE, BRANCH, JALR, JAL and the rest of the above.
-        0x07 | 0x0f | 0x17 | 0x27 | 0x2f | 0x57 | 0x77 | 0x63 | 0x67 | 0x6f => Unknown,
+        // BRANCH, JALR, JAL; OP-V and OP-VE, vector arithmetic.
+        0x63 | 0x67 | 0x6f | 0x57 | 0x77 => NoAccess,
+        // AMO and the rest of the above.
+        0x07 | 0x0f | 0x17 | 0x27 | 0x2f => Unknown,
         // Custom and reserved opcodes: vendors have TLB maintenance there.
         _ => return Effects::UNKNOWN,
     };
@@ -147,11 +150,11 @@ fn floating_point(rounding: Rounding, insn: u32) -> Completion {
     match rounding_mode(insn) {
         Some(0..=4) => Always,
         Some(RM_DYNAMIC) if rounding == Rounding::Valid => Always,
-        Some(_) => Unknown,
+        Some(_) => NoAccess,
         None => match insn >> 27 {
             // fsgnj, fmin/fmax, comparisons, fmv to and from integers, fclass, fli.
             0b00100 | 0b00101 | 0b10100 | 0b11100 | 0b11110 => Always,
-            _ => Unknown,
+            _ => NoAccess,
         },
     }
 }
@@ -228,11 +231,14 @@ fn compressed(xlen: Xlen, insn: u16) -> Completion {
         (1, 1) if xlen == Xlen::X64 => Always,
         // c.lui, c.addi16sp.
         (1, 3) if bit12 != 0 || low_field != 0 => Always,
-        // c.mv, c.add; without rs2 c.jr, c.jalr, c.ebreak.
+        // c.mv, c.add.
         (2, 4) if low_field != 0 => Always,
+        // c.jr, c.jalr (c.ebreak has been dealt with); c.j, c.beqz, c.bnez; c.jal, which RV32 has in
+        // place of c.addiw.
+        (2, 4) | (1, 1 | 5 | 6 | 7) => NoAccess,
         // c.fsdsp, except where Zcmp and Zcmt have push, pop, moves and table jumps.
         (2, 5) if matches!(bits12_10, 1 | 2 | 4 | 5) => OneAccess,
-        // c.j, c.beqz, c.bnez, c.jr, c.jalr and the exceptions to the above.
+        // The exceptions to the above.
         _ => Unknown,
     }
 }
@@ -243,7 +249,9 @@ mod tests {
 
     use super::*;
     use crate::Isa;
-    use crate::testing::Expected::{self, Always, OneAccess, Privilege, ThisVcpu, Unknown};
+    use crate::testing::Expected::{
+        self, Always, NoAccess, OneAccess, Privilege, ThisVcpu, Unknown,
+    };
     use crate::testing::{bytes, check, config};
 
     /// Assembled by GNU as with the extensions V, H, Zba, Zfh and Zicboz; what it does not know, by hand.
@@ -276,15 +284,15 @@ mod tests {
         ("8821", "fld fa0,0(a1)", OneAccess),
         ("88a1", "fsd fa0,0(a1)", OneAccess),
         ("07950500", "flh fa0,0(a1)", OneAccess),
-        ("ef008000", "jal ra,.+8", Unknown),
-        ("e7000500", "jalr ra,0(a0)", Unknown),
-        ("6304b500", "beq a0,a1,.+8", Unknown),
+        ("ef008000", "jal ra,.+8", NoAccess),
+        ("e7000500", "jalr ra,0(a0)", NoAccess),
+        ("6304b500", "beq a0,a1,.+8", NoAccess),
         ("2fb50510", "lr.d a0,(a1)", Unknown),
         ("2f25b600", "amoadd.w a0,a1,(a2)", Unknown),
         ("0f100000", "fence.i", Unknown),
-        ("53f5c502", "fadd.d fa0,fa1,fa2", Unknown),
-        ("53f50558", "fsqrt.s fa0,fa1", Unknown),
-        ("d7802102", "vadd.vv v1,v2,v3", Unknown),
+        ("53f5c502", "fadd.d fa0,fa1,fa2", NoAccess),
+        ("53f50558", "fsqrt.s fa0,fa1", NoAccess),
+        ("d7802102", "vadd.vv v1,v2,v3", NoAccess),
         ("87000502", "vle8.v v1,(a0)", Unknown),
         ("87700502", "vle64.v v1,(a0)", Unknown),
         ("17500000", "lpad 5", Unknown),
@@ -356,10 +364,10 @@ mod tests {
         ("2ac4", "c.swsp a0,8(sp)", OneAccess),
         ("2ae4", "c.sdsp a0,8(sp)", OneAccess),
         ("2aa4", "c.fsdsp fa0,8(sp)", OneAccess),
-        ("11a0", "c.j .+4", Unknown),
-        ("11c1", "c.beqz a0,.+4", Unknown),
-        ("0285", "c.jr a0", Unknown),
-        ("0295", "c.jalr a0", Unknown),
+        ("11a0", "c.j .+4", NoAccess),
+        ("11c1", "c.beqz a0,.+4", NoAccess),
+        ("0285", "c.jr a0", NoAccess),
+        ("0295", "c.jalr a0", NoAccess),
         ("2ab8", "also cm.push", Unknown),
         ("8160", "c.sspush ra", Unknown),
         ("8162", "c.sspopchk t0", Unknown),
@@ -377,7 +385,7 @@ mod tests {
         ("03a58500", "lw a0,8(a1)", OneAccess),
         ("87b58500", "fld fa1,8(a1)", OneAccess),
         ("8865", "c.flw fa0,8(a1) or c.ld", Unknown),
-        ("0d25", "c.jal", Unknown),
+        ("0d25", "c.jal", NoAccess),
         ("0d05", "c.addi a0,3", Always),
     ];
 
@@ -412,25 +420,26 @@ mod tests {
         let mut block = Isa::RiscV64.block([]);
         let mut completion = |code: &[u8]| block.effects(code).completion;
         assert_eq!(completion(&fmv), Completion::Always);
-        assert_eq!(completion(&fadd_dyn), Completion::Unknown);
+        assert_eq!(completion(&fadd_dyn), Completion::NoAccess);
         assert_eq!(completion(&fadd_dyn), Completion::Always);
-        assert_eq!(completion(&fadd_rm5), Completion::Unknown);
+        assert_eq!(completion(&fadd_rm5), Completion::NoAccess);
         assert_eq!(completion(&fadd_dyn), Completion::Always);
         assert_eq!(completion(&rdcycle), Completion::Unknown);
-        assert_eq!(completion(&fadd_dyn), Completion::Unknown);
+        assert_eq!(completion(&fadd_dyn), Completion::NoAccess);
     }
 
     proptest! {
         #![proptest_config(config())]
 
         #[test]
-        fn memory_opcodes_never_complete_without_an_access(
+        fn memory_opcodes_are_not_said_to_access_nothing(
             opcode in prop::sample::select(vec![0x03_u32, 0x07, 0x23, 0x27, 0x2f]),
             rest in any::<u32>(),
         ) {
             let code = (rest & !0x7f | opcode).to_le_bytes();
             for isa in [Isa::RiscV32, Isa::RiscV64] {
-                prop_assert_ne!(isa.effects(&code).completion, Completion::Always);
+                let completion = isa.effects(&code).completion;
+                prop_assert!(!matches!(completion, Completion::Always | Completion::NoAccess));
             }
         }
 

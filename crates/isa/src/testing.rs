@@ -10,6 +10,7 @@ pub(crate) enum Expected {
     Always,
     OneAccess,
     LoadThenStore,
+    NoAccess,
     /// One access where QEMU has accesses of 128 bits, unknown elsewhere.
     Wide,
     /// Unknown completion, no translation changes.
@@ -37,6 +38,7 @@ impl Expected {
             Self::Always => Effects::plain(Completion::Always),
             Self::OneAccess => Effects::plain(Completion::OneAccess),
             Self::LoadThenStore => Effects::plain(Completion::LoadThenStore),
+            Self::NoAccess => Effects::plain(Completion::NoAccess),
             Self::Wide if qemu == Vintage::New => Effects::plain(Completion::OneAccess),
             Self::Privilege if qemu == Vintage::Old => unknown(TranslationEffect::ThisVcpu),
             Self::Wide | Self::Privilege | Self::Unknown => unknown(TranslationEffect::None),

@@ -3,7 +3,8 @@
 //! Model: `iced-x86` decodes; the mnemonic says how QEMU accesses a memory operand. Only listed
 //! mnemonics are promised anything, and never with a LOCK prefix.
 //!
-//! - Plain integer instructions complete unless they divide. A memory operand is loaded, stored,
+//! - Plain integer instructions complete unless they divide. Divisions of registers and jumps to
+//!   other addresses than those in memory access none. A memory operand is loaded, stored,
 //!   or loaded and then stored with QEMU's plain accesses; a shift by zero and a conditional move
 //!   that does not move access memory all the same. `xchg` with memory is always atomic.
 //! - `push`, `pop` and `leave` of registers are one access; with a memory operand two.
@@ -38,7 +39,7 @@ use iced_x86::{
     CodeSize, Decoder, DecoderOptions, EncodingKind, Instruction, Mnemonic, OpKind, Register,
 };
 
-use crate::Completion::{Always, LoadThenStore, OneAccess, Unknown};
+use crate::Completion::{Always, LoadThenStore, NoAccess, OneAccess, Unknown};
 use crate::{Completion, Effects, TranslationEffect, WideAccess};
 
 /// How code is decoded.
@@ -278,6 +279,8 @@ fn completion(wide: WideAccess, insn: &Instruction) -> Completion {
         Mnemonic::Pop if insn.op0_register().is_segment_register() => return Unknown,
         Mnemonic::Push | Mnemonic::Pop | Mnemonic::Leave => return OneAccess,
         Mnemonic::Xchg if !has_memory => return Always,
+        Mnemonic::Div | Mnemonic::Idiv if !has_memory => return NoAccess,
+        _ if is_jump(insn) && !has_memory => return NoAccess,
         _ => {}
     }
     let size = insn.memory_size().size();
@@ -349,16 +352,21 @@ fn translation_effect(insn: &Instruction, code: &[u8]) -> TranslationEffect {
     }
 }
 
-/// Jumps, calls and returns within the code segment.
-fn is_near_transfer(insn: &Instruction) -> bool {
+/// Jumps within the code segment, conditional or not.
+fn is_jump(insn: &Instruction) -> bool {
     insn.is_jcc_short_or_near()
         || insn.is_jmp_short_or_near()
         || insn.is_jmp_near_indirect()
-        || insn.is_call_near()
-        || insn.is_call_near_indirect()
         || insn.is_jcx_short()
         || insn.is_loop()
         || insn.is_loopcc()
+}
+
+/// Jumps, calls and returns within the code segment.
+fn is_near_transfer(insn: &Instruction) -> bool {
+    is_jump(insn)
+        || insn.is_call_near()
+        || insn.is_call_near_indirect()
         || insn.mnemonic() == Mnemonic::Ret
 }
 
@@ -398,7 +406,7 @@ mod tests {
     use super::*;
     use crate::Isa;
     use crate::testing::Expected::{
-        self, AllVcpus, Always, LoadThenStore, OneAccess, ThisVcpu, Unknown, Wide,
+        self, AllVcpus, Always, LoadThenStore, NoAccess, OneAccess, ThisVcpu, Unknown, Wide,
     };
     use crate::testing::{bytes, check, config};
 
@@ -508,7 +516,7 @@ mod tests {
         ("d9d0", "fnop", Unknown),
         ("9b", "fwait", Unknown),
         ("dd30", "fnsave (%rax)", Unknown),
-        ("48f7f1", "div %rcx", Unknown),
+        ("48f7f1", "div %rcx", NoAccess),
         ("f738", "idivl (%rax)", Unknown),
         ("f0480103", "lock add %rax,(%rbx)", Unknown),
         ("488703", "xchg %rax,(%rbx)", Unknown),
@@ -525,11 +533,12 @@ mod tests {
         ("e805000000", "call .+10", Unknown),
         ("ffd0", "call *%rax", Unknown),
         ("ff10", "call *(%rax)", Unknown),
-        ("eb08", "jmp .+10", Unknown),
+        ("eb08", "jmp .+10", NoAccess),
+        ("ffe0", "jmp *%rax", NoAccess),
         ("ff20", "jmp *(%rax)", Unknown),
-        ("7408", "je .+10", Unknown),
-        ("e308", "jrcxz .+10", Unknown),
-        ("e208", "loop .+10", Unknown),
+        ("7408", "je .+10", NoAccess),
+        ("e308", "jrcxz .+10", NoAccess),
+        ("e208", "loop .+10", NoAccess),
         ("c3", "ret", Unknown),
         ("c20800", "ret $8", Unknown),
         ("9c", "pushfq", Unknown),
@@ -728,7 +737,7 @@ mod tests {
                     .map(iced_x86::UsedMemory::access)
                     .collect();
                 match isa.effects(code).completion {
-                    Completion::Always => prop_assert!(
+                    Completion::Always | Completion::NoAccess => prop_assert!(
                         accesses.iter().all(|&access| access == OpAccess::NoMemAccess),
                         "{code:02x?} {accesses:?}"
                     ),
