@@ -21,8 +21,8 @@ use qemu_plugin_sys::{
 
 use crate::userdata::{AccessData, FetchData, unpack_count};
 use crate::vcpu::{
-    Company, Machines, SimulatedCore, Vcpu, Writers, known_vcpu, only_core, only_vcpu, vcpu,
-    vcpu_and_company,
+    Company, Machines, ManyWriters, OneWriter, SimulatedCore, Vcpu, known_vcpu, only_core,
+    only_vcpu, vcpu, vcpu_and_company,
 };
 
 /// Raised by instructions that change the address translation of several vCPUs, and by stores to
@@ -415,7 +415,7 @@ impl Sharing for Alone {
     #[inline(always)]
     unsafe fn fetch<M: Machines>(seat: Self::Seat<M>, data: FetchData) {
         // SAFETY: in a callback of the only vCPU.
-        unsafe { seat.fetch(data, Writers::One) };
+        unsafe { seat.fetch::<OneWriter>(data) };
     }
 
     #[inline(always)]
@@ -431,7 +431,7 @@ impl Sharing for Alone {
         data: AccessData,
     ) {
         // SAFETY: in a callback of the only vCPU.
-        unsafe { seat.access(access, data, Writers::One) };
+        unsafe { seat.access::<OneWriter>(access, data) };
     }
 }
 
@@ -457,7 +457,7 @@ impl Sharing for Private {
     #[inline(always)]
     unsafe fn fetch<M: Machines>(seat: Self::Seat<M>, data: FetchData) {
         // SAFETY: in a callback of the one vCPU of its core.
-        unsafe { seat.fetch(data, Writers::Many) };
+        unsafe { seat.fetch::<ManyWriters>(data) };
     }
 
     #[inline(always)]
@@ -473,7 +473,7 @@ impl Sharing for Private {
         data: AccessData,
     ) {
         // SAFETY: in a callback of the one vCPU of its core.
-        unsafe { seat.access(access, data, Writers::Many) };
+        unsafe { seat.access::<ManyWriters>(access, data) };
     }
 }
 

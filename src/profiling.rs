@@ -14,7 +14,7 @@ use crate::callbacks::{
     Addressing, Alone, CallbackSet, LineSize, Physical, Private, Shared, Sharing,
     all_translations_change, further_lines, is_store, read_access, read_part, translation_changes,
 };
-use crate::vcpu::{Company, Machines, SimulatedCore, Vcpu, Writers};
+use crate::vcpu::{Company, Machines, ManyWriters, OneWriter, SimulatedCore, Vcpu};
 
 impl CallbackSet {
     /// The callbacks for model `M`, sharing `S`, addressing `A` and line size `L`, which count in full.
@@ -84,12 +84,12 @@ pub trait SharingInFull: Sharing {
 
 /// A core that one vCPU uses.
 macro_rules! straight_to_the_core {
-    ($sharing:ty, $writers:expr, $counted_by:expr) => {
+    ($sharing:ty, $writing:ty, $counted_by:expr) => {
         impl SharingInFull for $sharing {
             #[inline(always)]
             unsafe fn fetch_in_full<M: Machines>(seat: Self::Seat<M>, run: &'static ProfiledRun) {
                 // SAFETY: in a callback of the one vCPU of its core.
-                unsafe { seat.fetch_in_full(run, $counted_by(seat), $writers) };
+                unsafe { seat.fetch_in_full::<$writing>(run, $counted_by(seat)) };
             }
 
             #[inline(always)]
@@ -108,15 +108,15 @@ macro_rules! straight_to_the_core {
             ) {
                 // SAFETY: in a callback of the one vCPU of its core.
                 unsafe {
-                    seat.access_in_full(data, access, effect, $counted_by(seat), $writers);
+                    seat.access_in_full::<$writing>(data, access, effect, $counted_by(seat));
                 }
             }
         }
     };
 }
 
-straight_to_the_core!(Alone, Writers::One, alone);
-straight_to_the_core!(Private, Writers::Many, one_of_several);
+straight_to_the_core!(Alone, OneWriter, alone);
+straight_to_the_core!(Private, ManyWriters, one_of_several);
 
 #[inline(always)]
 fn alone<M: Machines>(_: &'static SimulatedCore<M>) -> CountedBy<'static> {

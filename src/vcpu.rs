@@ -291,6 +291,28 @@ impl Writers {
     }
 }
 
+/// [`Writers`], known when this is compiled: so that a miss is counted without looking.
+pub trait Writing: 'static {
+    /// Of the run's instructions.
+    const WRITERS: Writers;
+}
+
+/// [`Writers::One`].
+#[derive(Debug)]
+pub struct OneWriter;
+
+impl Writing for OneWriter {
+    const WRITERS: Writers = Writers::One;
+}
+
+/// [`Writers::Many`].
+#[derive(Debug)]
+pub struct ManyWriters;
+
+impl Writing for ManyWriters {
+    const WRITERS: Writers = Writers::Many;
+}
+
 impl<M: Machines> Machine<M> {
     /// The cores of `config`, as the machine of this run. Lives until the process ends. `layout` is that of
     /// the word by which QEMU describes an access.
@@ -398,7 +420,7 @@ impl<M: Model> SimulatedCore<M> {
     /// # Safety
     /// The caller is a callback of the one vCPU that uses this core.
     #[inline(always)]
-    pub unsafe fn access(&self, access: Option<M::Access>, data: AccessData, writers: Writers) {
+    pub unsafe fn access<W: Writing>(&self, access: Option<M::Access>, data: AccessData) {
         self.stats.fetches.add(FetchSource::Access, data.fetches.into());
         let Some(access) = access else { return };
         let now = self.stats.data.accesses.add(1);
@@ -406,7 +428,7 @@ impl<M: Model> SimulatedCore<M> {
         let model = unsafe { &mut *self.model.data_ptr() };
         if !model.access_hits(access, now) {
             // SAFETY: as before.
-            unsafe { self.access_unpredicted(access, data.subject, writers, now) };
+            unsafe { self.access_unpredicted::<W>(access, data.subject, now) };
         }
     }
 
@@ -415,14 +437,14 @@ impl<M: Model> SimulatedCore<M> {
     /// # Safety
     /// As for [`SimulatedCore::access`].
     #[inline(always)]
-    pub unsafe fn fetch(&self, data: FetchData, writers: Writers) {
+    pub unsafe fn fetch<W: Writing>(&self, data: FetchData) {
         let now = self.stats.fetches.add(FetchSource::Run, data.fetches.into());
         // SAFETY: as in `access`.
         let model = unsafe { &mut *self.model.data_ptr() };
         let line = data.subject.line;
         if !model.fetch_hits(line, now) {
             // SAFETY: as before.
-            unsafe { self.fetch_unpredicted(data.subject, writers, now) };
+            unsafe { self.fetch_unpredicted::<W>(data.subject, now) };
         }
         if M::MAY_COUNT_REPEATS {
             model.repeat_fetches(line, u64::from(data.fetches).saturating_sub(1), now);
@@ -435,13 +457,12 @@ impl<M: Model> SimulatedCore<M> {
     /// # Safety
     /// As for [`SimulatedCore::access`].
     #[inline(always)]
-    pub unsafe fn access_in_full(
+    pub unsafe fn access_in_full<W: Writing>(
         &self,
         data: Option<M::Access>,
         access: &'static ProfiledAccess,
         effect: Effect,
         by: CountedBy<'_>,
-        writers: Writers,
     ) {
         self.stats.fetches.add(FetchSource::Access, access.fetches(effect));
         let Some(data) = data else { return access.count(effect, by) };
@@ -451,7 +472,7 @@ impl<M: Model> SimulatedCore<M> {
         let model = unsafe { &mut *self.model.data_ptr() };
         if !model.access_hits(data, now) {
             // SAFETY: as before.
-            unsafe { self.access_in_full_unpredicted(data, access, effect, now, writers) };
+            unsafe { self.access_in_full_unpredicted::<W>(data, access, effect, now) };
         }
     }
 
@@ -460,19 +481,14 @@ impl<M: Model> SimulatedCore<M> {
     /// # Safety
     /// As for [`SimulatedCore::access`].
     #[inline(always)]
-    pub unsafe fn fetch_in_full(
-        &self,
-        run: &'static ProfiledRun,
-        by: CountedBy<'_>,
-        writers: Writers,
-    ) {
+    pub unsafe fn fetch_in_full<W: Writing>(&self, run: &'static ProfiledRun, by: CountedBy<'_>) {
         let now = self.stats.fetches.add(FetchSource::Run, run.fetches);
         run.count(by);
         // SAFETY: as in `access`.
         let model = unsafe { &mut *self.model.data_ptr() };
         if !model.fetch_hits(run.line, now) {
             // SAFETY: as before.
-            unsafe { self.fetch_in_full_unpredicted(run, now, writers) };
+            unsafe { self.fetch_in_full_unpredicted::<W>(run, now) };
         }
         if M::MAY_COUNT_REPEATS {
             model.repeat_fetches(run.line, run.fetches.saturating_sub(1), now);
@@ -482,13 +498,12 @@ impl<M: Model> SimulatedCore<M> {
     /// # Safety
     /// As for [`SimulatedCore::access`].
     #[inline(never)]
-    unsafe extern "C" fn access_in_full_unpredicted(
+    unsafe extern "C" fn access_in_full_unpredicted<W: Writing>(
         &self,
         data: M::Access,
         access: &'static ProfiledAccess,
         effect: Effect,
         now: u64,
-        writers: Writers,
     ) {
         // SAFETY: the caller's promise.
         let model = unsafe { &mut *self.model.data_ptr() };
@@ -498,18 +513,17 @@ impl<M: Model> SimulatedCore<M> {
         };
         if misses.any() {
             let line = M::line_of(data, self.lines);
-            self.count_miss(misses, line, &Culprit::of_access(access, effect), writers);
+            self.count_miss(misses, line, &Culprit::of_access(access, effect), W::WRITERS);
         }
     }
 
     /// # Safety
     /// As for [`SimulatedCore::access`].
     #[inline(never)]
-    unsafe extern "C" fn fetch_in_full_unpredicted(
+    unsafe extern "C" fn fetch_in_full_unpredicted<W: Writing>(
         &self,
         run: &'static ProfiledRun,
         now: u64,
-        writers: Writers,
     ) {
         // SAFETY: the caller's promise.
         let model = unsafe { &mut *self.model.data_ptr() };
@@ -519,7 +533,7 @@ impl<M: Model> SimulatedCore<M> {
             None => model.fetch_rest(fetch, now, &self.stats),
         };
         if misses.any() {
-            self.count_miss(misses, run.line, &Culprit::of(run.instruction), writers);
+            self.count_miss(misses, run.line, &Culprit::of(run.instruction), W::WRITERS);
         }
     }
 
@@ -574,66 +588,64 @@ impl<M: Model> SimulatedCore<M> {
     /// # Safety
     /// As for [`SimulatedCore::access`].
     #[inline(never)]
-    unsafe extern "C" fn access_unpredicted(
+    unsafe extern "C" fn access_unpredicted<W: Writing>(
         &self,
         access: M::Access,
         instruction: &'static Instruction,
-        writers: Writers,
         now: u64,
     ) {
         // SAFETY: the caller's promise.
         let model = unsafe { &mut *self.model.data_ptr() };
         match model.access_usual(access, now, &self.stats) {
-            Some(misses) => self.accessed(misses, instruction, writers),
+            Some(misses) => self.accessed::<W>(misses, instruction),
             // SAFETY: the caller's promise.
-            None => unsafe { self.access_unusual(access, instruction, writers, now) },
+            None => unsafe { self.access_unusual::<W>(access, instruction, now) },
         }
     }
 
     /// # Safety
     /// As for [`SimulatedCore::access`].
     #[inline(never)]
-    unsafe extern "C" fn access_unusual(
+    unsafe extern "C" fn access_unusual<W: Writing>(
         &self,
         access: M::Access,
         instruction: &'static Instruction,
-        writers: Writers,
         now: u64,
     ) {
         // SAFETY: the caller's promise.
         let model = unsafe { &mut *self.model.data_ptr() };
         let misses = model.access_rest(access, now, &self.stats);
-        self.accessed(misses, instruction, writers);
+        self.accessed::<W>(misses, instruction);
     }
 
     #[inline(always)]
-    fn accessed(&self, misses: Misses, instruction: &Instruction, writers: Writers) {
+    fn accessed<W: Writing>(&self, misses: Misses, instruction: &Instruction) {
         if misses.any() {
-            self.count_plain_miss(misses, instruction, writers);
+            self.count_plain_miss(misses, instruction, W::WRITERS);
         }
     }
 
     /// # Safety
     /// As for [`SimulatedCore::access`].
     #[inline(never)]
-    unsafe extern "C" fn fetch_unpredicted(&self, run: &'static Run, writers: Writers, now: u64) {
+    unsafe extern "C" fn fetch_unpredicted<W: Writing>(&self, run: &'static Run, now: u64) {
         // SAFETY: the caller's promise.
         let model = unsafe { &mut *self.model.data_ptr() };
         match model.fetch_usual(run.fetch(), now, &self.stats) {
-            Some(misses) => self.accessed(misses, run.instruction, writers),
+            Some(misses) => self.accessed::<W>(misses, run.instruction),
             // SAFETY: the caller's promise.
-            None => unsafe { self.fetch_unusual(run, writers, now) },
+            None => unsafe { self.fetch_unusual::<W>(run, now) },
         }
     }
 
     /// # Safety
     /// As for [`SimulatedCore::access`].
     #[inline(never)]
-    unsafe extern "C" fn fetch_unusual(&self, run: &'static Run, writers: Writers, now: u64) {
+    unsafe extern "C" fn fetch_unusual<W: Writing>(&self, run: &'static Run, now: u64) {
         // SAFETY: the caller's promise.
         let model = unsafe { &mut *self.model.data_ptr() };
         let misses = model.fetch_rest(run.fetch(), now, &self.stats);
-        self.accessed(misses, run.instruction, writers);
+        self.accessed::<W>(misses, run.instruction);
     }
 }
 
