@@ -62,6 +62,33 @@ impl SetIndex {
     }
 }
 
+/// How the set of a line is found in a cache of [`USUAL_WAYS`] and a power of two of sets. In others it
+/// is beyond all sets, so that the check whether there is such a set is the only one.
+#[derive(Clone, Copy, Debug)]
+struct UsualIndex {
+    mask: usize,
+    beyond: usize,
+}
+
+impl UsualIndex {
+    fn new(geometry: &CacheGeometry) -> Self {
+        match (SetIndex::new(geometry.sets()), usize::try_from(geometry.ways())) {
+            (SetIndex::Mask(mask), Ok(USUAL_WAYS)) => {
+                let mask = usize::try_from(mask).expect("all sets are in memory");
+                Self { mask, beyond: 0 }
+            }
+            _ => Self { mask: 0, beyond: usize::MAX / USUAL_WAYS },
+        }
+    }
+
+    #[inline(always)]
+    fn of(self, line: LineAddr) -> usize {
+        #[expect(clippy::cast_possible_truncation, reason = "the mask is no wider")]
+        let number = line.number() as usize;
+        number & self.mask | self.beyond
+    }
+}
+
 /// Lines whose numbers differ by a multiple of this share a prediction.
 const PREDICTIONS: usize = 4096;
 
@@ -75,6 +102,7 @@ pub struct Cache<P: Policy> {
     ways: Box<[Way<P::Mark>]>,
     ways_per_set: usize,
     index: SetIndex,
+    usual_index: UsualIndex,
     policy: P,
     /// Where in `ways` a line was seen last. Only a guess: the way says which line it holds.
     predictions: [u32; PREDICTIONS],
@@ -94,6 +122,7 @@ impl<P: Policy> Cache<P> {
             ways: vec![empty; sets * ways_per_set].into_boxed_slice(),
             ways_per_set,
             index: SetIndex::new(geometry.sets()),
+            usual_index: UsualIndex::new(geometry),
             policy: P::new(kind, geometry, seed),
             predictions: [0; PREDICTIONS],
         }
@@ -142,12 +171,7 @@ impl<P: Policy> Cache<P> {
     /// sets. `None` in the others: nothing has happened.
     #[inline(always)]
     pub fn access_usual(&mut self, line: LineAddr, now: u64) -> Option<Outcome> {
-        let SetIndex::Mask(mask) = self.index else { return None };
-        if self.ways_per_set != USUAL_WAYS {
-            return None;
-        }
-        #[expect(clippy::cast_possible_truncation, reason = "all sets are in memory")]
-        let index = (line.number() & mask) as usize;
+        let index = self.usual_index.of(line);
         let first = index * USUAL_WAYS;
         let set = self.ways.get_mut(first..)?.first_chunk_mut::<USUAL_WAYS>()?;
         let prediction = &mut self.predictions[prediction_of(line)];
