@@ -44,6 +44,20 @@ fn a_guest_that_puts_a_file_on_its_standard_error_keeps_it_for_itself() {
     }
 }
 
+/// A program with threads, as every one under QEMU is, waits for milliseconds where that grows.
+#[test]
+fn the_table_of_descriptors_is_as_large_as_without_a_plugin() {
+    for qemu in qemus(Mode::User) {
+        let run =
+            || qemu.user(Arch::Riscv64, &guest(Arch::Riscv64, "wanderer")).guest_args(["table"]);
+        let alone = run().succeed();
+        let observed = run().plugin("limit=0").succeed();
+        assert!(alone.stdout.starts_with("FDSize:"), "{}", alone.describe());
+        assert_eq!(observed.stdout, alone.stdout, "{}", observed.describe());
+        assert_eq!(report_count(&observed.stderr), 1, "{}", observed.describe());
+    }
+}
+
 /// Long before the test would be given up.
 const PATIENCE: Duration = Duration::from_mins(1);
 
