@@ -52,7 +52,7 @@ fn boot(sweep: &mut Sweep, qemu: &Qemu, arch: Arch, vcpus: u32, kernel: u64) {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum TwoVcpus {
     OnTheNewest,
-    /// 7.2 has no clock with which its vCPUs would not wait for each other now and then for good.
+    /// Not on 7.2: neither by turns nor with a clock that counts instructions do such boots always end.
     OnOthersSince10,
 }
 
