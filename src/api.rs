@@ -188,7 +188,7 @@ pub trait Events {
     /// A vCPU has been made. Up to API 1 told by the thread that makes it, later by its own.
     fn made(vcpu_index: u32);
     /// The guest's program makes a system call, on this vCPU's thread. Not told since API 7.
-    fn syscall(number: i64, arguments: &[u64; 8]);
+    fn syscall(vcpu_index: u32, number: i64, arguments: &[u64; 8]);
     /// A system call of the guest's program has returned, on the same thread. Not told since API 7.
     fn syscall_returned(number: i64);
     /// A vCPU runs again after it was idle or stopped.
@@ -366,7 +366,7 @@ mod by_id {
 
     unsafe extern "C" fn syscall<E: Events>(
         _: qemu_plugin_id_t,
-        _: u32,
+        vcpu_index: u32,
         number: i64,
         a1: u64,
         a2: u64,
@@ -377,7 +377,7 @@ mod by_id {
         a7: u64,
         a8: u64,
     ) {
-        E::syscall(number, &[a1, a2, a3, a4, a5, a6, a7, a8]);
+        E::syscall(vcpu_index, number, &[a1, a2, a3, a4, a5, a6, a7, a8]);
     }
 
     unsafe extern "C" fn syscall_returned<E: Events>(

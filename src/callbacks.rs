@@ -19,10 +19,10 @@ use qemu_plugin_sys::{
     qemu_plugin_mem_is_store, qemu_plugin_mem_size_shift, qemu_plugin_meminfo_t,
 };
 
-use crate::userdata::{AccessData, FetchData, unpack_count};
+use crate::userdata::{AccessData, FetchData, GroupData, unpack_count};
 use crate::vcpu::{
-    Company, Machines, ManyWriters, OneWriter, SimulatedCore, Vcpu, known_vcpu, only_core,
-    only_vcpu, vcpu, vcpu_and_company,
+    Company, GroupMade, Machines, ManyWriters, OneWriter, SimulatedCore, Vcpu, known_vcpu,
+    only_core, only_vcpu, vcpu, vcpu_and_company,
 };
 
 /// Raised by instructions that change the address translation of several vCPUs, and by stores to
@@ -50,6 +50,9 @@ pub struct CallbackSet {
     pub access_of_two: MemCallback,
     /// As `access`, of an instruction that may change address translation.
     pub access_uncached: MemCallback,
+    /// The first access of a group, for all of them. Takes a [`GroupData`]. Only where an access that
+    /// follows another one to the same page completes.
+    pub access_group: Option<MemCallback>,
     /// Before an instruction that may change address translation of its own vCPU.
     pub translation_changes: InsnCallback,
     /// Before an instruction that may change address translation of all vCPUs.
@@ -526,8 +529,64 @@ impl CallbackSet {
             access: access::<M, S, A, L>,
             access_of_two: access_of_two::<M, S, A, L>,
             access_uncached: access::<M, S, Physical, L>,
+            access_group: None,
             translation_changes: translation_changes::<M>,
             all_translations_change,
+        }
+    }
+}
+
+/// Callbacks for the only vCPU of a program.
+impl CallbackSet {
+    /// As [`CallbackSet::of`], for the same; groups of accesses have one callback.
+    pub const fn grouping<M: Machines, L: LineSize>() -> Self {
+        Self { access_group: Some(access_group::<M, L>), ..Self::of::<M, Alone, Virtual, L>() }
+    }
+}
+
+unsafe extern "C" fn access_group<M: Machines, L: LineSize>(
+    vcpu_index: u32,
+    info: qemu_plugin_meminfo_t,
+    vaddr: u64,
+    userdata: *mut c_void,
+) {
+    // SAFETY: translation registered this with a packed `GroupData`, for this model and the only vCPU;
+    // `info` and `vaddr` are those of the group's first access.
+    unsafe {
+        let data = GroupData::unpack(userdata);
+        if let Some(core) = only_core::<M>() {
+            let (lowest, highest) = data.subject.bounds(vaddr);
+            let line = |address| L::data_line(core.lines(), address);
+            if line(lowest) == line(highest) {
+                let access = read_access::<M, L>(core.lines(), vaddr, info);
+                return core.access_repeatedly::<OneWriter>(access, data);
+            }
+        }
+        access_group_apart::<M, L>(vcpu_index, info, vaddr, userdata);
+    }
+}
+
+/// A group that lies in several lines, or whose vCPU has to be looked for.
+///
+/// # Safety
+/// As for [`access_group`].
+#[inline(never)]
+unsafe extern "C" fn access_group_apart<M: Machines, L: LineSize>(
+    vcpu_index: u32,
+    info: qemu_plugin_meminfo_t,
+    vaddr: u64,
+    userdata: *mut c_void,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let data = GroupData::unpack(userdata);
+        let made = GroupMade { first: vaddr, info };
+        if let Some(core) = only_core::<M>() {
+            return core.access_group::<L>(data, made, || vcpu::<M>(vcpu_index));
+        }
+        match vcpu_and_company::<M>(vcpu_index) {
+            (vcpu, Company::None) => vcpu.core().access_group::<L>(data, made, || vcpu),
+            (vcpu, Company::Others) => vcpu.record_accesses(data.subject.accesses(), made),
         }
     }
 }

@@ -8,20 +8,25 @@
 //! segment is counted by the run's callback, each further one by something that happens exactly when
 //! the instruction before it has completed: its memory callback, if it makes one access, or else a
 //! small callback of the segment's first instruction.
+//!
+//! Accesses at fixed distances from each other may be a *group* (see [`cachesim::groups`]): then the first
+//! one's callback stands for all of them and counts the segments after each.
 
 use std::collections::HashMap;
 use std::ffi::{CStr, c_void};
+use std::iter::Peekable;
 use std::ptr;
 
 use cachesim::address::LineAddr;
 use cachesim::core::Lines;
+use cachesim::groups::{AccessGroup, Extent, GroupTable, GroupedAccess};
 use cachesim::instructions::{
     Code, Description, Identity, Instruction, InstructionTable, MAX_CODE_BYTES, Run, SymbolId,
 };
 use cachesim::options::{Config, Detail};
 use cachesim::policy::Repeats;
 use cachesim::profile::{Completing, ProfileTable, Segment};
-use isa::{Completion, Isa, TranslationEffect};
+use isa::{Completion, Isa, Operand, TranslationEffect};
 use qemu_plugin::TranslationBlock;
 use qemu_plugin_sys::qemu_plugin_cb_flags::QEMU_PLUGIN_CB_NO_REGS;
 use qemu_plugin_sys::qemu_plugin_mem_rw::QEMU_PLUGIN_MEM_RW;
@@ -34,6 +39,7 @@ use crate::api::{Emulation, Qemu};
 use crate::callbacks::{CallbackSet, InsnCallback, MemCallback};
 use crate::disassembly::{Disassembler, Reader, x86_decoding};
 use crate::places::MappedFiles;
+use crate::probe;
 use crate::profiling;
 use crate::userdata::{UserData, pack_count};
 
@@ -44,6 +50,7 @@ struct Translated {
     line: LineAddr,
     completion: Completion,
     translation: TranslationEffect,
+    operand: Option<Operand>,
 }
 
 /// One instruction of the block at hand, as far as reading it goes.
@@ -98,8 +105,14 @@ impl Texts<'_> {
 
 /// What callbacks are told by.
 enum Records {
-    /// Instructions and runs, with a number.
-    Numbered,
+    /// Instructions, runs and groups of accesses, with a number.
+    Numbered {
+        groups: GroupTable,
+        /// What a group is made up of while it is collected.
+        accesses: Vec<GroupedAccess>,
+        /// The most bytes that a group may extend over: those of a line of the data cache.
+        group_bytes: u64,
+    },
     /// Records that count in full.
     InFull(Box<ProfileTable>),
 }
@@ -125,7 +138,11 @@ impl Translator {
             texts: HashMap::new(),
             last_symbol: (0, SymbolId::NONE),
             records: match config.detail {
-                Detail::Misses => Records::Numbered,
+                Detail::Misses => Records::Numbered {
+                    groups: GroupTable::default(),
+                    accesses: Vec::new(),
+                    group_bytes: Lines::new(config).data_line_bytes(),
+                },
                 Detail::Full => Records::InFull(Box::default()),
             },
             files: has_files.then(MappedFiles::default),
@@ -137,7 +154,7 @@ impl Translator {
     /// The records that count in full, if it is done.
     pub fn profile(&self) -> Option<&ProfileTable> {
         match &self.records {
-            Records::Numbered => None,
+            Records::Numbered { .. } => None,
             Records::InFull(table) => Some(table),
         }
     }
@@ -171,6 +188,12 @@ impl Translator {
     pub fn translate(&mut self, qemu: &Qemu, tb: *mut qemu_plugin_tb, callbacks: &CallbackSet) {
         self.read_block(qemu, tb);
         self.find_records(tb);
+        if callbacks.access_group.is_some()
+            && let Ok(first) = TranslationBlock::from(tb).instruction(0)
+            && first.haddr() != 0
+        {
+            probe::note_place(first.vaddr(), first.haddr());
+        }
         self.register(callbacks);
         self.read.clear();
         self.block.clear();
@@ -254,6 +277,7 @@ impl Translator {
                 line: lines.fetch_line(identity.place),
                 completion,
                 translation: effects.may_change_translation,
+                operand: effects.operand,
             });
         }
     }
@@ -299,7 +323,7 @@ impl Records {
     /// Of a run that begins with `segment`.
     fn run(&mut self, run: &'static Run, segment: &[Translated]) -> *mut c_void {
         match self {
-            Self::Numbered => packed(run, segment.len()),
+            Self::Numbered { .. } => packed(run, segment.len()),
             Self::InFull(table) => {
                 let segment = segment_in(table, segment);
                 profiling::pack(table.run(run, segment))
@@ -310,15 +334,55 @@ impl Records {
     /// Of a segment that nothing else counts.
     fn segment(&mut self, segment: &[Translated]) -> *mut c_void {
         match self {
-            Self::Numbered => pack_count(fetches(segment.len())),
+            Self::Numbered { .. } => pack_count(fetches(segment.len())),
             Self::InFull(table) => profiling::pack(segment_in(table, segment)),
         }
+    }
+
+    /// A group that begins with the access of `first`, if the next `segments` end in accesses that belong
+    /// to it, and the fetches of all segments that it counts. They are taken from `segments`, but for
+    /// the last one, whose end is none of the group's.
+    fn group<'a>(
+        &mut self,
+        first: &Translated,
+        segments: &mut Peekable<impl Iterator<Item = &'a [Translated]>>,
+    ) -> Option<(&'static AccessGroup, usize)> {
+        let Self::Numbered { groups, accesses, group_bytes } = self else { return None };
+        let first_operand = first.operand?;
+        let grouped = |insn: &Translated, operand: Operand| GroupedAccess {
+            distance: operand.displacement - first_operand.displacement,
+            bytes: operand.bytes,
+            fetches: 0,
+            instruction: insn.record,
+        };
+        accesses.clear();
+        accesses.push(grouped(first, first_operand));
+        let mut fetched = 0;
+        while let Some(segment) = segments.peek() {
+            // Whatever else it is, it is counted when the access before it has completed.
+            fetched += segment.len();
+            if let Some(before) = accesses.last_mut() {
+                before.fetches = fetches(segment.len());
+            }
+            let Some(insn) = segment.last() else { break };
+            let Some(operand) = insn.operand else { break };
+            if operand.base != first_operand.base || operand.is_store != first_operand.is_store {
+                break;
+            }
+            accesses.push(grouped(insn, operand));
+            if Extent::of(accesses).bytes() > *group_bytes {
+                accesses.pop();
+                break;
+            }
+            segments.next();
+        }
+        Some((groups.group(accesses)?, fetched))
     }
 
     /// Of an instruction that accesses memory, whose access counts the segment `then`.
     fn access(&mut self, insn: &Translated, then: &[Translated]) -> *mut c_void {
         match self {
-            Self::Numbered => packed(insn.record, then.len()),
+            Self::Numbered { .. } => packed(insn.record, then.len()),
             Self::InFull(table) => {
                 let then = (!then.is_empty()).then(|| segment_in(table, then));
                 let completing = match insn.completion {
@@ -360,21 +424,21 @@ fn register_run(
     callbacks: &CallbackSet,
     records: &mut Records,
 ) {
+    for insn in row {
+        match insn.translation {
+            TranslationEffect::None => {}
+            TranslationEffect::ThisVcpu => {
+                on_execution(insn, callbacks.translation_changes, ptr::null_mut());
+            }
+            TranslationEffect::AllVcpus => {
+                on_execution(insn, callbacks.all_translations_change, ptr::null_mut());
+            }
+        }
+    }
     let mut segments = row.split_inclusive(|insn| insn.completion != Completion::Always).peekable();
     let mut counted_by = CountedBy::Fetch;
     while let Some(segment) = segments.next() {
         let (Some(first), Some(last)) = (segment.first(), segment.last()) else { return };
-        for insn in segment {
-            match insn.translation {
-                TranslationEffect::None => {}
-                TranslationEffect::ThisVcpu => {
-                    on_execution(insn, callbacks.translation_changes, ptr::null_mut());
-                }
-                TranslationEffect::AllVcpus => {
-                    on_execution(insn, callbacks.all_translations_change, ptr::null_mut());
-                }
-            }
-        }
         match counted_by {
             CountedBy::Fetch => {
                 on_execution(first, callbacks.fetch, records.run(run, segment));
@@ -383,6 +447,13 @@ fn register_run(
             CountedBy::Itself => {
                 on_execution(first, callbacks.count, records.segment(segment));
             }
+        }
+        if let Some(callback) = callbacks.access_group
+            && let Some((group, fetched)) = records.group(last, &mut segments)
+        {
+            on_memory(last, callback, packed(group, fetched));
+            counted_by = CountedBy::PreviousAccess;
+            continue;
         }
         let next = segments.peek().copied().unwrap_or_default();
         counted_by = on_access(last, next, callbacks, records);

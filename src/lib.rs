@@ -20,6 +20,7 @@ mod instrument;
 mod live;
 mod output;
 mod places;
+mod probe;
 mod profiling;
 mod reporter;
 mod session;

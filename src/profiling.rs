@@ -25,6 +25,7 @@ impl CallbackSet {
             access: access::<M, S, A, L>,
             access_of_two: access::<M, S, A, L>,
             access_uncached: access::<M, S, Physical, L>,
+            access_group: None,
             translation_changes: translation_changes::<M>,
             all_translations_change,
         }

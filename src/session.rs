@@ -7,12 +7,13 @@ use std::sync::OnceLock;
 
 use anyhow::anyhow;
 use cachesim::core::Core;
+use cachesim::groups::PAGE_SHIFT;
 use cachesim::hierarchy::Hierarchy;
 use cachesim::model::EffectLayout;
 use cachesim::options::{
     self, Config, Detail, Format, Host, PathTemplate, PolicyKind, Request, Straddle,
 };
-use cachesim::policy::{AnyPolicy, Fifo, Lru, Random};
+use cachesim::policy::{AnyPolicy, Fifo, Lru, Random, Repeats};
 use isa::Isa;
 use parking_lot::{Mutex, RawMutex};
 use qemu_plugin_sys::qemu_plugin_tb;
@@ -27,6 +28,7 @@ use crate::callbacks::{
 use crate::instrument::Translator;
 use crate::live;
 use crate::output::{self, Outlet};
+use crate::probe;
 use crate::profiling::SharingInFull;
 use crate::reporter::{Reporter, Texts};
 use crate::snapshot::Reading;
@@ -137,6 +139,7 @@ impl Session {
             Emulation::System { .. } => isa,
         };
         expect_memory_info_of(qemu.api);
+        let syscalls = syscalls::Numbers::of_target(&qemu.target);
         let has_usual_lines = config.dcache.geometry.line_shift() == UsualLines::SHIFT;
         let (private, shared) = if has_usual_lines && !M::GOES_BEYOND {
             callbacks::<M, UsualLines>(&qemu, isa, &config)
@@ -147,7 +150,6 @@ impl Session {
             expect_readable_stores()?;
         }
         let layout = if M::GOES_BEYOND { effect_layout()? } else { EffectLayout::default() };
-        let syscalls = syscalls::Numbers::of_target(&qemu.target);
         let cores_are_shared = match qemu.emulation {
             // Until a second thread starts, if there is notice of that.
             Emulation::User => !qemu.announces_threads(syscalls.as_ref()),
@@ -321,7 +323,12 @@ fn callbacks<M: Machines, L: LineSize>(
 ) -> (CallbackSet, CallbackSet) {
     match qemu.emulation {
         Emulation::User => {
-            (set::<M, Alone, Virtual, L>(config), set::<M, Shared, Virtual, L>(config))
+            let private = if may_group::<M>(config) {
+                CallbackSet::grouping::<M, L>()
+            } else {
+                set::<M, Alone, Virtual, L>(config)
+            };
+            (private, set::<M, Shared, Virtual, L>(config))
         }
         Emulation::System { max_vcpus, .. } if page_cache_is_exact(isa) => {
             system_callbacks::<M, CachedPhysical, L>(max_vcpus, config)
@@ -330,6 +337,20 @@ fn callbacks<M: Machines, L: LineSize>(
             system_callbacks::<M, Physical, L>(max_vcpus, config)
         }
     }
+}
+
+/// Whether one callback may stand for a group of accesses: where all that is asked of it is which of the
+/// lines are there, and neither what else an access does nor how often a line is hit.
+fn may_group<M: Machines>(config: &Config) -> bool {
+    // A program's faults are known by its system calls, which are Linux'.
+    cfg!(target_os = "linux")
+        && !M::GOES_BEYOND
+        && config.detail == Detail::Misses
+        && config.straddle == Straddle::First
+        && config.repeats(&config.dcache) == Repeats::ChangeNothing
+        && config.dcache.geometry.line_shift() <= PAGE_SHIFT
+        // Then neighbours are in different sets.
+        && config.dcache.geometry.sets() > 1
 }
 
 fn system_callbacks<M: Machines, A: Addressing, L: LineSize>(
@@ -378,8 +399,12 @@ impl Events for Session {
         });
     }
 
-    fn syscall(number: i64, arguments: &[u64; 8]) {
+    fn syscall(vcpu_index: u32, number: i64, arguments: &[u64; 8]) {
         with_session("system call", |session| {
+            session.simulator.makes_syscall(vcpu_index);
+            if session.syscalls.is_some_and(|syscalls| syscalls.handles_faults(number, arguments)) {
+                probe::faults_are_handled_now();
+            }
             if session.syscalls.is_some_and(|syscalls| syscalls.may_start_thread(number, arguments))
             {
                 expect_several();

@@ -71,6 +71,12 @@ impl Numbers {
         number == self.rt_sigaction
     }
 
+    /// Whether this call may give the program a handler of faults of memory accesses.
+    pub fn handles_faults(&self, number: i64, arguments: &[u64; 8]) -> bool {
+        // SIGBUS, which is 7 or 10, and SIGSEGV. Without an action the call only asks.
+        self.sets_signal_action(number) && matches!(arguments[0], 7 | 10 | 11) && arguments[1] != 0
+    }
+
     /// Whether this call may start a thread: a `clone` that shares memory and is no `vfork`, which
     /// QEMU makes a `fork` of.
     pub fn may_start_thread(&self, number: i64, arguments: &[u64; 8]) -> bool {

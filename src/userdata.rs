@@ -6,6 +6,7 @@
 use std::ffi::c_void;
 use std::ptr;
 
+use cachesim::groups::AccessGroup;
 use cachesim::instructions::{Instruction, Run};
 
 const COUNT_BITS: u32 = u16::BITS;
@@ -13,7 +14,7 @@ const COUNT_BITS: u32 = u16::BITS;
 /// Something that lives until the process ends, and a number of fetches.
 #[derive(Debug)]
 pub struct UserData<T: 'static> {
-    /// An instruction, or a run of them.
+    /// An instruction, or a run of them, or a group of accesses.
     pub subject: &'static T,
     /// The fetches the callback stands for.
     pub fetches: u16,
@@ -32,6 +33,9 @@ pub type AccessData = UserData<Instruction>;
 
 /// Of fetches from one line.
 pub type FetchData = UserData<Run>;
+
+/// Of a group of memory accesses: all fetches that follow them.
+pub type GroupData = UserData<AccessGroup>;
 
 impl<T> UserData<T> {
     /// The form QEMU carries. `None` where the host put the subject above 2^48, which no host

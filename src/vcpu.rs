@@ -18,6 +18,7 @@ use cachesim::address::LineAddr;
 use cachesim::buffer::{AccessBuffer, Filters, Port, Room};
 use cachesim::core::{Core, Lines};
 use cachesim::geometry::CacheGeometry;
+use cachesim::groups::{AccessGroup, GroupedAccess};
 use cachesim::hierarchy::Hierarchy;
 use cachesim::instructions::{Instruction, Run};
 use cachesim::model::{EffectLayout, Misses, Model, RECORD_BITS};
@@ -27,12 +28,15 @@ use cachesim::policy::{AnyPolicy, Fifo, Lru, Policy, Random};
 use cachesim::profile::{Bank, CountedBy, Effect, ProfiledAccess, ProfiledRun};
 use cachesim::stats::{CacheStats, CoreStats, Counter, FetchSource, LowerStats, Purpose};
 use parking_lot::{Mutex, RawMutex};
+use qemu_plugin_sys::qemu_plugin_mem_is_store;
 use report::{
     BeyondCounts, CacheCounts, CoreProfile, CoreSnapshot, LowerCounts, LowerMisses, MissesByKind,
     SetMisses,
 };
 
-use crate::userdata::{AccessData, FetchData};
+use crate::callbacks::LineSize;
+use crate::probe;
+use crate::userdata::{AccessData, FetchData, GroupData};
 
 /// Accesses a vCPU records before it simulates them on a shared core.
 const BUFFER_CAPACITY: usize = 4096;
@@ -120,18 +124,47 @@ impl SetCounters {
     }
 }
 
-/// What belongs to one vCPU. Its `UnsafeCell` is for the thread that runs the vCPU alone.
+/// What belongs to one vCPU. Its `UnsafeCell`s are for the thread that runs the vCPU alone.
 #[derive(Debug)]
 pub struct Vcpu<M: Model> {
     core: &'static SimulatedCore<M>,
     pages: UnsafeCell<PageCache>,
+    /// Accesses that have been made if the vCPU is seen to go on. Meanwhile [`ALONE_CORE`] is null, so that
+    /// its next callback looks for it.
+    doubtful: UnsafeCell<Option<Doubtful>>,
     buffer: AccessBuffer,
     bank: Bank,
 }
 
-// SAFETY: `pages` is reached through `Vcpu::pages` only, whose callers are the callbacks of this
-// vCPU; QEMU runs a vCPU, and so its callbacks, on one thread at a time. The rest is `Sync`.
+// SAFETY: `pages` and `doubtful` are reached through `Vcpu::pages`, `Vcpu::doubt` and `Vcpu::goes_on`
+// only, whose callers are the callbacks of this vCPU; QEMU runs a vCPU, and so its callbacks, on one
+// thread at a time. The rest is `Sync`.
 unsafe impl<M: Model> Sync for Vcpu<M> {}
+
+/// The first access of a group, as QEMU told it.
+#[derive(Clone, Copy, Debug)]
+pub struct GroupMade {
+    /// Its address.
+    pub first: u64,
+    /// What it is.
+    pub info: u32,
+}
+
+impl GroupMade {
+    /// Whether a place is accessible to the group's kind of access.
+    fn permits(self, grouped: &GroupedAccess) -> bool {
+        // SAFETY: a pure function of its argument, in every version.
+        let is_store = unsafe { qemu_plugin_mem_is_store(self.info) };
+        probe::is_accessible(grouped.address(self.first), grouped.bytes, is_store)
+    }
+}
+
+/// The accesses of a group that are in another page than its first: the next of them may fault.
+#[derive(Debug)]
+struct Doubtful {
+    accesses: &'static [GroupedAccess],
+    made: GroupMade,
+}
 
 /// All cores and vCPUs of the run.
 #[derive(Debug)]
@@ -223,12 +256,15 @@ pub unsafe fn only_core<M: Machines>() -> Option<&'static SimulatedCore<M>> {
     unsafe { ALONE_CORE.load(Ordering::Acquire).cast::<SimulatedCore<M>>().as_ref() }
 }
 
-/// The vCPU of `index`, made at its first callback; whether it is the only one.
+/// The vCPU of `index`, made at its first callback; whether it is the only one. The caller is a callback of
+/// that vCPU.
 ///
 /// # Panics
 /// Where `M` is not the model of the run.
 pub fn vcpu_and_company<M: Machines>(index: u32) -> (&'static Vcpu<M>, Company) {
     let vcpu = vcpu::<M>(index);
+    // SAFETY: the caller is a callback of this vCPU.
+    unsafe { vcpu.goes_on() };
     if several_expected() {
         return (vcpu, Company::Others);
     }
@@ -361,6 +397,7 @@ impl<M: Model> Machine<M> {
             let vcpu: &'static Vcpu<M> = Box::leak(Box::new(Vcpu {
                 core: &self.cores[core],
                 pages: UnsafeCell::default(),
+                doubtful: UnsafeCell::default(),
                 buffer: AccessBuffer::new(
                     BUFFER_CAPACITY,
                     &self.dcache,
@@ -430,6 +467,117 @@ impl<M: Model> SimulatedCore<M> {
             // SAFETY: as before.
             unsafe { self.access_unpredicted::<W>(access, data.subject, now) };
         }
+    }
+
+    /// A group of data accesses in the line of `access`, its first, and the fetches after them. Only for
+    /// policies to which repeated hits do not matter.
+    ///
+    /// # Safety
+    /// As for [`SimulatedCore::access`].
+    #[inline(always)]
+    pub unsafe fn access_repeatedly<W: Writing>(&self, access: M::Access, data: GroupData) {
+        self.stats.fetches.add(FetchSource::Access, data.fetches.into());
+        let now = self.stats.data.accesses.add(data.subject.count());
+        // SAFETY: as in `access`.
+        let model = unsafe { &mut *self.model.data_ptr() };
+        if !model.access_hits(access, now) {
+            // SAFETY: as before.
+            unsafe { self.access_unpredicted::<W>(access, data.subject.first, now) };
+        }
+    }
+
+    /// A group of data accesses, now that its first has been made, and the fetches after them. Only for
+    /// policies to which repeated hits do not matter, and caches of several sets. What is not certain to
+    /// be made is kept by `vcpu`.
+    ///
+    /// # Safety
+    /// As for [`SimulatedCore::access`]: `vcpu`'s, the only one's.
+    #[inline(always)]
+    pub unsafe fn access_group<L: LineSize>(
+        &self,
+        data: GroupData,
+        made: GroupMade,
+        vcpu: impl FnOnce() -> &'static Vcpu<M>,
+    ) {
+        let group = data.subject;
+        if group.is_in_one_page(made.first) {
+            let (line, other) =
+                group.lines(made.first, |address| L::data_line(self.lines, address));
+            let access = M::access(|| line, made.first, made.info);
+            // SAFETY: the caller's promise.
+            unsafe { self.access_repeatedly::<OneWriter>(access, data) };
+            if let Some(other) = other {
+                // SAFETY: as before.
+                unsafe { self.access_other_line(group, made, other) };
+            }
+            return;
+        }
+        let (certain, doubtful) = group.certain(made.first);
+        for access in certain {
+            // SAFETY: the caller's promise.
+            unsafe { self.access_grouped(access, made) };
+        }
+        if !doubtful.is_empty() {
+            // SAFETY: the caller is a callback of this vCPU.
+            unsafe { vcpu().doubt(Doubtful { accesses: doubtful, made }) };
+        }
+    }
+
+    /// The accesses of a group in the neighbour of its first access's line, at the time of those in that
+    /// one: the two lines are in different sets.
+    ///
+    /// # Safety
+    /// As for [`SimulatedCore::access`].
+    #[inline(always)]
+    unsafe fn access_other_line(
+        &self,
+        group: &'static AccessGroup,
+        made: GroupMade,
+        line: LineAddr,
+    ) {
+        let now = self.stats.data.accesses.get();
+        // SAFETY: as in `access`.
+        let model = unsafe { &mut *self.model.data_ptr() };
+        if !model.access_hits(M::access(|| line, made.first, made.info), now) {
+            // SAFETY: as before.
+            unsafe { self.access_other_line_unpredicted(group, made, line, now) };
+        }
+    }
+
+    /// # Safety
+    /// As for [`SimulatedCore::access`].
+    #[inline(never)]
+    unsafe fn access_other_line_unpredicted(
+        &self,
+        group: &'static AccessGroup,
+        made: GroupMade,
+        line: LineAddr,
+        now: u64,
+    ) {
+        let is_there =
+            |grouped: &&GroupedAccess| self.lines.data_line(grouped.address(made.first)) == line;
+        if let Some(grouped) = group.accesses().iter().find(is_there) {
+            let access = M::access(|| line, grouped.address(made.first), made.info);
+            // SAFETY: the caller's promise. Groups are for the only vCPU.
+            unsafe { self.access_unpredicted::<OneWriter>(access, grouped.instruction, now) };
+        }
+    }
+
+    /// # Safety
+    /// As for [`SimulatedCore::access`].
+    #[inline(always)]
+    unsafe fn access_grouped(&self, grouped: &GroupedAccess, made: GroupMade) {
+        let (access, data) = self.grouped(grouped, made);
+        // SAFETY: the caller's promise. Groups are for the only vCPU.
+        unsafe { self.access::<OneWriter>(Some(access), data) };
+    }
+
+    /// One access of a group.
+    #[inline(always)]
+    fn grouped(&self, grouped: &GroupedAccess, made: GroupMade) -> (M::Access, AccessData) {
+        let address = grouped.address(made.first);
+        let access = M::access(|| self.lines.data_line(address), address, made.info);
+        (access, AccessData { subject: grouped.instruction, fetches: grouped.fetches })
     }
 
     /// Fetches from one line.
@@ -679,6 +827,46 @@ impl<M: Model> Vcpu<M> {
         let Some(access) = access else { return };
         if self.record(access, token_of(data.subject)) == Room::Full {
             self.drain();
+        }
+    }
+
+    /// Accesses of a group, on a core that other vCPUs may use as well.
+    pub fn record_accesses(&self, accesses: &[GroupedAccess], made: GroupMade) {
+        for grouped in accesses {
+            let (access, data) = self.core.grouped(grouped, made);
+            self.record_access(Some(access), data);
+        }
+    }
+
+    /// Keeps accesses until the vCPU is seen to go on.
+    ///
+    /// # Safety
+    /// The caller is a callback of this vCPU, the only one.
+    unsafe fn doubt(&self, doubtful: Doubtful) {
+        ALONE_CORE.store(ptr::null_mut(), Ordering::Release);
+        // SAFETY: callbacks of one vCPU do not overlap; the reference does not outlive this statement.
+        unsafe { *self.doubtful.get() = Some(doubtful) };
+    }
+
+    /// The vCPU goes on, so the accesses that were in doubt have been made, unless it goes on in a handler of
+    /// their fault. Where a fault ends the program it does not go on.
+    ///
+    /// # Safety
+    /// The caller is a callback of this vCPU.
+    pub unsafe fn goes_on(&self) {
+        // SAFETY: as in `doubt`.
+        let Some(Doubtful { accesses, made }) = (unsafe { (*self.doubtful.get()).take() }) else {
+            return;
+        };
+        if probe::faults_are_handled() && !accesses.first().is_some_and(|next| made.permits(next)) {
+            return;
+        }
+        if several_expected() {
+            return self.record_accesses(accesses, made);
+        }
+        for access in accesses {
+            // SAFETY: the only vCPU is here.
+            unsafe { self.core.access_grouped(access, made) };
         }
     }
 
@@ -938,6 +1126,10 @@ pub trait Simulator: Sync {
     /// The translations of vCPU `index` may have changed. The caller is a callback of that vCPU.
     fn translations_changed(&'static self, index: u32);
 
+    /// vCPU `index` makes a system call, so what it was at before has been done. The caller is a callback of
+    /// that vCPU.
+    fn makes_syscall(&'static self, index: u32);
+
     /// See [`Machine::retire`].
     fn retire(&self, index: u32);
 
@@ -979,7 +1171,7 @@ impl<M: Model> SimulatedCore<M> {
     }
 }
 
-impl<M: Locks> Simulator for Machine<M> {
+impl<M: Machines> Simulator for Machine<M> {
     fn counts(&self) -> Counts {
         let registry = self.registry.lock();
         let mut pending: HashMap<_, PendingMisses> = HashMap::new();
@@ -1044,6 +1236,15 @@ impl<M: Locks> Simulator for Machine<M> {
     fn translations_changed(&'static self, index: u32) {
         // SAFETY: in a callback of this vCPU.
         unsafe { self.register(index).pages() }.raise_generation();
+    }
+
+    fn makes_syscall(&'static self, index: u32) {
+        // SAFETY: in a callback of this vCPU, and `M` is the run's, since this is its machine.
+        unsafe {
+            if let Some(vcpu) = known_vcpu::<M>(index) {
+                vcpu.goes_on();
+            }
+        }
     }
 
     fn retire(&self, index: u32) {

@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::os::unix::process::ExitStatusExt;
+
 use common::artifacts::{Arch, Mode, guest, qemus, sysroot};
 use common::differential::{Expect, Options, Sweep, both, compare};
 
@@ -96,6 +98,44 @@ fn lists_and_sorting_count_as_in_the_reference() {
 #[test]
 fn faults_in_the_middle_of_blocks_count_as_in_the_reference() {
     check("faults", &["1000"]);
+}
+
+#[test]
+fn structures_around_the_border_of_two_pages_count_as_in_the_reference() {
+    check("straddler", &["walk", "1"]);
+}
+
+#[test]
+fn faults_between_two_accesses_of_a_structure_count_as_in_the_reference() {
+    check("straddler", &["escape", "1"]);
+}
+
+/// The faulting access is made again.
+#[test]
+fn faults_that_a_handler_clears_away_count_as_in_the_reference() {
+    check("straddler", &["resume", "1"]);
+}
+
+/// What is counted in full is counted one by one. Not every reference reports a death.
+#[test]
+fn a_death_between_two_accesses_of_a_structure_counts_those_before_it() {
+    for qemu in qemus(Mode::User) {
+        for how in ["die", "die-storing"] {
+            for access in 0..8 {
+                let access = access.to_string();
+                let counts = ["limit=0", "limit=0,profile=on"].map(|options| {
+                    let run = qemu.user(Arch::Riscv64, &guest(Arch::Riscv64, "straddler"));
+                    let run = run.guest_args([how, &access]);
+                    let finished = run.plugin_to_file(options).finish();
+                    assert_eq!(finished.status.signal(), Some(11), "{}", finished.describe());
+                    let report = finished.plugin_report();
+                    let sum = report.sum();
+                    (sum.data.accesses, sum.fetch.accesses)
+                });
+                assert_eq!(counts[0], counts[1], "QEMU {}, {how} {access}", qemu.version());
+            }
+        }
+    }
 }
 
 #[test]

@@ -165,7 +165,13 @@ impl Isa {
             Self::AArch64(states, wide) => (Self::AArch64(states.of_block(insns), wide), None),
             other => (other, None),
         };
-        Block { isa, position: 0, doubtful, rounding: riscv::Rounding::Unchecked }
+        Block {
+            isa,
+            position: 0,
+            doubtful,
+            rounding: riscv::Rounding::Unchecked,
+            registers: riscv::Registers::default(),
+        }
     }
 
     /// What the one instruction `code` (all its bytes and no others) can do, seen alone. On x86
@@ -199,6 +205,7 @@ pub struct Block {
     /// The position of an instruction that QEMU may have announced without translating it.
     doubtful: Option<usize>,
     rounding: riscv::Rounding,
+    registers: riscv::Registers,
 }
 
 impl Block {
@@ -206,6 +213,12 @@ impl Block {
     pub fn effects(&mut self, code: &[u8]) -> Effects {
         let mut effects = self.isa.effects_after(self.rounding, code);
         self.rounding = self.rounding.after(code);
+        if let Isa::RiscV64 | Isa::OldRiscV64 = self.isa {
+            if effects.completion == Completion::OneAccess {
+                effects.operand = self.registers.operand(code);
+            }
+            self.registers.note_writes(code);
+        }
         self.position += 1;
         if self.doubtful == Some(self.position) {
             // That this one completes does not mean that the next one starts.
@@ -231,6 +244,9 @@ pub struct Effects {
     pub completion: Completion,
     /// Whose remembered address translations it can make stale.
     pub may_change_translation: TranslationEffect,
+    /// What [`Completion::OneAccess`] accesses, where [`Block::effects`] can tell: of 64-bit RISC-V's
+    /// loads and stores.
+    pub operand: Option<Operand>,
 }
 
 impl Effects {
@@ -241,7 +257,7 @@ impl Effects {
         completion: Completion,
         may_change_translation: TranslationEffect,
     ) -> Self {
-        Self { completion, may_change_translation }
+        Self { completion, may_change_translation, operand: None }
     }
 
     /// `completion`, and no translation changes.
@@ -259,8 +275,31 @@ impl Effects {
                 _ => Completion::Unknown,
             },
             may_change_translation: self.may_change_translation.max(other.may_change_translation),
+            operand: None,
         }
     }
+}
+
+/// What a load or a store accesses: `bytes` at `displacement` from a value that a register has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Operand {
+    /// Of two accesses of a block with the same base the addresses differ by the difference of the
+    /// displacements.
+    pub base: Base,
+    /// In bytes.
+    pub displacement: i32,
+    /// The access's length.
+    pub bytes: u8,
+    /// Whether it stores.
+    pub is_store: bool,
+}
+
+/// What a register holds within a block from one write of it to the next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Base {
+    register: u8,
+    /// How many instructions before in the block may have written it.
+    writes: u16,
 }
 
 /// When it is certain that an instruction that started also completes, in terms of QEMU's plugin
