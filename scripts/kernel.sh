@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # kernel.sh x86_64|riscv64|aarch64: prepares a small Linux guest for system-mode QEMU and prints its directory DIR:
-#   DIR/vmlinuz     Debian's kernel, as -kernel wants it
+#   DIR/vmlinuz     Debian trixie's kernel, as -kernel wants it, or forky's where the mirror cannot give that
 #   DIR/initrd.gz   Debian's busybox and the /init below
 #   DIR/args        the arguments for qemu-system-ARCH, one a line: machine, kernel, console; add -smp N as needed
 #
@@ -43,22 +43,29 @@ poweroff -f
 INIT
 }
 
+fetch() {
+    local image binary
+    apt_state "$1-$debian" "$debian" deb "$1"
+    # The package named above depends on the one with the files, whose name holds the kernel's version. Since forky that
+    # is divided, and the kernel itself in a "binary".
+    image=$(apt-cache -c "$APT_STATE/apt.conf" show "$kernel" |
+        sed -nE '/^Depends:/ s/.*\b(linux-image-[0-9][^ ,]*).*/\1/p' | head -n 1)
+    [ -n "$image" ] || die "$kernel names no kernel image package"
+    binary=${image/image/binary}
+    if [ -n "$(apt-cache -c "$APT_STATE/apt.conf" pkgnames "$binary")" ]; then
+        image=$binary
+    fi
+    apt_unpack "$WORK/image" "$image"
+    apt_unpack "$WORK/root" busybox-static
+}
+
 DIR=$CACHE/kernel/$ARCH
 RECIPE='trixie 4'
 lock "kernel-$ARCH"
 if ! finished "$DIR" "$RECIPE"; then
     need test apt-get apt-cache dpkg-deb cpio gzip flock
-    workspace "$DIR"
-    (
-        apt_state "trixie-$debian" "$debian" deb trixie
-        # The package named above depends on the one with the files, whose name holds the kernel's version.
-        image=$(apt-cache -c "$APT_STATE/apt.conf" show "$kernel" |
-            sed -nE '/^Depends:/ s/.*\b(linux-image-[0-9][^ ,]*).*/\1/p' | head -n 1)
-        [ -n "$image" ] || die "$kernel names no kernel image package"
-        apt_unpack "$WORK/image" "$image"
-        apt_unpack "$WORK/root" busybox-static
-    )
-    image=$(find "$WORK/image/boot" -name 'vmlinu[xz]-*' | head -n 1)
+    from_first_suite "$DIR" fetch trixie forky
+    image=$(find "$WORK/image" -name 'vmlinu[xz]*' -type f | head -n 1)
     [ -n "$image" ] || die "the kernel package holds no kernel"
     if gzip -t "$image" 2>/dev/null; then
         gzip -dc "$image" >"$WORK/vmlinuz"

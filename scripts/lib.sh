@@ -194,6 +194,23 @@ apt_unpack() {
     rm -rf "$APT_STATE/download"
 }
 
+# from_first_suite DIR FETCH SUITE...: calls FETCH SUITE with an empty workspace for DIR, for the first suite whose
+# packages can be had. While a mirror is being synchronised, which may take it days, its lists of one suite and
+# architecture may not be those that were signed.
+from_first_suite() {
+    local dir=$1 fetch=$2 suite
+    shift 2
+    for suite; do
+        workspace "$dir"
+        # A subshell, so that the lock on the apt state is released once the packages are unpacked.
+        if ("$fetch" "$suite"); then
+            return
+        fi
+        say "could not get what is needed from $suite"
+    done
+    die "none of these suites has what is needed: $*"
+}
+
 # An absolute link points out of the tree; make it relative to the tree's root.
 relative_links() {
     local root=$1 link target

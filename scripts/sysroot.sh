@@ -1,22 +1,24 @@
 #!/usr/bin/env bash
 # sysroot.sh riscv64: unpacks real programs of Debian trixie for riscv64 with all libraries they need, and prints the
-# directory DIR, for "qemu-riscv64 -L DIR DIR/usr/bin/PROGRAM": python3 (with its standard library), sqlite3, xz.
+# directory DIR, for "qemu-riscv64 -L DIR DIR/usr/bin/PROGRAM": python3 (with its standard library), sqlite3, xz. Of
+# Debian forky where the mirror cannot give those of trixie.
 
 . "$(dirname "$0")/lib.sh"
 
 ARCH=${1-}
 [ "$ARCH" = riscv64 ] || die "unknown architecture '$ARCH'; known: riscv64"
 
+fetch() {
+    apt_state "$1-$ARCH" "$ARCH" deb "$1"
+    apt_tree "$WORK" python3 sqlite3 xz-utils
+}
+
 DIR=$CACHE/sysroot/$ARCH
 RECIPE='trixie 1'
 lock "sysroot-$ARCH"
 if ! finished "$DIR" "$RECIPE"; then
     need test apt-get dpkg-deb flock
-    workspace "$DIR"
-    (
-        apt_state "trixie-$ARCH" "$ARCH" deb trixie
-        apt_tree "$WORK" python3 sqlite3 xz-utils
-    )
+    from_first_suite "$DIR" fetch trixie forky
     rm -rf "${WORK:?}"/{etc,var} "$WORK"/usr/share/{doc,info,lintian,bug,zoneinfo,perl}
     for program in python3 sqlite3 xz; do
         [ -e "$WORK/usr/bin/$program" ] || die "no $program in the unpacked packages"
