@@ -10,6 +10,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tempfile::NamedTempFile;
+
 use common::artifacts::{Arch, Mode, Qemu, bare_guest, guest, qemus};
 use common::process::{Finished, Run};
 use common::profile::Profile;
@@ -405,24 +407,34 @@ fn what_a_browser_complains_of_is_noticed() {
 // KCachegrind.
 
 /// A program that [`tool`] has started in the background, until it is dropped.
-struct Background(Child);
+struct Background {
+    child: Child,
+    /// What it has said on stderr.
+    said: NamedTempFile,
+}
 
 impl Background {
     fn start(command: &mut Command) -> Self {
-        let command = command.stdin(Stdio::null()).stderr(Stdio::null());
-        Self(command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}")))
+        let said = NamedTempFile::new().expect("a temporary file");
+        let stderr = said.reopen().expect("it was just made");
+        let command = command.stdin(Stdio::null()).stderr(stderr);
+        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        Self { child, said }
     }
 
-    fn has_ended(&mut self) -> bool {
-        self.0.try_wait().expect("a child can be waited for").is_some()
+    /// How it has ended and what it said, if it has.
+    fn end(&mut self) -> Option<String> {
+        let status = self.child.try_wait().expect("a child can be waited for")?;
+        let said = fs::read(self.said.path()).expect("it is still there");
+        Some(format!("{status}: {}", String::from_utf8_lossy(&said)))
     }
 }
 
 impl Drop for Background {
     fn drop(&mut self) {
         // It may have ended. `timeout` hands the signal on.
-        let _ = Command::new("kill").arg(self.0.id().to_string()).status();
-        let _ = self.0.wait();
+        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        let _ = self.child.wait();
     }
 }
 
@@ -435,9 +447,12 @@ struct Screen {
 impl Screen {
     fn new() -> Self {
         let mut command = tool("xvfb", "Xvfb");
-        command.args(["-displayfd", "1", "-screen", "0", "1280x1024x24", "-nolisten", "tcp"]);
+        // Without the last one it starts anew whenever its last client goes, `xwininfo`, and refuses those
+        // that come meanwhile.
+        let screen = ["-displayfd", "1", "-screen", "0", "1280x1024x24", "-nolisten", "tcp"];
+        command.args(screen).arg("-noreset");
         let mut server = Background::start(command.stdout(Stdio::piped()));
-        let stdout = server.0.stdout.as_mut().expect("it is piped");
+        let stdout = server.child.stdout.as_mut().expect("it is piped");
         let mut number = String::new();
         BufReader::new(stdout).read_line(&mut number).expect("a display");
         assert!(!number.is_empty(), "Xvfb has no display");
@@ -479,7 +494,9 @@ fn opened_by_kcachegrind(file: &Path) -> String {
         let mut answers = titles.iter();
         let answer =
             answers.find(|title| title.starts_with(&opened) || title.starts_with("Error "));
-        assert!(!program.has_ended(), "KCachegrind has ended: {titles:?}");
+        if let Some(end) = program.end() {
+            panic!("KCachegrind has ended: {titles:?}: {end}");
+        }
         if let Some(title) = answer {
             return title.clone();
         }
