@@ -19,10 +19,13 @@ use qemu_plugin_sys::{
     qemu_plugin_mem_is_store, qemu_plugin_mem_size_shift, qemu_plugin_meminfo_t,
 };
 
-use crate::userdata::{AccessData, FetchData, GroupData, unpack_count};
+use crate::rounding::{self, Rounding};
+use crate::userdata::{
+    AccessData, FetchData, GroupData, RoundingAccessData, RoundingFetchData, UserData, unpack_count,
+};
 use crate::vcpu::{
-    Company, GroupMade, Machines, ManyWriters, OneWriter, SimulatedCore, Vcpu, known_vcpu,
-    only_core, only_vcpu, vcpu, vcpu_and_company,
+    Arrival, Company, Doubtful, GroupMade, Machines, ManyWriters, OneWriter, SimulatedCore, Vcpu,
+    known_vcpu, only_core, only_core_that_rounds, only_vcpu, vcpu, vcpu_and_company,
 };
 
 /// Raised by instructions that change the address translation of several vCPUs, and by stores to
@@ -53,10 +56,23 @@ pub struct CallbackSet {
     /// The first access of a group, for all of them. Takes a [`GroupData`]. Only where an access that
     /// follows another one to the same page completes.
     pub access_group: Option<MemCallback>,
+    /// Those of one access and of fetches, for code that relies on the rounding mode being valid.
+    pub rounding: Option<RoundingCallbacks>,
+    /// Before an instruction that may spoil the rounding mode, where code may rely on it.
+    pub rounding_may_be_spoilt: Option<InsnCallback>,
     /// Before an instruction that may change address translation of its own vCPU.
     pub translation_changes: InsnCallback,
     /// Before an instruction that may change address translation of all vCPUs.
     pub all_translations_change: InsnCallback,
+}
+
+/// The callbacks that count *late* fetches: see [`crate::rounding`].
+#[derive(Clone, Copy, Debug)]
+pub struct RoundingCallbacks {
+    /// As [`CallbackSet::fetch`]. Takes a [`RoundingFetchData`].
+    pub fetch: InsnCallback,
+    /// As [`CallbackSet::access`]. Takes a [`RoundingAccessData`].
+    pub access: MemCallback,
 }
 
 /// How a memory access finds the address the data cache sees.
@@ -346,7 +362,7 @@ pub trait Sharing: 'static {
     ///
     /// # Safety
     /// As for `vcpu`.
-    unsafe fn find_vcpu<M: Machines>(index: u32) -> (&'static Vcpu<M>, Company) {
+    unsafe fn find_vcpu<M: Machines>(index: u32, _: Arrival) -> (&'static Vcpu<M>, Company) {
         (vcpu(index), Company::None)
     }
 
@@ -406,8 +422,8 @@ impl Sharing for Alone {
         unsafe { only_core() }
     }
 
-    unsafe fn find_vcpu<M: Machines>(index: u32) -> (&'static Vcpu<M>, Company) {
-        vcpu_and_company(index)
+    unsafe fn find_vcpu<M: Machines>(index: u32, arrival: Arrival) -> (&'static Vcpu<M>, Company) {
+        vcpu_and_company(index, arrival)
     }
 
     #[inline(always)]
@@ -530,6 +546,8 @@ impl CallbackSet {
             access_of_two: access_of_two::<M, S, A, L>,
             access_uncached: access::<M, S, Physical, L>,
             access_group: None,
+            rounding: None,
+            rounding_may_be_spoilt: None,
             translation_changes: translation_changes::<M>,
             all_translations_change,
         }
@@ -538,10 +556,118 @@ impl CallbackSet {
 
 /// Callbacks for the only vCPU of a program.
 impl CallbackSet {
-    /// As [`CallbackSet::of`], for the same; groups of accesses have one callback.
+    /// As [`CallbackSet::of`], for the same; groups of accesses have one callback, and code relies on the
+    /// rounding mode.
     pub const fn grouping<M: Machines, L: LineSize>() -> Self {
-        Self { access_group: Some(access_group::<M, L>), ..Self::of::<M, Alone, Virtual, L>() }
+        Self {
+            access_group: Some(access_group::<M, L>),
+            rounding: Some(RoundingCallbacks {
+                fetch: fetch_rounding::<M>,
+                access: access_rounding::<M, L>,
+            }),
+            ..Self::of::<M, Alone, Virtual, L>()
+        }
+        .minding_rounding::<M>()
     }
+
+    /// The same, where other code may rely on the rounding mode.
+    pub const fn minding_rounding<M: Machines>(self) -> Self {
+        Self { rounding_may_be_spoilt: Some(rounding_may_be_spoilt::<M>), ..self }
+    }
+}
+
+unsafe extern "C" fn fetch_rounding<M: Machines>(vcpu_index: u32, userdata: *mut c_void) {
+    // SAFETY: translation registered this with a packed `RoundingFetchData`, for this model and the only
+    // vCPU.
+    unsafe {
+        let RoundingFetchData { subject, fetches } = UserData::unpack(userdata);
+        match only_core_that_rounds::<M>() {
+            Some(core) => core.fetch::<OneWriter>(UserData { subject: &subject.subject, fetches }),
+            None => fetch_rounding_looking_further::<M>(vcpu_index, userdata),
+        }
+    }
+}
+
+unsafe extern "C" fn access_rounding<M: Machines, L: LineSize>(
+    vcpu_index: u32,
+    info: qemu_plugin_meminfo_t,
+    vaddr: u64,
+    userdata: *mut c_void,
+) {
+    // SAFETY: translation registered this with a packed `RoundingAccessData`, for this model and the only
+    // vCPU; `info` and `vaddr` are this access's.
+    unsafe {
+        let RoundingAccessData { subject, fetches } = UserData::unpack(userdata);
+        match only_core_that_rounds::<M>() {
+            Some(core) => {
+                let access = read_access::<M, L>(core.lines(), vaddr, info);
+                let data = UserData { subject: subject.subject, fetches };
+                core.access::<OneWriter>(Some(access), data);
+            }
+            None => access_rounding_looking_further::<M, L>(vcpu_index, info, vaddr, userdata),
+        }
+    }
+}
+
+/// # Safety
+/// As for [`fetch_rounding`].
+#[inline(never)]
+unsafe extern "C" fn fetch_rounding_looking_further<M: Machines>(
+    vcpu_index: u32,
+    userdata: *mut c_void,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let RoundingFetchData { subject: Rounding { subject: run, late }, fetches } =
+            UserData::unpack(userdata);
+        let (vcpu, company) = vcpu_and_company::<M>(vcpu_index, Arrival::At(run.instruction));
+        let data = |fetches| UserData { subject: run, fetches };
+        match company {
+            Company::None if rounding::is_valid() => {
+                vcpu.core().fetch::<OneWriter>(data(fetches));
+            }
+            Company::None => {
+                vcpu.core().fetch::<OneWriter>(data(fetches - late));
+                vcpu.doubt(Doubtful::Fetches(*late));
+            }
+            Company::Others => Shared::fetch(vcpu, data(fetches)),
+        }
+    }
+}
+
+/// # Safety
+/// As for [`access_rounding`].
+#[inline(never)]
+unsafe extern "C" fn access_rounding_looking_further<M: Machines, L: LineSize>(
+    vcpu_index: u32,
+    info: qemu_plugin_meminfo_t,
+    vaddr: u64,
+    userdata: *mut c_void,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let RoundingAccessData { subject: Rounding { subject: instruction, late }, fetches } =
+            UserData::unpack(userdata);
+        let (vcpu, company) = vcpu_and_company::<M>(vcpu_index, Arrival::Within);
+        let access = Some(read_access::<M, L>(vcpu.core().lines(), vaddr, info));
+        let data = |fetches| UserData { subject: *instruction, fetches };
+        match company {
+            Company::None if rounding::is_valid() => {
+                vcpu.core().access::<OneWriter>(access, data(fetches));
+            }
+            Company::None => {
+                vcpu.core().access::<OneWriter>(access, data(fetches - late));
+                vcpu.doubt(Doubtful::Fetches(*late));
+            }
+            Company::Others => Shared::access(vcpu, access, data(fetches)),
+        }
+    }
+}
+
+unsafe extern "C" fn rounding_may_be_spoilt<M: Machines>(vcpu_index: u32, _: *mut c_void) {
+    // What rounded before this has done so with the mode that was valid.
+    vcpu_and_company::<M>(vcpu_index, Arrival::Within);
+    crate::vcpu::rounding_may_be_spoilt();
 }
 
 unsafe extern "C" fn access_group<M: Machines, L: LineSize>(
@@ -584,7 +710,7 @@ unsafe extern "C" fn access_group_apart<M: Machines, L: LineSize>(
         if let Some(core) = only_core::<M>() {
             return core.access_group::<L>(data, made, || vcpu::<M>(vcpu_index));
         }
-        match vcpu_and_company::<M>(vcpu_index) {
+        match vcpu_and_company::<M>(vcpu_index, Arrival::Within) {
             (vcpu, Company::None) => vcpu.core().access_group::<L>(data, made, || vcpu),
             (vcpu, Company::Others) => vcpu.record_accesses(data.subject.accesses(), made),
         }
@@ -660,7 +786,7 @@ unsafe fn access_further_lines<M: Machines, S: Sharing, A: Addressing, L: LineSi
         unsafe {
             let (vcpu, company) = match S::vcpu::<M>(vcpu_index) {
                 Some(vcpu) => (vcpu, Company::None),
-                None => S::find_vcpu(vcpu_index),
+                None => S::find_vcpu(vcpu_index, Arrival::Within),
             };
             let Some(part) = read_part::<M, A, L>(vcpu, info, start, bytes) else { continue };
             let data = AccessData::unpack(AccessData::without_fetches(userdata));
@@ -756,7 +882,7 @@ unsafe extern "C" fn fetch_looking_further<M: Machines, S: Sharing>(
     // SAFETY: the caller's promise.
     unsafe {
         let data = FetchData::unpack(userdata);
-        match S::find_vcpu::<M>(vcpu_index) {
+        match S::find_vcpu::<M>(vcpu_index, Arrival::At(data.subject.instruction)) {
             (vcpu, Company::None) => S::fetch(S::seat_of(vcpu), data),
             (vcpu, Company::Others) => Shared::fetch(vcpu, data),
         }
@@ -772,7 +898,7 @@ unsafe extern "C" fn count_looking_further<M: Machines, S: Sharing>(
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        match S::find_vcpu::<M>(vcpu_index) {
+        match S::find_vcpu::<M>(vcpu_index, Arrival::Within) {
             (vcpu, Company::None) => S::count(S::seat_of(vcpu), unpack_count(userdata)),
             (vcpu, Company::Others) => Shared::count(vcpu, unpack_count(userdata)),
         }
@@ -791,7 +917,7 @@ unsafe extern "C" fn access_looking_further<M: Machines, S: Sharing, A: Addressi
     // SAFETY: the caller's promise.
     unsafe {
         let data = AccessData::unpack(userdata);
-        let (vcpu, company) = S::find_vcpu::<M>(vcpu_index);
+        let (vcpu, company) = S::find_vcpu::<M>(vcpu_index, Arrival::Within);
         let address = A::look_up(vcpu, info, vaddr);
         let lines = vcpu.core().lines();
         let access = address.map(|address| read_access::<M, L>(lines, address, info));

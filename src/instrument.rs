@@ -41,6 +41,7 @@ use crate::disassembly::{Disassembler, Reader, x86_decoding};
 use crate::places::MappedFiles;
 use crate::probe;
 use crate::profiling;
+use crate::rounding::RoundingTable;
 use crate::userdata::{UserData, pack_count};
 
 /// One instruction of the block at hand.
@@ -51,6 +52,7 @@ struct Translated {
     completion: Completion,
     translation: TranslationEffect,
     operand: Option<Operand>,
+    may_spoil_rounding: bool,
 }
 
 /// One instruction of the block at hand, as far as reading it goes.
@@ -108,6 +110,7 @@ enum Records {
     /// Instructions, runs and groups of accesses, with a number.
     Numbered {
         groups: GroupTable,
+        roundings: RoundingTable,
         /// What a group is made up of while it is collected.
         accesses: Vec<GroupedAccess>,
         /// The most bytes that a group may extend over: those of a line of the data cache.
@@ -140,6 +143,7 @@ impl Translator {
             records: match config.detail {
                 Detail::Misses => Records::Numbered {
                     groups: GroupTable::default(),
+                    roundings: RoundingTable::default(),
                     accesses: Vec::new(),
                     group_bytes: Lines::new(config).data_line_bytes(),
                 },
@@ -268,7 +272,9 @@ impl Translator {
             }
             let completion = match effects.completion {
                 // It may be followed by what accesses memory in its name.
-                Completion::NoAccess if *last_has_stray_accesses => Completion::Unknown,
+                Completion::NoAccess | Completion::ValidRounding if *last_has_stray_accesses => {
+                    Completion::Unknown
+                }
                 completion => completion,
             };
             block.push(Translated {
@@ -278,6 +284,7 @@ impl Translator {
                 completion,
                 translation: effects.may_change_translation,
                 operand: effects.operand,
+                may_spoil_rounding: effects.may_spoil_rounding,
             });
         }
     }
@@ -331,6 +338,18 @@ impl Records {
         }
     }
 
+    /// The same, where a segment follows that is late.
+    fn rounding_run(
+        &mut self,
+        run: &'static Run,
+        segment: &[Translated],
+        late: &[Translated],
+    ) -> Option<*mut c_void> {
+        let Self::Numbered { roundings, .. } = self else { return None };
+        let fetched = segment.len() + late.len();
+        Some(packed(roundings.run(run, fetches(late.len())), fetched))
+    }
+
     /// Of a segment that nothing else counts.
     fn segment(&mut self, segment: &[Translated]) -> *mut c_void {
         match self {
@@ -347,7 +366,7 @@ impl Records {
         first: &Translated,
         segments: &mut Peekable<impl Iterator<Item = &'a [Translated]>>,
     ) -> Option<(&'static AccessGroup, usize)> {
-        let Self::Numbered { groups, accesses, group_bytes } = self else { return None };
+        let Self::Numbered { groups, accesses, group_bytes, .. } = self else { return None };
         let first_operand = first.operand?;
         let grouped = |insn: &Translated, operand: Operand| GroupedAccess {
             distance: operand.displacement - first_operand.displacement,
@@ -393,6 +412,18 @@ impl Records {
             }
         }
     }
+
+    /// The same, where the segment is followed by one that is late.
+    fn rounding_access(
+        &mut self,
+        insn: &Translated,
+        then: &[Translated],
+        late: &[Translated],
+    ) -> Option<*mut c_void> {
+        let Self::Numbered { roundings, .. } = self else { return None };
+        let fetched = then.len() + late.len();
+        Some(packed(roundings.access(insn.record, fetches(late.len())), fetched))
+    }
 }
 
 fn segment_in(table: &mut ProfileTable, segment: &[Translated]) -> &'static Segment {
@@ -436,38 +467,124 @@ fn register_run(
         }
     }
     let mut segments = row.split_inclusive(|insn| insn.completion != Completion::Always).peekable();
-    let mut counted_by = CountedBy::Fetch;
-    while let Some(segment) = segments.next() {
-        let (Some(first), Some(last)) = (segment.first(), segment.last()) else { return };
-        match counted_by {
-            CountedBy::Fetch => {
-                on_execution(first, callbacks.fetch, records.run(run, segment));
+    let mut counted_by = CountedBy::Fetch(run);
+    loop {
+        let segment = segments.next().unwrap_or_default();
+        let is_followed_if_valid =
+            segment.last().is_some_and(|last| last.completion == Completion::ValidRounding);
+        let late = match callbacks.rounding {
+            Some(_) if is_followed_if_valid && counted_by.may_count_late_fetches() => {
+                segments.next().unwrap_or_default()
             }
-            CountedBy::PreviousAccess => {}
-            CountedBy::Itself => {
-                on_execution(first, callbacks.count, records.segment(segment));
-            }
-        }
-        if let Some(callback) = callbacks.access_group
+            _ => &[],
+        };
+        counted_by.register(segment, late, callbacks, records);
+        let Some(last) = late.last().or(segment.last()) else { break };
+        counted_by = if let Some(callback) = callbacks.access_group
             && let Some((group, fetched)) = records.group(last, &mut segments)
         {
             on_memory(last, callback, packed(group, fetched));
-            counted_by = CountedBy::PreviousAccess;
-            continue;
+            CountedBy::Group
+        } else {
+            CountedBy::after(last, callbacks, records)
+        };
+    }
+    if let Some(callback) = callbacks.rounding_may_be_spoilt {
+        // After the fetch, by which the vCPU is seen to go on.
+        for insn in row.iter().filter(|insn| insn.may_spoil_rounding) {
+            on_execution(insn, callback, ptr::null_mut());
         }
-        let next = segments.peek().copied().unwrap_or_default();
-        counted_by = on_access(last, next, callbacks, records);
     }
 }
 
 /// What counts a segment's fetches.
-enum CountedBy {
+enum CountedBy<'a> {
     /// The callback that simulates the run's first fetch.
-    Fetch,
-    /// The memory callback of the instruction before it.
-    PreviousAccess,
+    Fetch(&'static Run),
+    /// The memory callback of the instruction before it, which makes one access or, if it makes a load and
+    /// a store, completes with the latter.
+    Access(&'a Translated),
+    /// That of a group, which is registered.
+    Group,
     /// A callback of its own.
     Itself,
+}
+
+impl<'a> CountedBy<'a> {
+    /// What counts the segment that follows `insn`, the last one of a segment and the only one of it that
+    /// may access memory.
+    fn after(insn: &'a Translated, callbacks: &CallbackSet, records: &mut Records) -> Self {
+        match insn.completion {
+            Completion::Always | Completion::ValidRounding | Completion::NoAccess => Self::Itself,
+            Completion::OneAccess | Completion::LoadThenStore => Self::Access(insn),
+            Completion::Unknown => {
+                on_memory(insn, access_callback(insn, callbacks), records.access(insn, &[]));
+                Self::Itself
+            }
+        }
+    }
+
+    /// Whether it can count a second segment, which is executed if the rounding mode is valid.
+    fn may_count_late_fetches(&self) -> bool {
+        match self {
+            Self::Fetch(_) => true,
+            Self::Access(insn) => {
+                insn.completion == Completion::OneAccess
+                    && insn.translation == TranslationEffect::None
+            }
+            Self::Group | Self::Itself => false,
+        }
+    }
+
+    /// Registers the callback for `segment`, and for `late` if that is not empty.
+    fn register(
+        &self,
+        segment: &[Translated],
+        late: &[Translated],
+        callbacks: &CallbackSet,
+        records: &mut Records,
+    ) {
+        let rounding = callbacks.rounding.filter(|_| !late.is_empty());
+        match *self {
+            Self::Fetch(run) => {
+                let Some(first) = segment.first() else { return };
+                if let Some(rounding) = rounding
+                    && let Some(userdata) = records.rounding_run(run, segment, late)
+                {
+                    on_execution(first, rounding.fetch, userdata);
+                } else {
+                    on_execution(first, callbacks.fetch, records.run(run, segment));
+                }
+            }
+            Self::Access(insn) => {
+                if let Some(rounding) = rounding
+                    && let Some(userdata) = records.rounding_access(insn, segment, late)
+                {
+                    on_memory(insn, rounding.access, userdata);
+                } else {
+                    let callback = access_callback(insn, callbacks);
+                    on_memory(insn, callback, records.access(insn, segment));
+                }
+            }
+            Self::Itself => {
+                let Some(first) = segment.first() else { return };
+                on_execution(first, callbacks.count, records.segment(segment));
+            }
+            Self::Group => {}
+        }
+    }
+}
+
+/// The callback for the accesses of one instruction.
+fn access_callback(insn: &Translated, callbacks: &CallbackSet) -> MemCallback {
+    match (insn.completion, insn.translation) {
+        // One callback that asks, not one for loads and one for stores: with two, QEMU 7.2 calls
+        // both for some accesses.
+        (Completion::LoadThenStore, _) => callbacks.access_of_two,
+        (_, TranslationEffect::None) => callbacks.access,
+        // What it accessed before the change must not be remembered after it.
+        (_, TranslationEffect::ThisVcpu | TranslationEffect::AllVcpus) => callbacks.access_uncached,
+    }
 }
 
 /// The user data of a callback.
@@ -480,38 +597,6 @@ fn packed<T>(subject: &'static T, fetched: usize) -> *mut c_void {
 /// A number of instructions of one block, of which QEMU puts at most a few hundred into one.
 fn fetches(instructions: usize) -> u16 {
     u16::try_from(instructions).expect("a block is shorter than 65,536 instructions")
-}
-
-/// Registers the memory callbacks of a segment's last instruction, the only one of the segment that may
-/// access memory. `next` is the segment after it.
-fn on_access(
-    insn: &Translated,
-    next: &[Translated],
-    callbacks: &CallbackSet,
-    records: &mut Records,
-) -> CountedBy {
-    let callback = match insn.translation {
-        TranslationEffect::None => callbacks.access,
-        // What it accessed before the change must not be remembered after it.
-        TranslationEffect::ThisVcpu | TranslationEffect::AllVcpus => callbacks.access_uncached,
-    };
-    match insn.completion {
-        Completion::Always | Completion::NoAccess => CountedBy::Itself,
-        Completion::OneAccess => {
-            on_memory(insn, callback, records.access(insn, next));
-            CountedBy::PreviousAccess
-        }
-        Completion::LoadThenStore => {
-            // One callback that asks, not one for loads and one for stores: with two, QEMU 7.2 calls
-            // both for some accesses.
-            on_memory(insn, callbacks.access_of_two, records.access(insn, next));
-            CountedBy::PreviousAccess
-        }
-        Completion::Unknown => {
-            on_memory(insn, callback, records.access(insn, &[]));
-            CountedBy::Itself
-        }
-    }
 }
 
 fn on_memory(insn: &Translated, callback: MemCallback, userdata: *mut c_void) {

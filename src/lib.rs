@@ -23,6 +23,7 @@ mod places;
 mod probe;
 mod profiling;
 mod reporter;
+mod rounding;
 mod session;
 #[cfg(target_os = "linux")]
 mod signals;

@@ -37,6 +37,14 @@ pub fn is_accessible(vaddr: u64, bytes: u8, is_store: bool) -> bool {
     copied(copy, address, Direction::Here) && (!is_store || copied(copy, address, Direction::There))
 }
 
+/// The eight bytes at `vaddr`, if they can be read, as a number of the host's. The caller is as for
+/// [`is_accessible`].
+pub fn read(vaddr: u64) -> Option<u64> {
+    let address = GUEST_BASE.load(Ordering::Relaxed).wrapping_add(vaddr);
+    let mut bytes = [0; 8];
+    copied(&mut bytes, address, Direction::Here).then(|| u64::from_ne_bytes(bytes))
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Direction {
     Here,

@@ -14,7 +14,7 @@ use crate::callbacks::{
     Addressing, Alone, CallbackSet, LineSize, Physical, Private, Shared, Sharing,
     all_translations_change, further_lines, is_store, read_access, read_part, translation_changes,
 };
-use crate::vcpu::{Company, Machines, ManyWriters, OneWriter, SimulatedCore, Vcpu};
+use crate::vcpu::{Arrival, Company, Machines, ManyWriters, OneWriter, SimulatedCore, Vcpu};
 
 impl CallbackSet {
     /// The callbacks for model `M`, sharing `S`, addressing `A` and line size `L`, which count in full.
@@ -26,6 +26,8 @@ impl CallbackSet {
             access_of_two: access::<M, S, A, L>,
             access_uncached: access::<M, S, Physical, L>,
             access_group: None,
+            rounding: None,
+            rounding_may_be_spoilt: None,
             translation_changes: translation_changes::<M>,
             all_translations_change,
         }
@@ -206,7 +208,7 @@ unsafe extern "C" fn access_split<M: Machines, S: SharingInFull, A: Addressing, 
         for (start, bytes) in further_lines::<M>(index, info, vaddr) {
             let (vcpu, company) = match S::vcpu::<M>(index) {
                 Some(vcpu) => (vcpu, Company::None),
-                None => S::find_vcpu(index),
+                None => S::find_vcpu(index, Arrival::Within),
             };
             let data = read_part::<M, A, L>(vcpu, info, start, bytes);
             if data.is_none() {
@@ -233,7 +235,7 @@ unsafe extern "C" fn fetch_looking_further<M: Machines, S: SharingInFull>(
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        match S::find_vcpu::<M>(index) {
+        match S::find_vcpu::<M>(index, Arrival::Within) {
             (vcpu, Company::None) => S::fetch_in_full(S::seat_of(vcpu), unpack(userdata)),
             (vcpu, Company::Others) => Shared::fetch_in_full(vcpu, unpack(userdata)),
         }
@@ -249,7 +251,7 @@ unsafe extern "C" fn count_looking_further<M: Machines, S: SharingInFull>(
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        match S::find_vcpu::<M>(index) {
+        match S::find_vcpu::<M>(index, Arrival::Within) {
             (vcpu, Company::None) => S::count_in_full(S::seat_of(vcpu), unpack(userdata)),
             (vcpu, Company::Others) => Shared::count_in_full(vcpu, unpack(userdata)),
         }
@@ -274,7 +276,7 @@ unsafe extern "C" fn access_looking_further<
     unsafe {
         let (vcpu, company) = match S::vcpu::<M>(index) {
             Some(vcpu) => (vcpu, Company::None),
-            None => S::find_vcpu(index),
+            None => S::find_vcpu(index, Arrival::Within),
         };
         let address = A::look_up(vcpu, info, vaddr);
         let lines = vcpu.core().lines();

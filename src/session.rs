@@ -31,10 +31,13 @@ use crate::output::{self, Outlet};
 use crate::probe;
 use crate::profiling::SharingInFull;
 use crate::reporter::{Reporter, Texts};
+use crate::rounding;
 use crate::snapshot::Reading;
 use crate::syscalls;
 use crate::threads;
-use crate::vcpu::{Machine, Machines, Simulator, expect_several, several_expected};
+use crate::vcpu::{
+    Machine, Machines, Simulator, expect_several, rounding_may_be_spoilt, several_expected,
+};
 #[cfg(target_os = "linux")]
 use crate::{fatal, forks, handover, signals};
 
@@ -261,6 +264,16 @@ impl Session {
         }
     }
 
+    /// Whether this is the end by a signal, of which there will be word, and what is to be reported depends on
+    /// which one it is.
+    fn dies_of_unknown_signal(&self) -> bool {
+        #[cfg(target_os = "linux")]
+        if self.simulator.fetches_are_in_doubt() {
+            return fatal::is_arranged();
+        }
+        false
+    }
+
     /// Whether a system call replaces the program if it succeeds.
     fn replaces_program(&self, number: i64) -> bool {
         self.syscalls.is_some_and(|syscalls| syscalls.replaces_program(number))
@@ -276,7 +289,13 @@ impl Session {
             output::complain(&format!("forks of programs with threads may not report: {error:#}"));
         }
         let report = || with_session("death", Session::report);
-        if let Err(error) = fatal::before_death(report).and(signals::before_death(report)) {
+        let report_death = |signal| {
+            with_session("death", |session| {
+                session.simulator.dies(signal == libc::SIGILL);
+                session.report();
+            });
+        };
+        if let Err(error) = fatal::before_death(report_death).and(signals::before_death(report)) {
             complain_of_signals(&error);
         }
     }
@@ -323,12 +342,12 @@ fn callbacks<M: Machines, L: LineSize>(
 ) -> (CallbackSet, CallbackSet) {
     match qemu.emulation {
         Emulation::User => {
-            let private = if may_group::<M>(config) {
-                CallbackSet::grouping::<M, L>()
+            let shared = set::<M, Shared, Virtual, L>(config);
+            if may_group::<M>(config) {
+                (CallbackSet::grouping::<M, L>(), shared.minding_rounding::<M>())
             } else {
-                set::<M, Alone, Virtual, L>(config)
-            };
-            (private, set::<M, Shared, Virtual, L>(config))
+                (set::<M, Alone, Virtual, L>(config), shared)
+            }
         }
         Emulation::System { max_vcpus, .. } if page_cache_is_exact(isa) => {
             system_callbacks::<M, CachedPhysical, L>(max_vcpus, config)
@@ -402,12 +421,21 @@ impl Events for Session {
     fn syscall(vcpu_index: u32, number: i64, arguments: &[u64; 8]) {
         with_session("system call", |session| {
             session.simulator.makes_syscall(vcpu_index);
-            if session.syscalls.is_some_and(|syscalls| syscalls.handles_faults(number, arguments)) {
-                probe::faults_are_handled_now();
-            }
-            if session.syscalls.is_some_and(|syscalls| syscalls.may_start_thread(number, arguments))
-            {
-                expect_several();
+            if let Some(syscalls) = session.syscalls {
+                if syscalls.handles_faults(number, arguments) {
+                    probe::faults_are_handled_now();
+                }
+                if let Some(place) = syscalls.handler_of_illegal_instructions(number, arguments)
+                    && let Some(handler) = probe::read(place)
+                {
+                    rounding::note_handler(handler);
+                }
+                if syscalls.may_spoil_rounding(number) {
+                    rounding_may_be_spoilt();
+                }
+                if syscalls.may_start_thread(number, arguments) {
+                    expect_several();
+                }
             }
             #[cfg(target_os = "linux")]
             if session.replaces_program(number) {
@@ -450,6 +478,10 @@ impl Events for Session {
     }
 
     fn ending() {
-        with_session("exit", Session::report);
+        with_session("exit", |session| {
+            if !session.dies_of_unknown_signal() {
+                session.report();
+            }
+        });
     }
 }

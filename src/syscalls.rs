@@ -16,6 +16,8 @@ pub struct Numbers {
     /// Which argument of `clone` has the flags: the second where the architecture has them
     /// backwards.
     clone_flags: usize,
+    /// The return from a signal's handler, where that may bring back another dynamic rounding mode.
+    rt_sigreturn: Option<i64>,
 }
 
 const CLONE_VM: u64 = 0x100;
@@ -28,14 +30,26 @@ impl Numbers {
         rt_sigaction: i64,
         mmap: [i64; 2],
     ) -> Self {
-        Self { clone, clone3, execve, execveat, rt_sigaction, mmap, clone_flags: 0 }
+        Self {
+            clone,
+            clone3,
+            execve,
+            execveat,
+            rt_sigaction,
+            mmap,
+            clone_flags: 0,
+            rt_sigreturn: None,
+        }
     }
+
+    /// Of newer architectures.
+    const GENERIC: Self = Self::new([220, 435], [221, 281], 134, [222, 222]);
 
     /// Of the guest architecture that QEMU calls `target`.
     pub fn of_target(target: &str) -> Option<Self> {
         Some(match target {
-            "aarch64" | "aarch64_be" | "hexagon" | "loongarch64" | "or1k" | "riscv32"
-            | "riscv64" => Self::new([220, 435], [221, 281], 134, [222, 222]),
+            "riscv32" | "riscv64" => Self { rt_sigreturn: Some(139), ..Self::GENERIC },
+            "aarch64" | "aarch64_be" | "hexagon" | "loongarch64" | "or1k" => Self::GENERIC,
             "x86_64" => Self::new([56, 435], [59, 322], 13, [9, 9]),
             "i386" => Self::new([120, 435], [11, 358], 174, [90, 192]),
             "arm" | "armeb" => Self::new([120, 435], [11, 387], 174, [90, 192]),
@@ -69,6 +83,22 @@ impl Numbers {
     /// Whether this call sets what a signal does.
     pub fn sets_signal_action(&self, number: i64) -> bool {
         number == self.rt_sigaction
+    }
+
+    /// Where a handler of illegal instructions is written down that this call may give the program.
+    pub fn handler_of_illegal_instructions(
+        &self,
+        number: i64,
+        arguments: &[u64; 8],
+    ) -> Option<u64> {
+        // SIGILL. Without an action the call only asks. The action begins with the handler's address.
+        let sets = self.sets_signal_action(number) && arguments[0] == 4 && arguments[1] != 0;
+        sets.then_some(arguments[1])
+    }
+
+    /// Whether this call may turn a valid dynamic rounding mode into a reserved one.
+    pub fn may_spoil_rounding(&self, number: i64) -> bool {
+        self.rt_sigreturn == Some(number)
     }
 
     /// Whether this call may give the program a handler of faults of memory accesses.

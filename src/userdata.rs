@@ -9,12 +9,15 @@ use std::ptr;
 use cachesim::groups::AccessGroup;
 use cachesim::instructions::{Instruction, Run};
 
+use crate::rounding::Rounding;
+
 const COUNT_BITS: u32 = u16::BITS;
 
 /// Something that lives until the process ends, and a number of fetches.
 #[derive(Debug)]
 pub struct UserData<T: 'static> {
-    /// An instruction, or a run of them, or a group of accesses.
+    /// An instruction, or a run of them, or a group of accesses, or one of the first two whose last fetches are
+    /// late.
     pub subject: &'static T,
     /// The fetches the callback stands for.
     pub fetches: u16,
@@ -36,6 +39,12 @@ pub type FetchData = UserData<Run>;
 
 /// Of a group of memory accesses: all fetches that follow them.
 pub type GroupData = UserData<AccessGroup>;
+
+/// Of fetches from one line, the last of which are late.
+pub type RoundingFetchData = UserData<Rounding<Run>>;
+
+/// Of a memory access, the last of whose fetches are late.
+pub type RoundingAccessData = UserData<Rounding<&'static Instruction>>;
 
 impl<T> UserData<T> {
     /// The form QEMU carries. `None` where the host put the subject above 2^48, which no host

@@ -36,6 +36,7 @@ use report::{
 
 use crate::callbacks::LineSize;
 use crate::probe;
+use crate::rounding;
 use crate::userdata::{AccessData, FetchData, GroupData};
 
 /// Accesses a vCPU records before it simulates them on a shared core.
@@ -54,6 +55,9 @@ static ALONE: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 /// The core of [`ALONE`], a `*const SimulatedCore<M>`, or null when that is null.
 static ALONE_CORE: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 
+/// As [`ALONE_CORE`], but null also while the vCPU's dynamic rounding mode may be a reserved one.
+static ROUNDING_CORE: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
+
 /// Whether there may be several vCPUs.
 static SEVERAL: AtomicBool = AtomicBool::new(false);
 
@@ -62,7 +66,19 @@ static SEVERAL: AtomicBool = AtomicBool::new(false);
 pub fn expect_several() {
     SEVERAL.store(true, Ordering::Release);
     ALONE.store(ptr::null_mut(), Ordering::Release);
+    forget_only_core();
+}
+
+/// Has the callbacks of the only vCPU look for it.
+fn forget_only_core() {
     ALONE_CORE.store(ptr::null_mut(), Ordering::Release);
+    ROUNDING_CORE.store(ptr::null_mut(), Ordering::Release);
+}
+
+/// The dynamic rounding mode of the program's only thread may be a reserved one from now on.
+pub fn rounding_may_be_spoilt() {
+    rounding::may_be_spoilt();
+    ROUNDING_CORE.store(ptr::null_mut(), Ordering::Release);
 }
 
 /// Whether there may be several vCPUs.
@@ -129,8 +145,8 @@ impl SetCounters {
 pub struct Vcpu<M: Model> {
     core: &'static SimulatedCore<M>,
     pages: UnsafeCell<PageCache>,
-    /// Accesses that have been made if the vCPU is seen to go on. Meanwhile [`ALONE_CORE`] is null, so that
-    /// its next callback looks for it.
+    /// What has been done if the vCPU is seen to go on. Meanwhile [`ALONE_CORE`] is null, so that its next
+    /// callback looks for it.
     doubtful: UnsafeCell<Option<Doubtful>>,
     buffer: AccessBuffer,
     bank: Bank,
@@ -159,11 +175,27 @@ impl GroupMade {
     }
 }
 
-/// The accesses of a group that are in another page than its first: the next of them may fault.
+/// What has been done unless the instruction before it did not complete.
 #[derive(Debug)]
-struct Doubtful {
-    accesses: &'static [GroupedAccess],
-    made: GroupMade,
+pub enum Doubtful {
+    /// The accesses of a group that are in another page than its first: the next of them may fault.
+    Accesses {
+        /// These.
+        accesses: &'static [GroupedAccess],
+        /// The first one of the group.
+        made: GroupMade,
+    },
+    /// Fetches that are *late*: see [`rounding`].
+    Fetches(u16),
+}
+
+/// Where a vCPU is seen to go on.
+#[derive(Clone, Copy, Debug)]
+pub enum Arrival {
+    /// At a row of fetches that begins with this instruction.
+    At(&'static Instruction),
+    /// Not at the first instruction of a block.
+    Within,
 }
 
 /// All cores and vCPUs of the run.
@@ -256,21 +288,35 @@ pub unsafe fn only_core<M: Machines>() -> Option<&'static SimulatedCore<M>> {
     unsafe { ALONE_CORE.load(Ordering::Acquire).cast::<SimulatedCore<M>>().as_ref() }
 }
 
+/// As [`only_core`], if its dynamic rounding mode is known to be valid.
+///
+/// # Safety
+/// `M` is the model of the run.
+#[inline(always)]
+pub unsafe fn only_core_that_rounds<M: Machines>() -> Option<&'static SimulatedCore<M>> {
+    // SAFETY: as in `only_core`.
+    unsafe { ROUNDING_CORE.load(Ordering::Acquire).cast::<SimulatedCore<M>>().as_ref() }
+}
+
 /// The vCPU of `index`, made at its first callback; whether it is the only one. The caller is a callback of
 /// that vCPU.
 ///
 /// # Panics
 /// Where `M` is not the model of the run.
-pub fn vcpu_and_company<M: Machines>(index: u32) -> (&'static Vcpu<M>, Company) {
+pub fn vcpu_and_company<M: Machines>(index: u32, arrival: Arrival) -> (&'static Vcpu<M>, Company) {
     let vcpu = vcpu::<M>(index);
     // SAFETY: the caller is a callback of this vCPU.
-    unsafe { vcpu.goes_on() };
+    unsafe { vcpu.goes_on(arrival) };
     if several_expected() {
         return (vcpu, Company::Others);
     }
     // The one thread that runs guest code is here, so nobody can start another meanwhile.
     ALONE.store(ptr::from_ref(vcpu).cast_mut().cast(), Ordering::Release);
-    ALONE_CORE.store(ptr::from_ref(vcpu.core).cast_mut().cast(), Ordering::Release);
+    let core = ptr::from_ref(vcpu.core).cast_mut().cast();
+    ALONE_CORE.store(core, Ordering::Release);
+    if rounding::is_valid() {
+        ROUNDING_CORE.store(core, Ordering::Release);
+    }
     (vcpu, Company::None)
 }
 
@@ -519,7 +565,7 @@ impl<M: Model> SimulatedCore<M> {
         }
         if !doubtful.is_empty() {
             // SAFETY: the caller is a callback of this vCPU.
-            unsafe { vcpu().doubt(Doubtful { accesses: doubtful, made }) };
+            unsafe { vcpu().doubt(Doubtful::Accesses { accesses: doubtful, made }) };
         }
     }
 
@@ -838,35 +884,65 @@ impl<M: Model> Vcpu<M> {
         }
     }
 
-    /// Keeps accesses until the vCPU is seen to go on.
+    /// Keeps what is doubtful until the vCPU is seen to go on.
     ///
     /// # Safety
     /// The caller is a callback of this vCPU, the only one.
-    unsafe fn doubt(&self, doubtful: Doubtful) {
-        ALONE_CORE.store(ptr::null_mut(), Ordering::Release);
+    pub unsafe fn doubt(&self, doubtful: Doubtful) {
+        forget_only_core();
         // SAFETY: callbacks of one vCPU do not overlap; the reference does not outlive this statement.
         unsafe { *self.doubtful.get() = Some(doubtful) };
     }
 
-    /// The vCPU goes on, so the accesses that were in doubt have been made, unless it goes on in a handler of
-    /// their fault. Where a fault ends the program it does not go on.
+    /// The vCPU goes on, so what was in doubt has been done, unless it goes on in a handler of the exception
+    /// that came in its place. Where that ends the program it does not go on.
     ///
     /// # Safety
     /// The caller is a callback of this vCPU.
-    pub unsafe fn goes_on(&self) {
+    pub unsafe fn goes_on(&self, arrival: Arrival) {
         // SAFETY: as in `doubt`.
-        let Some(Doubtful { accesses, made }) = (unsafe { (*self.doubtful.get()).take() }) else {
-            return;
-        };
-        if probe::faults_are_handled() && !accesses.first().is_some_and(|next| made.permits(next)) {
-            return;
+        let Some(doubtful) = (unsafe { (*self.doubtful.get()).take() }) else { return };
+        match doubtful {
+            Doubtful::Accesses { accesses, made } => {
+                let next = accesses.first();
+                if probe::faults_are_handled() && !next.is_some_and(|next| made.permits(next)) {
+                    return;
+                }
+                if several_expected() {
+                    return self.record_accesses(accesses, made);
+                }
+                for access in accesses {
+                    // SAFETY: the only vCPU is here.
+                    unsafe { self.core.access_grouped(access, made) };
+                }
+            }
+            Doubtful::Fetches(late) => {
+                if matches!(arrival, Arrival::At(first) if rounding::is_handler(first)) {
+                    return;
+                }
+                rounding::is_valid_now();
+                if several_expected() {
+                    return self.count(late.into());
+                }
+                // SAFETY: the only vCPU is here.
+                unsafe { self.core.count(late.into()) };
+            }
         }
-        if several_expected() {
-            return self.record_accesses(accesses, made);
-        }
-        for access in accesses {
-            // SAFETY: the only vCPU is here.
-            unsafe { self.core.access_grouped(access, made) };
+    }
+
+    /// The program dies of a signal, which is that of illegal instructions or another one.
+    ///
+    /// # Safety
+    /// The caller is the thread of this vCPU, outside of its callbacks.
+    unsafe fn dies(&self, is_illegal_instruction: bool) {
+        // SAFETY: as in `doubt`.
+        let doubtful = unsafe { (*self.doubtful.get()).take() };
+        // Accesses in doubt have not been made. These have, but for their own cause of death.
+        if let Some(Doubtful::Fetches(late)) = doubtful
+            && !is_illegal_instruction
+        {
+            // SAFETY: the only vCPU's thread is here.
+            unsafe { self.core.count(late.into()) };
         }
     }
 
@@ -1130,6 +1206,14 @@ pub trait Simulator: Sync {
     /// that vCPU.
     fn makes_syscall(&'static self, index: u32);
 
+    /// Whether an instruction that rounds may be the last one that the program has executed, or begun. The
+    /// caller is the thread that ends it.
+    fn fetches_are_in_doubt(&self) -> bool;
+
+    /// The program dies of a signal, which is that of illegal instructions or another one. The caller is the
+    /// thread that dies.
+    fn dies(&self, is_illegal_instruction: bool);
+
     /// See [`Machine::retire`].
     fn retire(&self, index: u32);
 
@@ -1242,7 +1326,26 @@ impl<M: Machines> Simulator for Machine<M> {
         // SAFETY: in a callback of this vCPU, and `M` is the run's, since this is its machine.
         unsafe {
             if let Some(vcpu) = known_vcpu::<M>(index) {
-                vcpu.goes_on();
+                vcpu.goes_on(Arrival::Within);
+            }
+        }
+    }
+
+    fn fetches_are_in_doubt(&self) -> bool {
+        // SAFETY: `M` is the run's, since this is its machine; the only vCPU's thread is here, outside of its
+        // callbacks.
+        unsafe {
+            only_vcpu::<M>()
+                .is_some_and(|vcpu| matches!(*vcpu.doubtful.get(), Some(Doubtful::Fetches(_))))
+        }
+    }
+
+    fn dies(&self, is_illegal_instruction: bool) {
+        // SAFETY: `M` is the run's, since this is its machine; the only vCPU's thread is the only one that
+        // dies of a signal of its own.
+        unsafe {
+            if let Some(vcpu) = only_vcpu::<M>() {
+                vcpu.dies(is_illegal_instruction);
             }
         }
     }

@@ -68,9 +68,13 @@ fn check_second_levels(name: &str, arguments: &[&str]) {
 }
 
 fn check_with(geometries: &[&str], name: &str, arguments: &[&str]) {
+    check_on(&Arch::ALL, geometries, name, arguments);
+}
+
+fn check_on(archs: &[Arch], geometries: &[&str], name: &str, arguments: &[&str]) {
     let mut sweep = Sweep::default();
     for qemu in qemus(Mode::User) {
-        for arch in Arch::ALL {
+        for &arch in archs {
             let program = guest(arch, name);
             for geometry in geometries {
                 for policy in ["lru", "fifo"] {
@@ -117,25 +121,65 @@ fn faults_that_a_handler_clears_away_count_as_in_the_reference() {
 }
 
 /// What is counted in full is counted one by one. Not every reference reports a death.
+#[track_caller]
+fn check_death(name: &str, arguments: &[&str], signal: i32) {
+    for qemu in qemus(Mode::User) {
+        let counts = ["limit=0", "limit=0,profile=on"].map(|options| {
+            let run = qemu.user(Arch::Riscv64, &guest(Arch::Riscv64, name)).guest_args(arguments);
+            let finished = run.plugin_to_file(options).finish();
+            assert_eq!(finished.status.signal(), Some(signal), "{}", finished.describe());
+            let report = finished.plugin_report();
+            let sum = report.sum();
+            (sum.data.accesses, sum.fetch.accesses)
+        });
+        assert_eq!(counts[0], counts[1], "QEMU {}, {name} {arguments:?}", qemu.version());
+    }
+}
+
 #[test]
 fn a_death_between_two_accesses_of_a_structure_counts_those_before_it() {
-    for qemu in qemus(Mode::User) {
-        for how in ["die", "die-storing"] {
-            for access in 0..8 {
-                let access = access.to_string();
-                let counts = ["limit=0", "limit=0,profile=on"].map(|options| {
-                    let run = qemu.user(Arch::Riscv64, &guest(Arch::Riscv64, "straddler"));
-                    let run = run.guest_args([how, &access]);
-                    let finished = run.plugin_to_file(options).finish();
-                    assert_eq!(finished.status.signal(), Some(11), "{}", finished.describe());
-                    let report = finished.plugin_report();
-                    let sum = report.sum();
-                    (sum.data.accesses, sum.fetch.accesses)
-                });
-                assert_eq!(counts[0], counts[1], "QEMU {}, {how} {access}", qemu.version());
-            }
+    for how in ["die", "die-storing"] {
+        for access in 0..8 {
+            check_death("straddler", &[how, &access.to_string()], 11);
         }
     }
+}
+
+fn check_rounding(arguments: &[&str]) {
+    check_on(&[Arch::Riscv64], GEOMETRIES, "rounding", arguments);
+}
+
+#[test]
+fn rounding_modes_that_only_registers_know_count_as_in_the_reference() {
+    check_rounding(&["walk", "2"]);
+}
+
+#[test]
+fn reserved_rounding_modes_count_as_in_the_reference() {
+    check_rounding(&["escape", "1"]);
+}
+
+/// The instruction is executed again.
+#[test]
+fn reserved_rounding_modes_that_a_handler_mends_count_as_in_the_reference() {
+    check_rounding(&["resume", "1"]);
+}
+
+#[test]
+fn reserved_rounding_modes_that_a_handler_leaves_count_as_in_the_reference() {
+    check_rounding(&["spoil", "3"]);
+}
+
+#[test]
+fn a_death_of_a_reserved_rounding_mode_counts_nothing_after_it() {
+    for shape in 0..13 {
+        check_death("rounding", &["die", &shape.to_string()], 4);
+    }
+}
+
+#[test]
+fn a_death_after_a_rounding_counts_it() {
+    check_death("rounding", &["die-storing"], 11);
 }
 
 #[test]

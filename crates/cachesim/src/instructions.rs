@@ -114,7 +114,7 @@ impl LowerCounters {
 
 /// An instruction that begins a row of fetches from one line, with what its callback needs at every
 /// execution. Runs lie closer together than instructions, of which only the first of a row has one.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Run {
     /// The line the instruction is in.
     pub line: LineAddr,

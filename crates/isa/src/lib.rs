@@ -6,7 +6,8 @@
 //! - *Is it certain that the next instruction starts?* A block is left early only where an
 //!   instruction raises an exception. After [`Completion::Always`] the next instruction is
 //!   certain to start; after [`Completion::OneAccess`] and [`Completion::LoadThenStore`] it is
-//!   certain once QEMU has reported the access; after [`Completion::NoAccess`] and
+//!   certain once QEMU has reported the access; after [`Completion::ValidRounding`] where the
+//!   rounding mode is known to be a valid one; after [`Completion::NoAccess`] and
 //!   [`Completion::Unknown`] only a callback on the next instruction itself tells.
 //! - *May it access memory?* For an instruction that has a memory callback QEMU writes the list of
 //!   its callbacks down before and clears it after, in case a helper function makes the access. So
@@ -218,6 +219,7 @@ impl Block {
                 effects.operand = self.registers.operand(code);
             }
             self.registers.note_writes(code);
+            effects.may_spoil_rounding = riscv::may_spoil_rounding(code);
         }
         self.position += 1;
         if self.doubtful == Some(self.position) {
@@ -247,6 +249,10 @@ pub struct Effects {
     /// What [`Completion::OneAccess`] accesses, where [`Block::effects`] can tell: of 64-bit RISC-V's
     /// loads and stores.
     pub operand: Option<Operand>,
+    /// Whether it may turn a valid dynamic rounding mode into a reserved one, where [`Block::effects`] can
+    /// tell: of 64-bit RISC-V's instructions, the only ones of [`Completion::ValidRounding`]. So may a
+    /// return from a signal's handler, which restores the mode.
+    pub may_spoil_rounding: bool,
 }
 
 impl Effects {
@@ -257,7 +263,7 @@ impl Effects {
         completion: Completion,
         may_change_translation: TranslationEffect,
     ) -> Self {
-        Self { completion, may_change_translation, operand: None }
+        Self { completion, may_change_translation, operand: None, may_spoil_rounding: false }
     }
 
     /// `completion`, and no translation changes.
@@ -276,6 +282,7 @@ impl Effects {
             },
             may_change_translation: self.may_change_translation.max(other.may_change_translation),
             operand: None,
+            may_spoil_rounding: false,
         }
     }
 }
@@ -314,6 +321,9 @@ pub enum Completion {
     /// It makes one load, then one store, and completes exactly when the store's memory callback
     /// comes.
     LoadThenStore,
+    /// It accesses no memory, and completes exactly if the guest's dynamic rounding mode is a valid one;
+    /// otherwise it raises the exception of illegal instructions.
+    ValidRounding,
     /// It accesses no memory. It may raise an exception, or end its block.
     NoAccess,
     /// Anything else, or not known.

@@ -13,7 +13,8 @@
 //!   "dynamic" if `frm` holds a reserved value. The FP unit being off is known at translation.
 //!   None accesses memory, nor do jumps and branches and vector arithmetic.
 //!   `frm` cannot change within a block, since CSR instructions end theirs: once one dynamically
-//!   rounded instruction has completed, the block's others do too ([`Rounding`]).
+//!   rounded instruction has completed, the block's others do too ([`Rounding`]). So of a block's
+//!   instructions only the first of them depends on `frm` (said of RV64 only).
 //! - Of the SYSTEM instructions those of the TLBs and all unknown ones may change translations, and
 //!   writes of all CSRs but those listed. Environment calls, returns and `mstatus` change only the
 //!   privilege that accesses are made with, which the MMU index of QEMU 10.0 tells, with MPRV, SUM
@@ -25,7 +26,7 @@
 //! {insn16,insn32}.decode` and `insn_trans/`, 7.2 and 10.2; `cpu_helper.c` (`riscv_env_mmu_index`,
 //! `get_physical_address`) and `csr.c`, 7.2, 10.0 and 10.2.
 
-use crate::Completion::{Always, NoAccess, OneAccess, Unknown};
+use crate::Completion::{Always, NoAccess, OneAccess, Unknown, ValidRounding};
 use crate::{Base, Completion, Effects, Operand, TranslationEffect};
 
 /// The width of the integer registers.
@@ -257,7 +258,7 @@ fn standard(xlen: Xlen, rounding: Rounding, insn: u32) -> Effects {
         // MISC-MEM: only FENCE; the others are FENCE.I and cache blocks.
         0x0f if funct3(insn) == 0 => Always,
         // MADD, MSUB, NMSUB, NMADD, OP-FP.
-        0x43 | 0x47 | 0x4b | 0x4f | OP_FP => floating_point(rounding, insn),
+        0x43 | 0x47 | 0x4b | 0x4f | OP_FP => floating_point(xlen, rounding, insn),
         // BRANCH, JALR, JAL; OP-V and OP-VE, vector arithmetic.
         0x63 | 0x67 | 0x6f | 0x57 | 0x77 => NoAccess,
         // AMO and the rest of the above.
@@ -284,16 +285,41 @@ fn rounding_mode(insn: u32) -> Option<u32> {
     has_rm.then_some(funct3(insn))
 }
 
-fn floating_point(rounding: Rounding, insn: u32) -> Completion {
+fn floating_point(xlen: Xlen, rounding: Rounding, insn: u32) -> Completion {
     match rounding_mode(insn) {
         Some(0..=4) => Always,
         Some(RM_DYNAMIC) if rounding == Rounding::Valid => Always,
+        Some(RM_DYNAMIC) if xlen == Xlen::X64 => ValidRounding,
         Some(_) => NoAccess,
         None => match insn >> 27 {
             // fsgnj, fmin/fmax, comparisons, fmv to and from integers, fclass, fli.
             0b00100 | 0b00101 | 0b10100 | 0b11100 | 0b11110 => Always,
             _ => NoAccess,
         },
+    }
+}
+
+/// Whether an instruction may turn a valid rounding mode in `frm` into a reserved one.
+pub(crate) fn may_spoil_rounding(code: &[u8]) -> bool {
+    const FRM: u32 = 0x002;
+    const FCSR: u32 = 0x003;
+    const CSRRW: u32 = 1;
+    const CSRRS: u32 = 2;
+    const CSRRWI: u32 = 5;
+    const CSRRSI: u32 = 6;
+
+    let Some(insn) = word(code) else { return false };
+    if opcode(insn) != OP_SYSTEM {
+        return false;
+    }
+    // A register's number or a value.
+    let source = insn >> 15 & 0x1f;
+    match (insn >> 20, funct3(insn)) {
+        (FRM | FCSR, CSRRW | CSRRS) => source != 0,
+        (FRM, CSRRWI) => source & 7 > 4,
+        (FRM, CSRRSI) => source & 7 != 0,
+        // Five bits do not reach `frm` in `fcsr`, and a valid mode without some of its bits is one too.
+        _ => false,
     }
 }
 
@@ -388,7 +414,7 @@ mod tests {
     use super::*;
     use crate::Isa;
     use crate::testing::Expected::{
-        self, Always, NoAccess, OneAccess, Privilege, ThisVcpu, Unknown,
+        self, Always, NoAccess, OneAccess, Privilege, ThisVcpu, Unknown, ValidRounding,
     };
     use crate::testing::{bytes, check, config};
 
@@ -428,8 +454,8 @@ mod tests {
         ("2fb50510", "lr.d a0,(a1)", Unknown),
         ("2f25b600", "amoadd.w a0,a1,(a2)", Unknown),
         ("0f100000", "fence.i", Unknown),
-        ("53f5c502", "fadd.d fa0,fa1,fa2", NoAccess),
-        ("53f50558", "fsqrt.s fa0,fa1", NoAccess),
+        ("53f5c502", "fadd.d fa0,fa1,fa2", ValidRounding),
+        ("53f50558", "fsqrt.s fa0,fa1", ValidRounding),
         ("d7802102", "vadd.vv v1,v2,v3", NoAccess),
         ("87000502", "vle8.v v1,(a0)", Unknown),
         ("87700502", "vle64.v v1,(a0)", Unknown),
@@ -518,6 +544,7 @@ mod tests {
     /// Where RV32 differs.
     #[rustfmt::skip]
     const RV32: &[(&str, &str, Expected)] = &[
+        ("53f5c502", "fadd.d fa0,fa1,fa2", NoAccess),
         ("03b58500", "ld a0,8(a1), Zilsd", Unknown),
         ("23b4a500", "sd a0,8(a1), Zilsd", Unknown),
         ("03a58500", "lw a0,8(a1)", OneAccess),
@@ -558,12 +585,47 @@ mod tests {
         let mut block = Isa::RiscV64.block([]);
         let mut completion = |code: &[u8]| block.effects(code).completion;
         assert_eq!(completion(&fmv), Completion::Always);
-        assert_eq!(completion(&fadd_dyn), Completion::NoAccess);
+        assert_eq!(completion(&fadd_dyn), Completion::ValidRounding);
         assert_eq!(completion(&fadd_dyn), Completion::Always);
         assert_eq!(completion(&fadd_rm5), Completion::NoAccess);
         assert_eq!(completion(&fadd_dyn), Completion::Always);
         assert_eq!(completion(&rdcycle), Completion::Unknown);
-        assert_eq!(completion(&fadd_dyn), Completion::NoAccess);
+        assert_eq!(completion(&fadd_dyn), Completion::ValidRounding);
+    }
+
+    /// Assembled by GNU as.
+    #[rustfmt::skip]
+    const OF_ROUNDING: &[(&str, &str, bool)] = &[
+        ("73102500", "fsrm a0", true),
+        ("f3152500", "fsrm a1,a0", true),
+        ("73103500", "fscsr a0", true),
+        ("73202500", "csrs frm,a0", true),
+        ("73203500", "csrs fcsr,a0", true),
+        ("73d02200", "fsrmi 5", true),
+        ("73d02300", "fsrmi 7", true),
+        ("73602200", "csrsi frm,4", true),
+        ("73502200", "fsrmi 4", false),
+        ("73502000", "fsrmi 0", false),
+        ("73102000", "fsrm zero", false),
+        ("73103000", "fscsr zero", false),
+        ("73252000", "frrm a0", false),
+        ("73253000", "frcsr a0", false),
+        ("73302500", "csrc frm,a0", false),
+        ("73f02f00", "csrci frm,31", false),
+        ("73d03f00", "csrwi fcsr,31", false),
+        ("73e03f00", "csrsi fcsr,31", false),
+        ("73101500", "fsflags a0", false),
+        ("73100518", "csrw satp,a0", false),
+        ("53f5c502", "fadd.d fa0,fa1,fa2", false),
+        ("8865", "ld a0,8(a1)", false),
+    ];
+
+    #[test]
+    fn what_may_leave_a_reserved_rounding_mode_is_known() {
+        for (hex, text, expected) in OF_ROUNDING {
+            let mut block = Isa::RiscV64.block([]);
+            assert_eq!(block.effects(&bytes(hex)).may_spoil_rounding, *expected, "{text}");
+        }
     }
 
     /// Assembled by GNU as.
