@@ -12,6 +12,9 @@
 //        rounding die K         dies of shape K with a reserved mode
 //        rounding die-storing   of a store that follows a rounding with a valid
 //                               mode that nobody knows yet to be one
+//        rounding die-illegal   of an unknown instruction there
+//        rounding die-elsewhere of the like after stores to two pages
+//        rounding semihosting   ends by semihosting there, with status 7
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <setjmp.h>
 #include <signal.h>
@@ -48,6 +51,16 @@ SHAPE(before_atomic, "addi a2, a0, 56\n fadd.d fa0, fa0, fa0\n amoadd.d a3, a1, 
 // So long that it is in several lines of any length but the longest.
 SHAPE(in_lines, ".rept 20\n addi a2, a1, 1\n .endr\n fadd.d fa0, fa0, fa0\n"
                 ".rept 40\n addi a2, a1, 1\n .endr");
+
+SHAPE(before_illegal, "fadd.d fa0, fa0, fa0\n addi a2, a1, 1\n .word 0xffffffff");
+SHAPE(before_privileged, "fadd.d fa0, fa0, fa0\n addi a2, a1, 1\n csrr a2, mstatus");
+SHAPE(before_reserved, "fadd.d fa0, fa0, fa0\n addi a2, a1, 1\n .word 0x02c5d553");
+SHAPE(trap_after_stores, "sd a1, 0(a0)\n sd a1, 8(a0)\n addi a1, a1, 1\n ebreak");
+SHAPE(fault_after_stores, "sd a1, 0(a0)\n sd a1, 8(a0)\n addi a1, a1, 1\n ld a1, 0(zero)");
+SHAPE(round_after_stores, "sd a1, 0(a0)\n sd a1, 8(a0)\n fadd.d fa0, fa0, fa0\n addi a1, a1, 1");
+SHAPE(exit_after_stores, "sd a1, 0(a0)\n sd a1, 8(a0)\n li a0, 0x18\n"
+                         ".option push\n .option norvc\n"
+                         "slli zero, zero, 0x1f\n ebreak\n srai zero, zero, 7\n .option pop");
 
 typedef double shape(double *at, double x, long mode);
 static shape *const shapes[] = {
@@ -227,6 +240,36 @@ int main(int argc, char **argv)
         before_store((double *)(pages + page) - 1, 1.5, 0);
         return 1;
     }
-    fprintf(stderr, "usage: rounding walk|escape|resume|spoil|die|die-storing [N]\n");
+    if (!strcmp(how, "die-illegal")) {
+        shape *const last[] = {before_illegal, before_privileged, before_reserved};
+        printf("rounding: die-illegal %d\n", number);
+        fflush(stdout);
+        set_mode(1);
+        last[number % 3](numbers, 1.5, 0);
+        return 1;
+    }
+    if (!strcmp(how, "die-elsewhere") || !strcmp(how, "semihosting")) {
+        shape *const last[] = {trap_after_stores, fault_after_stores, round_after_stores};
+        // ADP_Stopped_ApplicationExit and the status.
+        static const long reason[] = {0x20026, 7};
+        size_t page = (size_t)sysconf(_SC_PAGESIZE);
+        char *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+                           -1, 0);
+        if (pages == MAP_FAILED) {
+            perror("rounding: mmap");
+            return 1;
+        }
+        double *at = (double *)(pages + page) - 1;
+        printf("rounding: %s %d\n", how, number);
+        fflush(stdout);
+        set_mode(5);
+        if (!strcmp(how, "semihosting"))
+            exit_after_stores(at, 1.5, (long)reason);
+        else
+            last[number % 3](at, 1.5, 0);
+        return 1;
+    }
+    fprintf(stderr, "usage: rounding walk|escape|resume|spoil|die|die-storing|die-illegal|"
+                    "die-elsewhere|semihosting [N]\n");
     return 2;
 }

@@ -25,7 +25,8 @@ use crate::userdata::{
 };
 use crate::vcpu::{
     Arrival, Company, Doubtful, GroupMade, Machines, ManyWriters, OneWriter, SimulatedCore, Vcpu,
-    known_vcpu, only_core, only_core_that_rounds, only_vcpu, vcpu, vcpu_and_company,
+    distrust_rounding, known_vcpu, only_core, only_core_that_rounds, only_vcpu, vcpu,
+    vcpu_and_company,
 };
 
 /// Raised by instructions that change the address translation of several vCPUs, and by stores to
@@ -56,9 +57,10 @@ pub struct CallbackSet {
     /// The first access of a group, for all of them. Takes a [`GroupData`]. Only where an access that
     /// follows another one to the same page completes.
     pub access_group: Option<MemCallback>,
-    /// Those of one access and of fetches, for code that relies on the rounding mode being valid.
+    /// For an access and for a row of fetches, the last of which are late. Where code may rely on the
+    /// rounding mode.
     pub rounding: Option<RoundingCallbacks>,
-    /// Before an instruction that may spoil the rounding mode, where code may rely on it.
+    /// Before an instruction that may spoil that mode.
     pub rounding_may_be_spoilt: Option<InsnCallback>,
     /// Before an instruction that may change address translation of its own vCPU.
     pub translation_changes: InsnCallback,
@@ -565,14 +567,9 @@ impl CallbackSet {
                 fetch: fetch_rounding::<M>,
                 access: access_rounding::<M, L>,
             }),
+            rounding_may_be_spoilt: Some(rounding_may_be_spoilt::<M>),
             ..Self::of::<M, Alone, Virtual, L>()
         }
-        .minding_rounding::<M>()
-    }
-
-    /// The same, where other code may rely on the rounding mode.
-    pub const fn minding_rounding<M: Machines>(self) -> Self {
-        Self { rounding_may_be_spoilt: Some(rounding_may_be_spoilt::<M>), ..self }
     }
 }
 
@@ -667,7 +664,7 @@ unsafe extern "C" fn access_rounding_looking_further<M: Machines, L: LineSize>(
 unsafe extern "C" fn rounding_may_be_spoilt<M: Machines>(vcpu_index: u32, _: *mut c_void) {
     // What rounded before this has done so with the mode that was valid.
     vcpu_and_company::<M>(vcpu_index, Arrival::Within);
-    crate::vcpu::rounding_may_be_spoilt();
+    distrust_rounding();
 }
 
 unsafe extern "C" fn access_group<M: Machines, L: LineSize>(

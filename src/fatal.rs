@@ -2,8 +2,8 @@
 //!
 //! A user-mode QEMU catches them all, and where the guest neither handles nor ignores one, it restores the
 //! default action and sends itself the signal with libc's `kill` (`linux-user/signal.c`). 7.2 calls no exit
-//! callback before, 10.2 only for signals that the guest raises itself. So the executable's own
-//! reference to `kill` is redirected to a function here, which has the report written first: on the
+//! callback before; 10.2 calls one for signals that dump core, but does not say which it is. So the
+//! executable's own reference to `kill` is redirected to a function here, which has the report written first: on the
 //! thread that is about to die, outside of any signal handler, and only when QEMU has already decided. The
 //! guest's own `kill` is a system call and does not come this way.
 

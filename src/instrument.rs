@@ -344,10 +344,9 @@ impl Records {
         run: &'static Run,
         segment: &[Translated],
         late: &[Translated],
-    ) -> Option<*mut c_void> {
-        let Self::Numbered { roundings, .. } = self else { return None };
+    ) -> *mut c_void {
         let fetched = segment.len() + late.len();
-        Some(packed(roundings.run(run, fetches(late.len())), fetched))
+        packed(self.roundings().run(run, fetches(late.len())), fetched)
     }
 
     /// Of a segment that nothing else counts.
@@ -419,10 +418,16 @@ impl Records {
         insn: &Translated,
         then: &[Translated],
         late: &[Translated],
-    ) -> Option<*mut c_void> {
-        let Self::Numbered { roundings, .. } = self else { return None };
+    ) -> *mut c_void {
         let fetched = then.len() + late.len();
-        Some(packed(roundings.access(insn.record, fetches(late.len())), fetched))
+        packed(self.roundings().access(insn.record, fetches(late.len())), fetched)
+    }
+
+    fn roundings(&mut self) -> &mut RoundingTable {
+        match self {
+            Self::Numbered { roundings, .. } => roundings,
+            Self::InFull(_) => unreachable!("its callbacks do not rely on the rounding mode"),
+        }
     }
 }
 
@@ -472,11 +477,13 @@ fn register_run(
         let segment = segments.next().unwrap_or_default();
         let is_followed_if_valid =
             segment.last().is_some_and(|last| last.completion == Completion::ValidRounding);
-        let late = match callbacks.rounding {
-            Some(_) if is_followed_if_valid && counted_by.may_count_late_fetches() => {
-                segments.next().unwrap_or_default()
-            }
-            _ => &[],
+        let late = if callbacks.rounding.is_some()
+            && is_followed_if_valid
+            && counted_by.may_count_late_fetches()
+        {
+            segments.next_if(|late| is_told_from_rounding(late)).unwrap_or_default()
+        } else {
+            &[]
         };
         counted_by.register(segment, late, callbacks, records);
         let Some(last) = late.last().or(segment.last()) else { break };
@@ -495,6 +502,12 @@ fn register_run(
             on_execution(insn, callback, ptr::null_mut());
         }
     }
+}
+
+/// Whether what may end a segment is not what ends the one before it, the exception of an illegal
+/// instruction, as far as is known.
+fn is_told_from_rounding(segment: &[Translated]) -> bool {
+    segment.last().is_some_and(|last| last.completion != Completion::Unknown)
 }
 
 /// What counts a segment's fetches.
@@ -548,18 +561,16 @@ impl<'a> CountedBy<'a> {
         match *self {
             Self::Fetch(run) => {
                 let Some(first) = segment.first() else { return };
-                if let Some(rounding) = rounding
-                    && let Some(userdata) = records.rounding_run(run, segment, late)
-                {
+                if let Some(rounding) = rounding {
+                    let userdata = records.rounding_run(run, segment, late);
                     on_execution(first, rounding.fetch, userdata);
                 } else {
                     on_execution(first, callbacks.fetch, records.run(run, segment));
                 }
             }
             Self::Access(insn) => {
-                if let Some(rounding) = rounding
-                    && let Some(userdata) = records.rounding_access(insn, segment, late)
-                {
+                if let Some(rounding) = rounding {
+                    let userdata = records.rounding_access(insn, segment, late);
                     on_memory(insn, rounding.access, userdata);
                 } else {
                     let callback = access_callback(insn, callbacks);

@@ -1,4 +1,4 @@
-//! Whether a program may access a place in its memory, without doing so.
+//! A program's memory: whether it may access a place, without its doing so; and what is there.
 //!
 //! In user mode the guest's memory is the host process's own, at a fixed distance, with the protection
 //! that the guest asked for. (QEMU takes the right to write away from pages whose code it has translated;
@@ -34,15 +34,17 @@ pub fn is_accessible(vaddr: u64, bytes: u8, is_store: bool) -> bool {
     let address = GUEST_BASE.load(Ordering::Relaxed).wrapping_add(vaddr);
     let mut copy = [0; 16];
     let copy = &mut copy[..usize::from(bytes).min(16)];
-    copied(copy, address, Direction::Here) && (!is_store || copied(copy, address, Direction::There))
+    let is_possible = |direction, copy: &mut [u8]| copied(copy, address, direction) != Copied::No;
+    is_possible(Direction::Here, copy) && (!is_store || is_possible(Direction::There, copy))
 }
 
-/// The eight bytes at `vaddr`, if they can be read, as a number of the host's. The caller is as for
-/// [`is_accessible`].
+/// The eight bytes at `vaddr`, if they can be read, as a number of a little-endian guest. The caller is as
+/// for [`is_accessible`].
 pub fn read(vaddr: u64) -> Option<u64> {
     let address = GUEST_BASE.load(Ordering::Relaxed).wrapping_add(vaddr);
     let mut bytes = [0; 8];
-    copied(&mut bytes, address, Direction::Here).then(|| u64::from_ne_bytes(bytes))
+    let copied = copied(&mut bytes, address, Direction::Here);
+    (copied == Copied::Yes).then(|| u64::from_le_bytes(bytes))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -51,12 +53,21 @@ enum Direction {
     There,
 }
 
-/// Copies bytes between `copy` and `address`. Whether that was possible, or could not be found out.
+/// Whether bytes have been copied.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Copied {
+    Yes,
+    No,
+    /// The host forbids to ask.
+    Unknown,
+}
+
+/// Copies bytes between `copy` and `address`.
 #[cfg(target_os = "linux")]
-fn copied(copy: &mut [u8], address: u64, direction: Direction) -> bool {
+fn copied(copy: &mut [u8], address: u64, direction: Direction) -> Copied {
     use std::{io, ptr};
 
-    let Ok(address) = usize::try_from(address) else { return false };
+    let Ok(address) = usize::try_from(address) else { return Copied::No };
     let here = libc::iovec { iov_base: copy.as_mut_ptr().cast(), iov_len: copy.len() };
     let there =
         libc::iovec { iov_base: ptr::with_exposed_provenance_mut(address), iov_len: copy.len() };
@@ -70,13 +81,15 @@ fn copied(copy: &mut [u8], address: u64, direction: Direction) -> bool {
         }
     };
     match usize::try_from(bytes) {
-        Ok(bytes) => bytes == copy.len(),
-        Err(_) => io::Error::last_os_error().raw_os_error() != Some(libc::EFAULT),
+        Ok(bytes) if bytes == copy.len() => Copied::Yes,
+        Ok(_) => Copied::No,
+        Err(_) if io::Error::last_os_error().raw_os_error() == Some(libc::EFAULT) => Copied::No,
+        Err(_) => Copied::Unknown,
     }
 }
 
 /// Programs run on Linux only.
 #[cfg(not(target_os = "linux"))]
-fn copied(_: &mut [u8], _: u64, _: Direction) -> bool {
-    true
+fn copied(_: &mut [u8], _: u64, _: Direction) -> Copied {
+    Copied::Unknown
 }

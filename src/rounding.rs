@@ -17,8 +17,14 @@ use cachesim::instructions::{Instruction, Run};
 /// Whether the dynamic rounding mode of the program's only thread is known to be valid.
 static IS_VALID: AtomicBool = AtomicBool::new(true);
 
-/// Where the program handles the signal for illegal instructions, 0 if nowhere.
-static HANDLER: AtomicU64 = AtomicU64::new(0);
+/// Where the program handles each signal; 0 and 1 stand for nowhere.
+static HANDLERS: [AtomicU64; SIGNALS] = [const { AtomicU64::new(0) }; SIGNALS];
+
+/// Signals are numbered below that.
+const SIGNALS: usize = 65;
+
+/// That of illegal instructions, on all architectures.
+pub const SIGILL: usize = 4;
 
 /// Whether the dynamic rounding mode is known to be valid.
 pub fn is_valid() -> bool {
@@ -35,14 +41,34 @@ pub fn may_be_spoilt() {
     IS_VALID.store(false, Ordering::Relaxed);
 }
 
-/// The program handles the signal for illegal instructions at `vaddr` from now on.
-pub fn note_handler(vaddr: u64) {
-    HANDLER.store(vaddr, Ordering::Relaxed);
+/// The program handles a signal at `vaddr` from now on.
+pub fn note_handler(signal: u64, vaddr: u64) {
+    if let Some(handler) = usize::try_from(signal).ok().and_then(|signal| HANDLERS.get(signal)) {
+        handler.store(vaddr, Ordering::Relaxed);
+    }
 }
 
-/// Whether the program handles the signal for illegal instructions from this one on.
-pub fn is_handler(instruction: &Instruction) -> bool {
-    HANDLER.load(Ordering::Relaxed) == instruction.vaddr
+/// What begins with an instruction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Beginning {
+    /// The handler of illegal instructions, and maybe of other signals.
+    HandlerOfIllegal,
+    /// That of other signals.
+    Handler,
+    /// Neither.
+    Other,
+}
+
+/// What begins with `instruction`.
+pub fn beginning_with(instruction: &Instruction) -> Beginning {
+    let is_handler = |handler: &AtomicU64| handler.load(Ordering::Relaxed) == instruction.vaddr;
+    if is_handler(&HANDLERS[SIGILL]) {
+        Beginning::HandlerOfIllegal
+    } else if HANDLERS.iter().any(is_handler) {
+        Beginning::Handler
+    } else {
+        Beginning::Other
+    }
 }
 
 /// What a callback stands for, and how many of its fetches are late.

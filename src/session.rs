@@ -36,7 +36,7 @@ use crate::snapshot::Reading;
 use crate::syscalls;
 use crate::threads;
 use crate::vcpu::{
-    Machine, Machines, Simulator, expect_several, rounding_may_be_spoilt, several_expected,
+    Machine, Machines, Simulator, distrust_rounding, expect_several, several_expected,
 };
 #[cfg(target_os = "linux")]
 use crate::{fatal, forks, handover, signals};
@@ -264,14 +264,18 @@ impl Session {
         }
     }
 
-    /// Whether this is the end by a signal, of which there will be word, and what is to be reported depends on
-    /// which one it is.
-    fn dies_of_unknown_signal(&self) -> bool {
+    /// QEMU ends. Where the program dies of a signal it is only known a little later which one, and what is
+    /// in doubt may depend on that.
+    fn end(&self) {
         #[cfg(target_os = "linux")]
-        if self.simulator.fetches_are_in_doubt() {
-            return fatal::is_arranged();
+        if self.qemu.emulation == Emulation::User
+            && self.simulator.is_in_doubt()
+            && fatal::is_arranged()
+            && at_exit(report_without_signal)
+        {
+            return;
         }
-        false
+        self.report();
     }
 
     /// Whether a system call replaces the program if it succeeds.
@@ -291,7 +295,7 @@ impl Session {
         let report = || with_session("death", Session::report);
         let report_death = |signal| {
             with_session("death", |session| {
-                session.simulator.dies(signal == libc::SIGILL);
+                session.simulator.ends(Some(signal));
                 session.report();
             });
         };
@@ -299,6 +303,22 @@ impl Session {
             complain_of_signals(&error);
         }
     }
+}
+
+/// Calls `function` when the process exits, if it does not die of a signal. Whether that is arranged.
+#[cfg(target_os = "linux")]
+fn at_exit(function: extern "C" fn()) -> bool {
+    // SAFETY: the function exists as long as the process, since plugins are never unloaded.
+    unsafe { libc::atexit(function) == 0 }
+}
+
+/// QEMU exits after all: a debugger has ended the program, or something that QEMU does not handle.
+#[cfg(target_os = "linux")]
+extern "C" fn report_without_signal() {
+    with_session("exit", |session| {
+        session.simulator.ends(None);
+        session.report();
+    });
 }
 
 #[cfg(target_os = "linux")]
@@ -342,12 +362,12 @@ fn callbacks<M: Machines, L: LineSize>(
 ) -> (CallbackSet, CallbackSet) {
     match qemu.emulation {
         Emulation::User => {
-            let shared = set::<M, Shared, Virtual, L>(config);
-            if may_group::<M>(config) {
-                (CallbackSet::grouping::<M, L>(), shared.minding_rounding::<M>())
+            let private = if may_group::<M>(config) {
+                CallbackSet::grouping::<M, L>()
             } else {
-                (set::<M, Alone, Virtual, L>(config), shared)
-            }
+                set::<M, Alone, Virtual, L>(config)
+            };
+            (private, set::<M, Shared, Virtual, L>(config))
         }
         Emulation::System { max_vcpus, .. } if page_cache_is_exact(isa) => {
             system_callbacks::<M, CachedPhysical, L>(max_vcpus, config)
@@ -425,13 +445,14 @@ impl Events for Session {
                 if syscalls.handles_faults(number, arguments) {
                     probe::faults_are_handled_now();
                 }
-                if let Some(place) = syscalls.handler_of_illegal_instructions(number, arguments)
-                    && let Some(handler) = probe::read(place)
+                // RISC-V's action begins with the handler's address.
+                if let Some((signal, action)) = syscalls.new_signal_action(number, arguments)
+                    && let Some(handler) = probe::read(action)
                 {
-                    rounding::note_handler(handler);
+                    rounding::note_handler(signal, handler);
                 }
                 if syscalls.may_spoil_rounding(number) {
-                    rounding_may_be_spoilt();
+                    distrust_rounding();
                 }
                 if syscalls.may_start_thread(number, arguments) {
                     expect_several();
@@ -478,10 +499,6 @@ impl Events for Session {
     }
 
     fn ending() {
-        with_session("exit", |session| {
-            if !session.dies_of_unknown_signal() {
-                session.report();
-            }
-        });
+        with_session("exit", Session::end);
     }
 }

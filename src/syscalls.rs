@@ -85,15 +85,13 @@ impl Numbers {
         number == self.rt_sigaction
     }
 
-    /// Where a handler of illegal instructions is written down that this call may give the program.
-    pub fn handler_of_illegal_instructions(
-        &self,
-        number: i64,
-        arguments: &[u64; 8],
-    ) -> Option<u64> {
-        // SIGILL. Without an action the call only asks. The action begins with the handler's address.
-        let sets = self.sets_signal_action(number) && arguments[0] == 4 && arguments[1] != 0;
-        sets.then_some(arguments[1])
+    /// The signal whose action this call sets, and the address of that action, where the rounding mode
+    /// matters.
+    pub fn new_signal_action(&self, number: i64, arguments: &[u64; 8]) -> Option<(u64, u64)> {
+        // Without an action the call only asks.
+        let sets =
+            self.rt_sigreturn.is_some() && self.sets_signal_action(number) && arguments[1] != 0;
+        sets.then_some((arguments[0], arguments[1]))
     }
 
     /// Whether this call may turn a valid dynamic rounding mode into a reserved one.

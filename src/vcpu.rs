@@ -36,7 +36,7 @@ use report::{
 
 use crate::callbacks::LineSize;
 use crate::probe;
-use crate::rounding;
+use crate::rounding::{self, Beginning};
 use crate::userdata::{AccessData, FetchData, GroupData};
 
 /// Accesses a vCPU records before it simulates them on a shared core.
@@ -52,7 +52,7 @@ static VCPUS: [AtomicPtr<()>; SLOTS] = [const { AtomicPtr::new(ptr::null_mut()) 
 /// there may be two.
 static ALONE: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 
-/// The core of [`ALONE`], a `*const SimulatedCore<M>`, or null when that is null.
+/// The core of [`ALONE`], a `*const SimulatedCore<M>`, or null when that is null or something is in doubt.
 static ALONE_CORE: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 
 /// As [`ALONE_CORE`], but null also while the vCPU's dynamic rounding mode may be a reserved one.
@@ -76,7 +76,7 @@ fn forget_only_core() {
 }
 
 /// The dynamic rounding mode of the program's only thread may be a reserved one from now on.
-pub fn rounding_may_be_spoilt() {
+pub fn distrust_rounding() {
     rounding::may_be_spoilt();
     ROUNDING_CORE.store(ptr::null_mut(), Ordering::Release);
 }
@@ -153,8 +153,8 @@ pub struct Vcpu<M: Model> {
 }
 
 // SAFETY: `pages` and `doubtful` are reached through `Vcpu::pages`, `Vcpu::doubt` and `Vcpu::goes_on`
-// only, whose callers are the callbacks of this vCPU; QEMU runs a vCPU, and so its callbacks, on one
-// thread at a time. The rest is `Sync`.
+// only, whose callers are the callbacks of this vCPU, and at a program's end by its thread; QEMU runs a
+// vCPU, and so its callbacks, on one thread at a time. The rest is `Sync`.
 unsafe impl<M: Model> Sync for Vcpu<M> {}
 
 /// The first access of a group, as QEMU told it.
@@ -167,15 +167,17 @@ pub struct GroupMade {
 }
 
 impl GroupMade {
-    /// Whether a place is accessible to the group's kind of access.
-    fn permits(self, grouped: &GroupedAccess) -> bool {
+    /// Whether the first of further accesses of the group is possible.
+    fn permits_next(self, further: &[GroupedAccess]) -> bool {
         // SAFETY: a pure function of its argument, in every version.
         let is_store = unsafe { qemu_plugin_mem_is_store(self.info) };
-        probe::is_accessible(grouped.address(self.first), grouped.bytes, is_store)
+        further.first().is_some_and(|next| {
+            probe::is_accessible(next.address(self.first), next.bytes, is_store)
+        })
     }
 }
 
-/// What has been done unless the instruction before it did not complete.
+/// What has been done if no exception came in its place.
 #[derive(Debug)]
 pub enum Doubtful {
     /// The accesses of a group that are in another page than its first: the next of them may fault.
@@ -192,9 +194,9 @@ pub enum Doubtful {
 /// Where a vCPU is seen to go on.
 #[derive(Clone, Copy, Debug)]
 pub enum Arrival {
-    /// At a row of fetches that begins with this instruction.
+    /// At a row of fetches that begins with this instruction: a block, or a further line of one.
     At(&'static Instruction),
-    /// Not at the first instruction of a block.
+    /// Elsewhere, or where no fetches can be in doubt.
     Within,
 }
 
@@ -904,8 +906,7 @@ impl<M: Model> Vcpu<M> {
         let Some(doubtful) = (unsafe { (*self.doubtful.get()).take() }) else { return };
         match doubtful {
             Doubtful::Accesses { accesses, made } => {
-                let next = accesses.first();
-                if probe::faults_are_handled() && !next.is_some_and(|next| made.permits(next)) {
+                if probe::faults_are_handled() && !made.permits_next(accesses) {
                     return;
                 }
                 if several_expected() {
@@ -917,10 +918,16 @@ impl<M: Model> Vcpu<M> {
                 }
             }
             Doubtful::Fetches(late) => {
-                if matches!(arrival, Arrival::At(first) if rounding::is_handler(first)) {
-                    return;
+                let beginning = match arrival {
+                    Arrival::At(first) => rounding::beginning_with(first),
+                    Arrival::Within => Beginning::Other,
+                };
+                match beginning {
+                    Beginning::HandlerOfIllegal => return,
+                    // Nothing certain: it may stand in for the other one, or come before that.
+                    Beginning::Handler => {}
+                    Beginning::Other => rounding::is_valid_now(),
                 }
-                rounding::is_valid_now();
                 if several_expected() {
                     return self.count(late.into());
                 }
@@ -930,19 +937,25 @@ impl<M: Model> Vcpu<M> {
         }
     }
 
-    /// The program dies of a signal, which is that of illegal instructions or another one.
+    /// The program ends, of a signal if there is one. What is in doubt has been done, but for the exception
+    /// that comes in its place.
     ///
     /// # Safety
     /// The caller is the thread of this vCPU, outside of its callbacks.
-    unsafe fn dies(&self, is_illegal_instruction: bool) {
-        // SAFETY: as in `doubt`.
-        let doubtful = unsafe { (*self.doubtful.get()).take() };
-        // Accesses in doubt have not been made. These have, but for their own cause of death.
-        if let Some(Doubtful::Fetches(late)) = doubtful
-            && !is_illegal_instruction
-        {
-            // SAFETY: the only vCPU's thread is here.
-            unsafe { self.core.count(late.into()) };
+    unsafe fn ends(&self, signal: Option<i32>) {
+        // SAFETY: as in `doubt`; the only vCPU's thread is here.
+        unsafe {
+            match (*self.doubtful.get()).take() {
+                Some(Doubtful::Fetches(late)) if signal != Some(libc::SIGILL) => {
+                    self.core.count(late.into());
+                }
+                Some(Doubtful::Accesses { accesses, made }) if made.permits_next(accesses) => {
+                    for access in accesses {
+                        self.core.access_grouped(access, made);
+                    }
+                }
+                _ => {}
+            }
         }
     }
 
@@ -1206,13 +1219,12 @@ pub trait Simulator: Sync {
     /// that vCPU.
     fn makes_syscall(&'static self, index: u32);
 
-    /// Whether an instruction that rounds may be the last one that the program has executed, or begun. The
-    /// caller is the thread that ends it.
-    fn fetches_are_in_doubt(&self) -> bool;
+    /// Whether it is in doubt what a program's only thread has done last. The caller is that thread.
+    fn is_in_doubt(&self) -> bool;
 
-    /// The program dies of a signal, which is that of illegal instructions or another one. The caller is the
-    /// thread that dies.
-    fn dies(&self, is_illegal_instruction: bool);
+    /// The program ends, of a signal if there is one, and there is no doubt any more. The caller is its
+    /// thread.
+    fn ends(&self, signal: Option<i32>);
 
     /// See [`Machine::retire`].
     fn retire(&self, index: u32);
@@ -1331,21 +1343,17 @@ impl<M: Machines> Simulator for Machine<M> {
         }
     }
 
-    fn fetches_are_in_doubt(&self) -> bool {
+    fn is_in_doubt(&self) -> bool {
         // SAFETY: `M` is the run's, since this is its machine; the only vCPU's thread is here, outside of its
         // callbacks.
-        unsafe {
-            only_vcpu::<M>()
-                .is_some_and(|vcpu| matches!(*vcpu.doubtful.get(), Some(Doubtful::Fetches(_))))
-        }
+        unsafe { only_vcpu::<M>().is_some_and(|vcpu| (*vcpu.doubtful.get()).is_some()) }
     }
 
-    fn dies(&self, is_illegal_instruction: bool) {
-        // SAFETY: `M` is the run's, since this is its machine; the only vCPU's thread is the only one that
-        // dies of a signal of its own.
+    fn ends(&self, signal: Option<i32>) {
+        // SAFETY: as in `is_in_doubt`.
         unsafe {
             if let Some(vcpu) = only_vcpu::<M>() {
-                vcpu.dies(is_illegal_instruction);
+                vcpu.ends(signal);
             }
         }
     }

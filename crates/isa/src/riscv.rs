@@ -290,7 +290,9 @@ fn floating_point(xlen: Xlen, rounding: Rounding, insn: u32) -> Completion {
         Some(0..=4) => Always,
         Some(RM_DYNAMIC) if rounding == Rounding::Valid => Always,
         Some(RM_DYNAMIC) if xlen == Xlen::X64 => ValidRounding,
-        Some(_) => NoAccess,
+        Some(RM_DYNAMIC) => NoAccess,
+        // Reserved: always illegal.
+        Some(_) => Unknown,
         None => match insn >> 27 {
             // fsgnj, fmin/fmax, comparisons, fmv to and from integers, fclass, fli.
             0b00100 | 0b00101 | 0b10100 | 0b11100 | 0b11110 => Always,
@@ -587,7 +589,7 @@ mod tests {
         assert_eq!(completion(&fmv), Completion::Always);
         assert_eq!(completion(&fadd_dyn), Completion::ValidRounding);
         assert_eq!(completion(&fadd_dyn), Completion::Always);
-        assert_eq!(completion(&fadd_rm5), Completion::NoAccess);
+        assert_eq!(completion(&fadd_rm5), Completion::Unknown);
         assert_eq!(completion(&fadd_dyn), Completion::Always);
         assert_eq!(completion(&rdcycle), Completion::Unknown);
         assert_eq!(completion(&fadd_dyn), Completion::ValidRounding);
