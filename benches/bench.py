@@ -15,7 +15,7 @@ How it measures
     when it should, ends the benchmark. So does anything missing.
 
 A complete run writes its tables to benches/results/YYYY-MM-DD.md and to stdout; a partial one (--quick,
---levels, --only, --versions) to stdout only, unless --output names a file. Progress is on stderr.
+--times, --levels, --only, --versions) to stdout only, unless --output names a file. Progress is on stderr.
 """
 
 import argparse
@@ -270,6 +270,8 @@ class Bench:
         return plugin
 
     def guest_files(self):
+        # `suites` has Debian's suites that guests are from.
+        self.kernels, self.suites = {}, {}
         chosen = {guest.name for guest, _ in self.rows}
         if "matrix" in chosen:
             self.matrix = tool("guests/build.sh", "riscv64", "matrix")
@@ -277,8 +279,12 @@ class Bench:
             self.sysroot = Path(tool("scripts/sysroot.sh", "riscv64"))
             self.xz_input = self.scratch / "input"
             self.write_source_text(self.xz_input)
-        self.kernels = {name: (Path(tool("scripts/kernel.sh", name[5:])) / "args").read_text().splitlines()
-                        for name in chosen if name.startswith("boot-")}
+            self.suites["programs"] = suite_of(self.sysroot)
+        for name in chosen:
+            if name.startswith("boot-"):
+                kernel = Path(tool("scripts/kernel.sh", name[5:]))
+                self.kernels[name] = (kernel / "args").read_text().splitlines()
+                self.suites[name] = suite_of(kernel)
 
     def write_source_text(self, destination):
         """Something real for xz to compress: the start of CPython's library, in the order of names."""
@@ -535,6 +541,10 @@ def landmark_table(landmarks):
     return markdown(["program", "version", "native", "cachegrind", "cachegrind ÷ native"], body)
 
 
+def suite_of(directory):
+    return (directory / ".suite").read_text().strip()
+
+
 def machine(bench):
     """What the numbers hold for, as list items."""
     def field(path, pattern):
@@ -549,6 +559,9 @@ def machine(bench):
     for version, directory in bench.qemu.items():
         program = next(path for path in sorted((directory / "bin").iterdir()) if "riscv64" in path.name)
         lines.append(f"QEMU {version}: {tool(program, '--version').splitlines()[0]}")
+    if bench.suites:
+        suites = ", ".join(f"{guest} {suite}" for guest, suite in bench.suites.items())
+        lines.append(f"Guests of Debian's suites: {suites}")
     lines += [f"Compiler: {tool('rustc', '--version')}",
               f"Commit: {tool('git', 'rev-parse', '--short', 'HEAD')}{', with uncommitted changes' if changed else ''}"]
     if shutil.which("valgrind"):
@@ -617,7 +630,9 @@ def arguments():
                         help="these guests only; a name's first words stand for all that begin so (xz, boot): "
                         + " ".join(guest.name for guest in GUESTS))
     parser.add_argument("--versions", type=names, metavar="VERSION,...", help="these QEMUs only: 7.2 10.0 10.2")
-    parser.add_argument("--levels", action="store_true", help="the table of levels, writes and policies only")
+    tables = parser.add_mutually_exclusive_group()
+    tables.add_argument("--times", action="store_true", help="the tables of times and memory only")
+    tables.add_argument("--levels", action="store_true", help="the table of levels, writes and policies only")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the tables here too")
     options = parser.parse_args()
     if options.quick and options.n is not None:
@@ -649,7 +664,8 @@ def main():
         # Ignored under nohup, and stays so.
         if signal.getsignal(stop) != signal.SIG_IGN:
             signal.signal(stop, on_terminate)
-    complete = not options.quick and not options.levels and len(guests) == len(GUESTS) and options.versions is None
+    partial = options.quick or options.times or options.levels or options.versions is not None
+    complete = not partial and len(guests) == len(GUESTS)
     output = options.output
     if output is None and complete:
         output = ROOT / f"benches/results/{datetime.date.today().isoformat()}.md"
@@ -661,15 +677,16 @@ def main():
         bench = Bench(Path(scratch), guests, versions, 1 if options.quick else options.n or 3, options.quick)
         description = machine(bench)
         chosen = list(dict.fromkeys(guest for guest, _ in bench.rows))
-        rows, costs, landmarks = [], [], []
+        rows, costs, levels, landmarks = [], [], [], []
         if not options.levels:
             rows = [bench.row(guest, version) for guest, version in bench.rows]
+        if not options.times and not options.levels:
             costs = [bench.options(guest, OPTIONS) for guest in chosen if guest.measures_options]
-        levels = [bench.options(guest, LEVELS) for guest in chosen if guest.measures_levels]
+            landmarks = [bench.landmark(guest) for guest in chosen if guest.native]
+        if not options.times:
+            levels = [bench.options(guest, LEVELS) for guest in chosen if guest.measures_levels]
         if options.levels and not levels:
             raise Failure("--levels: none of these guests is measured with levels")
-        if not options.levels:
-            landmarks = [bench.landmark(guest) for guest in chosen if guest.native]
         description.append(f"Load (1 minute average) before: {load_before:.1f}, after: {os.getloadavg()[0]:.1f}; "
                            f"took {(time.monotonic() - start) / 60:.1f} min")
         text = report(bench, " ".join(["benches/bench.py", *sys.argv[1:]]), rows, costs, levels, landmarks, description)

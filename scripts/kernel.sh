@@ -60,7 +60,7 @@ fetch() {
 }
 
 DIR=$CACHE/kernel/$ARCH
-RECIPE='trixie 4'
+RECIPE='trixie 5'
 lock "kernel-$ARCH"
 if ! finished "$DIR" "$RECIPE"; then
     need test apt-get apt-cache dpkg-deb cpio gzip flock

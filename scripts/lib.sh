@@ -195,7 +195,7 @@ apt_unpack() {
 }
 
 # from_first_suite DIR FETCH SUITE...: calls FETCH SUITE with an empty workspace for DIR, for the first suite whose
-# packages can be had. While a mirror is being synchronised, which may take it days, its lists of one suite and
+# packages can be had; leaves its name in .suite there. While a mirror is being synchronised, which may take it days, its lists of one suite and
 # architecture may not be those that were signed.
 from_first_suite() {
     local dir=$1 fetch=$2 suite
@@ -204,6 +204,7 @@ from_first_suite() {
         workspace "$dir"
         # A subshell, so that the lock on the apt state is released once the packages are unpacked.
         if ("$fetch" "$suite"); then
+            printf '%s\n' "$suite" >"$WORK/.suite"
             return
         fi
         say "could not get what is needed from $suite"

@@ -14,7 +14,7 @@ fetch() {
 }
 
 DIR=$CACHE/sysroot/$ARCH
-RECIPE='trixie 1'
+RECIPE='trixie 2'
 lock "sysroot-$ARCH"
 if ! finished "$DIR" "$RECIPE"; then
     need test apt-get dpkg-deb flock
