@@ -9,6 +9,7 @@
 //        `threads`  in a row, while two threads allocate memory and make code
 //                   be translated again in hot loops (not deterministic)
 //        `memory`   in a row, while two threads allocate memory
+//        `calls`    in a row, while four threads make system calls in hot loops
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <pthread.h>
 #include <signal.h>
@@ -80,6 +81,14 @@ static void *retranslate(void *argument)
     return argument;
 }
 
+// Each call leaves translated code.
+static void *call(void *argument)
+{
+    while (getppid() >= 0)
+        ;
+    return argument;
+}
+
 static unsigned long words[1024];
 
 // Forks a child that works, and kills it by SIGTERM when it has.
@@ -135,24 +144,32 @@ static void fork_child(int i, int k, int nested)
     }
 }
 
+static void start(void *(*body)(void *))
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, body, NULL)) {
+        fprintf(stderr, "forker: cannot start a thread\n");
+        exit(1);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const char *shape = argc > 1 ? argv[1] : "";
     int k = argc > 2 ? atoi(argv[2]) : 4;
     int nested = !strcmp(shape, "nested"), threads = !strcmp(shape, "threads");
     int killed = !strcmp(shape, "killed"), memory = !strcmp(shape, "memory");
-    if ((!nested && !threads && !memory && !killed && strcmp(shape, "row")) || k < 1 || k > 100) {
-        fprintf(stderr, "usage: forker row|nested|killed|threads|memory [K], 1 <= K <= 100\n");
+    int calls = !strcmp(shape, "calls"), row = !strcmp(shape, "row");
+    if ((!row && !nested && !killed && !threads && !memory && !calls) || k < 1 || k > 100) {
+        fprintf(stderr, "usage: forker row|nested|killed|threads|memory|calls [K], 1 <= K <= 100\n");
         return 2;
     }
     if (threads || memory) {
-        pthread_t thread;
-        if (pthread_create(&thread, NULL, allocate, NULL) ||
-            pthread_create(&thread, NULL, threads ? retranslate : allocate, NULL)) {
-            fprintf(stderr, "forker: cannot start a thread\n");
-            return 1;
-        }
+        start(allocate);
+        start(threads ? retranslate : allocate);
     }
+    for (int i = 0; calls && i < 4; i++)
+        start(call);
     if (nested)
         fork_child(0, k, nested);
     else if (killed)

@@ -4,9 +4,19 @@
 //! good, and the child's report would wait for it. So that thread takes all locks before the fork. In
 //! the parent it releases them; in the child, where nobody else can hold or want one, they are made
 //! new, because releasing one wakes threads that wait for it, and there are none.
+//!
+//! QEMU has such a lock too, that of a vCPU's list of work, which its thread takes for a moment after it
+//! has left translated code. QEMU 10.2 for one takes it of every vCPU that its parent ever had when the
+//! child of a program with a plugin ends, whatever the plugin, and waits for ever for one that was
+//! taken. A fork begins when no thread is in translated code, and none comes back there before it is
+//! over; so it waits until the others have come to rest, behind that lock.
 
+use std::fs;
+use std::path::Path;
 use std::ptr;
 use std::sync::OnceLock;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{anyhow, bail};
 use parking_lot::RawMutex;
@@ -41,7 +51,35 @@ fn each(act: &dyn Fn(&'static RawMutex)) {
     }
 }
 
+/// How long a fork waits at most for the other threads, which may be in a long system call that does not
+/// sleep.
+const LONGEST_WAIT: Duration = Duration::from_millis(500);
+
+/// Waits until every other thread of this process has been seen at rest.
+fn wait_for_other_threads() {
+    let Ok(threads) = fs::read_dir("/proc/self/task") else { return };
+    // SAFETY: has no preconditions.
+    let own = unsafe { libc::gettid() }.to_string();
+    let begin = Instant::now();
+    for other in threads.flatten().filter(|thread| thread.file_name() != own.as_str()) {
+        while !is_at_rest(&other.path()) && begin.elapsed() < LONGEST_WAIT {
+            thread::sleep(Duration::from_micros(50));
+        }
+    }
+}
+
+/// Whether the thread of this folder sleeps or is no more: neither running, nor ready to, nor waiting for
+/// the kernel to bring it a page.
+fn is_at_rest(folder: &Path) -> bool {
+    // The state is the letter after the name, which is in parentheses: proc_pid_stat(5).
+    fs::read_to_string(folder.join("stat")).map_or(true, |stat| {
+        let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next());
+        matches!(state, Some('S' | 'Z' | 'X'))
+    })
+}
+
 unsafe extern "C" fn prepare() {
+    wait_for_other_threads();
     each(&|lock| {
         lock.lock();
     });
