@@ -6,6 +6,11 @@
 How it measures
   - One run of each variant in turn (plain floor reference ours, plain floor ...), so that a change of the
     machine's speed falls on all of them. A ratio is taken within each turn; shown is the median of turns.
+    Short guests have more turns, until those of a guest have taken a minute.
+  - What else the host does only makes a run longer, but not all variants alike: where two processors are
+    threads of one core, work on the other one halves the speed of code that keeps the core busy and leaves
+    alone what waits. So the ratio of the least times is shown too, and how much a loop of additions was
+    disturbed. The bars are held against the medians.
   - Time is CPU time, user and system, of the child and all its threads, as wait4(2) reports it; the bars are
     held against it. Wall time is shown beside it. Memory is the peak of resident memory from the same call.
   - The machine should be idle. xz's two threads above all need two free processors: where they seldom run at
@@ -39,6 +44,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # A reference that takes longer is run once.
 REFERENCE_ONCE_SECONDS = 20
+# Turns go on until those of a guest have taken that long, without the reference.
+GUEST_SECONDS = 60
+MOST_TURNS = 15
 # No guest here runs that long, however busy the machine: it hangs.
 TIMEOUT_SECONDS = 3600
 # At most that much memory for each translated guest instruction, over plain QEMU.
@@ -225,6 +233,17 @@ def measure(command, scratch):
 # --- What is measured ------------------------------------------------------------------------------------
 
 
+def additions():
+    """Seconds of CPU time that a loop takes which keeps the core busy, a few milliseconds each time."""
+    def once():
+        start = time.thread_time()
+        for _ in range(100_000):
+            pass
+        return time.thread_time() - start
+
+    return [once() for _ in range(200)]
+
+
 class Bench:
     """The files that the benchmark needs, made by the project's own scripts."""
 
@@ -232,6 +251,7 @@ class Bench:
         self.scratch = scratch
         self.runs = runs
         self.quick = quick
+        self.additions = []  # seconds
         self.rows = [(guest, version) for guest in guests for version in guest.versions if version in versions]
         if not self.rows:
             raise Failure("no guest of --only runs on the QEMUs of --versions")
@@ -351,21 +371,24 @@ class Bench:
 
     def row(self, guest, version):
         """All turns of one guest on one QEMU."""
+        self.additions += additions()
         # Not measured: fills the page cache and says what the guest prints.
         warm_up, expected = self.run(guest, version, "plain")
         # Between fork and exec a child has our memory, and its peak counts that.
         if guest.measures_memory and warm_up.rss <= resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024:
             raise Failure(f"{guest.name} on QEMU {version}: needs no more memory than bench.py, which hides how much")
-        variants = self.variants(guest)
-        row = Row(guest, version, {variant: [] for variant in variants})
-        for turn in range(self.runs):
-            for variant in variants:
-                done = row.runs[variant]
-                if variant == "reference" and turn > 0 and done[0].cpu > REFERENCE_ONCE_SECONDS:
+        row = Row(guest, version, {variant: [] for variant in self.variants(guest)})
+        seconds = turn = 0
+        while turn < self.runs or not self.quick and seconds < GUEST_SECONDS and turn < MOST_TURNS:
+            turn += 1
+            for variant, done in row.runs.items():
+                if variant == "reference" and turn > 1 and (
+                        turn > self.runs or done[0].cpu > REFERENCE_ONCE_SECONDS):
                     continue
                 measurement, _ = self.run(guest, version, variant, expected)
                 done.append(measurement)
-                say(f"  {guest.name} {version} {turn + 1}/{self.runs} {variant:9} cpu {measurement.cpu:7.2f} s, "
+                seconds += measurement.wall if variant != "reference" else 0
+                say(f"  {guest.name} {version} turn {turn} {variant:9} cpu {measurement.cpu:7.2f} s, "
                     f"wall {measurement.wall:7.2f} s, {measurement.rss / 2**20:6.1f} MiB")
         if guest.measures_memory:
             self.run(guest, version, "distinct", expected)
@@ -430,6 +453,9 @@ class Row:
         return [getattr(a, quantity) / getattr(b, quantity)
                 for a, b in zip(self.runs.get(above, []), self.runs[below])]
 
+    def ratio_of_least(self, above, below):
+        return min(run.cpu for run in self.runs[above]) / min(run.cpu for run in self.runs[below])
+
     def bytes_per_instruction(self):
         return statistics.median(ours.rss - plain.rss for ours, plain in zip(self.runs["ours"], self.runs["plain"])
                                  ) / self.distinct
@@ -483,12 +509,13 @@ def time_table(rows, turns, quantity, with_bar):
                  ratio_text(plain, 2)]
         if with_bar:
             bar = row.guest.bar
+            cells += [f"{row.ratio_of_least('ours', 'floor'):.3f}", str(len(row.runs["ours"]))]
             cells += [bar.text(), bar.verdict(median_or_none(reference), statistics.median(floor))] if bar \
                 else ["–", "–"]
         body.append(cells)
     header = ["guest", "QEMU", "plain", "floor", "reference", "ours", "reference ÷ ours", "ours ÷ floor",
               "ours ÷ plain"]
-    return markdown(header + ["bar", ""] if with_bar else header, body)
+    return markdown(header + ["least ÷ least", "turns", "bar", ""] if with_bar else header, body)
 
 
 def memory_table(rows):
@@ -572,7 +599,8 @@ def machine(bench):
 def report(bench, command, rows, costs, levels, landmarks, description):
     timed = [row for row in rows if row.guest.compares_reference]
     turns = "one turn" if bench.runs == 1 else (
-        f"medians of {bench.runs} turns; ratios are taken in each turn, in brackets their range")
+        f"medians of the turns (of the reference {bench.runs}); ratios are taken in each turn, in brackets their "
+        "range; least ÷ least is that of ours and floor")
     parts = [f"# Whole guests, {datetime.date.today().isoformat()}",
              f"`{command}`; made by [bench.py](../bench.py), which says how.",
              "\n".join(f"- {line}" for line in description)]
@@ -623,7 +651,7 @@ def names(text):
 def arguments():
     parser = argparse.ArgumentParser(description="Whole guests under plain QEMU, an empty plugin, QEMU's own C "
                                      "cache plugin and libcache, side by side.")
-    parser.add_argument("-n", type=int, metavar="RUNS", help="turns of each guest (default 3)")
+    parser.add_argument("-n", type=int, metavar="RUNS", help="turns of each guest at least (default 3)")
     parser.add_argument("--quick", action="store_true",
                         help="one turn, and no reference where it takes long")
     parser.add_argument("--only", type=names, metavar="NAME,...",
@@ -631,7 +659,7 @@ def arguments():
                         + " ".join(guest.name for guest in GUESTS))
     parser.add_argument("--versions", type=names, metavar="VERSION,...", help="these QEMUs only: 7.2 10.0 10.2")
     tables = parser.add_mutually_exclusive_group()
-    tables.add_argument("--times", action="store_true", help="the tables of times and memory only")
+    tables.add_argument("--times", action="store_true", help="the tables of times, memory and cachegrind only")
     tables.add_argument("--levels", action="store_true", help="the table of levels, writes and policies only")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the tables here too")
     options = parser.parse_args()
@@ -682,11 +710,17 @@ def main():
             rows = [bench.row(guest, version) for guest, version in bench.rows]
         if not options.times and not options.levels:
             costs = [bench.options(guest, OPTIONS) for guest in chosen if guest.measures_options]
+        if not options.levels:
             landmarks = [bench.landmark(guest) for guest in chosen if guest.native]
         if not options.times:
             levels = [bench.options(guest, LEVELS) for guest in chosen if guest.measures_levels]
         if options.levels and not levels:
             raise Failure("--levels: none of these guests is measured with levels")
+        if bench.additions:
+            least = min(bench.additions)
+            slow = sum(seconds > 1.3 * least for seconds in bench.additions) / len(bench.additions)
+            description.append(f"Disturbed: a loop of additions between the guests took more than 1.3 times its "
+                               f"least time in {slow:.0%} of {len(bench.additions)} samples")
         description.append(f"Load (1 minute average) before: {load_before:.1f}, after: {os.getloadavg()[0]:.1f}; "
                            f"took {(time.monotonic() - start) / 60:.1f} min")
         text = report(bench, " ".join(["benches/bench.py", *sys.argv[1:]]), rows, costs, levels, landmarks, description)
