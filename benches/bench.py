@@ -454,7 +454,9 @@ class Row:
                 for a, b in zip(self.runs.get(above, []), self.runs[below])]
 
     def ratio_of_least(self, above, below):
-        return min(run.cpu for run in self.runs[above]) / min(run.cpu for run in self.runs[below])
+        """Of the turns that have both."""
+        turns = [(a.cpu, b.cpu) for a, b in zip(self.runs[above], self.runs[below])]
+        return min(a for a, _ in turns) / min(b for _, b in turns)
 
     def bytes_per_instruction(self):
         return statistics.median(ours.rss - plain.rss for ours, plain in zip(self.runs["ours"], self.runs["plain"])
@@ -509,13 +511,16 @@ def time_table(rows, turns, quantity, with_bar):
                  ratio_text(plain, 2)]
         if with_bar:
             bar = row.guest.bar
-            cells += [f"{row.ratio_of_least('ours', 'floor'):.3f}", str(len(row.runs["ours"]))]
+            cells += [f"{row.ratio_of_least('reference', 'ours'):.1f}" if reference else "–",
+                      f"{row.ratio_of_least('ours', 'floor'):.3f}", str(len(row.runs["ours"]))]
             cells += [bar.text(), bar.verdict(median_or_none(reference), statistics.median(floor))] if bar \
                 else ["–", "–"]
         body.append(cells)
     header = ["guest", "QEMU", "plain", "floor", "reference", "ours", "reference ÷ ours", "ours ÷ floor",
               "ours ÷ plain"]
-    return markdown(header + ["least ÷ least", "turns", "bar", ""] if with_bar else header, body)
+    if with_bar:
+        header += ["reference ÷ ours, least", "ours ÷ floor, least", "turns", "bar", ""]
+    return markdown(header, body)
 
 
 def memory_table(rows):
@@ -600,7 +605,7 @@ def report(bench, command, rows, costs, levels, landmarks, description):
     timed = [row for row in rows if row.guest.compares_reference]
     turns = "one turn" if bench.runs == 1 else (
         f"medians of the turns (of the reference {bench.runs}); ratios are taken in each turn, in brackets their "
-        "range; least ÷ least is that of ours and floor")
+        "range; beside them those of the least times of the same turns")
     parts = [f"# Whole guests, {datetime.date.today().isoformat()}",
              f"`{command}`; made by [bench.py](../bench.py), which says how.",
              "\n".join(f"- {line}" for line in description)]
