@@ -6,7 +6,8 @@
 How it measures
   - One run of each variant in turn (plain floor reference ours, plain floor ...), so that a change of the
     machine's speed falls on all of them. A ratio is taken within each turn; shown is the median of turns.
-    Short guests have more turns, until those of a guest have taken a minute.
+    Short guests have more turns, until those of a guest have taken a minute; the reference is left out of
+    the rest once it has taken a minute of its own. The table has the number of both.
   - What else the host does only makes a run longer, but not all variants alike: where two processors are
     threads of one core, work on the other one halves the speed of code that keeps the core busy and leaves
     alone what waits. So the ratio of the least times is shown too, and how much a loop of additions was
@@ -15,7 +16,6 @@ How it measures
     held against it. Wall time is shown beside it. Memory is the peak of resident memory from the same call.
   - The machine should be idle. xz's two threads above all need two free processors: where they seldom run at
     the same time, they seldom wait for the reference's locks, and it looks faster than it is.
-  - The reference is run in the first turn only where it takes longer than 20 s; the table says where.
   - A variant that fails, prints anything but what the guest prints under plain QEMU, or gives no report
     when it should, ends the benchmark. So does anything missing.
 
@@ -42,9 +42,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# A reference that takes longer is run once.
-REFERENCE_ONCE_SECONDS = 20
-# Turns go on until those of a guest have taken that long, without the reference.
+# Turns of a guest go on until they have taken that long, and the reference in them until it has.
 GUEST_SECONDS = 60
 MOST_TURNS = 15
 # No guest here runs that long, however busy the machine: it hangs.
@@ -378,16 +376,18 @@ class Bench:
         if guest.measures_memory and warm_up.rss <= resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024:
             raise Failure(f"{guest.name} on QEMU {version}: needs no more memory than bench.py, which hides how much")
         row = Row(guest, version, {variant: [] for variant in self.variants(guest)})
-        seconds = turn = 0
+        seconds = seconds_of_reference = turn = 0
         while turn < self.runs or not self.quick and seconds < GUEST_SECONDS and turn < MOST_TURNS:
             turn += 1
             for variant, done in row.runs.items():
-                if variant == "reference" and turn > 1 and (
-                        turn > self.runs or done[0].cpu > REFERENCE_ONCE_SECONDS):
+                if variant == "reference" and seconds_of_reference >= GUEST_SECONDS:
                     continue
                 measurement, _ = self.run(guest, version, variant, expected)
                 done.append(measurement)
-                seconds += measurement.wall if variant != "reference" else 0
+                if variant == "reference":
+                    seconds_of_reference += measurement.wall
+                else:
+                    seconds += measurement.wall
                 say(f"  {guest.name} {version} turn {turn} {variant:9} cpu {measurement.cpu:7.2f} s, "
                     f"wall {measurement.wall:7.2f} s, {measurement.rss / 2**20:6.1f} MiB")
         if guest.measures_memory:
@@ -493,33 +493,28 @@ def markdown(header, rows):
     return "\n".join(lines)
 
 
-def seconds_of_reference(row, turns, quantity):
-    if "reference" not in row.runs:
-        return "–"
-    once = " ¹" if len(row.runs["reference"]) < turns else ""
-    return f"{row.median('reference', quantity):.2f}{once}"
-
-
-def time_table(rows, turns, quantity, with_bar):
+def time_table(rows, quantity, with_bar):
     body = []
     for row in rows:
         reference, floor, plain = (row.ratios(*pair, quantity) for pair in (
             ("reference", "ours"), ("ours", "floor"), ("ours", "plain")))
         cells = [row.guest.name, row.version, f"{row.median('plain', quantity):.2f}",
-                 f"{row.median('floor', quantity):.2f}", seconds_of_reference(row, turns, quantity),
+                 f"{row.median('floor', quantity):.2f}",
+                 f"{row.median('reference', quantity):.2f}" if reference else "–",
                  f"{row.median('ours', quantity):.2f}", ratio_text(reference, 1), ratio_text(floor, 3),
                  ratio_text(plain, 2)]
         if with_bar:
             bar = row.guest.bar
             cells += [f"{row.ratio_of_least('reference', 'ours'):.1f}" if reference else "–",
-                      f"{row.ratio_of_least('ours', 'floor'):.3f}", str(len(row.runs["ours"]))]
+                      f"{row.ratio_of_least('ours', 'floor'):.3f}",
+                      f"{len(row.runs['ours'])} ({len(reference)})"]
             cells += [bar.text(), bar.verdict(median_or_none(reference), statistics.median(floor))] if bar \
                 else ["–", "–"]
         body.append(cells)
     header = ["guest", "QEMU", "plain", "floor", "reference", "ours", "reference ÷ ours", "ours ÷ floor",
               "ours ÷ plain"]
     if with_bar:
-        header += ["reference ÷ ours, least", "ours ÷ floor, least", "turns", "bar", ""]
+        header += ["reference ÷ ours, least", "ours ÷ floor, least", "turns (reference)", "bar", ""]
     return markdown(header, body)
 
 
@@ -583,11 +578,13 @@ def machine(bench):
         found = re.search(pattern, Path(path).read_text(), re.MULTILINE)
         return found.group(1) if found else "unknown"
 
-    model = field("/proc/cpuinfo", r"^model name\s*: (.*)$")
+    # A virtual machine's name of its processor seldom says which.
+    name, family, model = (field("/proc/cpuinfo", rf"^{key}\s*: (.*)$")
+                           for key in ("model name", "cpu family", "model"))
     memory = int(field("/proc/meminfo", r"^MemTotal:\s*(\d+)")) / 2**20
     changed = tool("git", "status", "--porcelain", "--", ".", ":!benches/results")
-    lines = [f"CPU: {model}, {len(os.sched_getaffinity(0))} processors; memory: {memory:.1f} GiB; "
-             f"kernel: {platform.release()}"]
+    lines = [f"CPU: {name} (family {family}, model {model}), {len(os.sched_getaffinity(0))} processors; "
+             f"memory: {memory:.1f} GiB; kernel: {platform.release()}"]
     for version, directory in bench.qemu.items():
         program = next(path for path in sorted((directory / "bin").iterdir()) if "riscv64" in path.name)
         lines.append(f"QEMU {version}: {tool(program, '--version').splitlines()[0]}")
@@ -604,8 +601,8 @@ def machine(bench):
 def report(bench, command, rows, costs, levels, landmarks, description):
     timed = [row for row in rows if row.guest.compares_reference]
     turns = "one turn" if bench.runs == 1 else (
-        f"medians of the turns (of the reference {bench.runs}); ratios are taken in each turn, in brackets their "
-        "range; beside them those of the least times of the same turns")
+        "medians of the turns; ratios are taken in each turn, in brackets their range; beside them those of the "
+        "least times of the same turns")
     parts = [f"# Whole guests, {datetime.date.today().isoformat()}",
              f"`{command}`; made by [bench.py](../bench.py), which says how.",
              "\n".join(f"- {line}" for line in description)]
@@ -613,14 +610,11 @@ def report(bench, command, rows, costs, levels, landmarks, description):
         parts += [
             "## Time",
             f"Seconds of CPU time, {turns}. Bar: reference ÷ ours at least, ours ÷ floor at most.",
-            time_table(timed, bench.runs, "cpu", with_bar=True)]
-        if any(0 < len(row.runs.get("reference", [])) < bench.runs for row in timed):
-            parts.append(f"¹ Run in the first turn only: it takes longer than {REFERENCE_ONCE_SECONDS} s. The ratio is "
-                         "that of the first turn.")
+            time_table(timed, "cpu", with_bar=True)]
         guests = dict.fromkeys(row.guest for row in rows)
         parts += ["\n".join(f"- {guest.name}: {guest.what}" for guest in guests),
                   "Seconds of wall time in the same runs:",
-                  time_table(timed, bench.runs, "wall", with_bar=False)]
+                  time_table(timed, "wall", with_bar=False)]
     measured = [row for row in rows if row.guest.measures_memory]
     if measured:
         parts += ["## Memory",
