@@ -45,7 +45,8 @@ USER_VERSIONS = ("7.2", "10.2")
 SYSTEM_VERSIONS = ("10.0", "11.1")
 ARCHITECTURES = ("riscv64", "x86_64", "aarch64")
 USER_GUESTS = ("matrix", "list", "faults", "smc", "threads", "hotexit", "spin", "forker", "execer", "aborter",
-               "atomics")
+               "atomics", "straddler", "rounding")
+RISCV_GUESTS = ("rounding",)
 BARE_GUESTS = ("matrix", "jit", "semihost", "vm")
 
 # No run takes that long, however busy the machine: it hangs.
@@ -242,7 +243,8 @@ class Case:
         """Whether no vCPU runs any more when the report is made."""
         if self.is_system:
             return self.name != "bare/semihost" or self.harts == 1
-        return self.signal is None and self.name not in ("hotexit", "spin") and "threads" not in self.arguments
+        return self.signal is None and self.name not in ("hotexit", "spin") \
+            and not {"threads", "calls"} & set(self.arguments)
 
 
 def pick_guest(rng):
@@ -254,9 +256,11 @@ def pick_guest(rng):
         return Case("system", rng.choice(SYSTEM_VERSIONS), "riscv64", f"bare/{name}", [], status=0, out=f"{name}: ok",
                     harts=harts, cores=harts, deterministic=harts == 1, equal_misses=harts == 1)
     name, threads = rng.choice(USER_GUESTS), rng.randint(1, 6)
-    case = Case("user", rng.choice(USER_VERSIONS), rng.choice(ARCHITECTURES), name, [], status=0, out=f"{name}: ok")
+    arch = "riscv64" if name in RISCV_GUESTS else rng.choice(ARCHITECTURES)
+    case = Case("user", rng.choice(USER_VERSIONS), arch, name, [], status=0, out=f"{name}: ok")
     # No other thread may run when these end.
-    case.deterministic = name in ("matrix", "list", "faults", "smc", "threads", "forker", "execer", "atomics")
+    case.deterministic = name in ("matrix", "list", "faults", "smc", "threads", "forker", "execer", "atomics",
+                                  "straddler", "rounding")
     case.equal_misses = case.deterministic and name != "threads"
     if name == "matrix":
         case.arguments = [rng.randint(4, 140)]
@@ -277,9 +281,9 @@ def pick_guest(rng):
         if mode in ("default", "handle"):
             case.status = None
     elif name == "forker":
-        shape, children = rng.choice(("row", "nested", "threads")), rng.randint(1, 6)
+        shape, children = rng.choice(("row", "nested", "threads", "calls")), rng.randint(1, 6)
         case.arguments, case.processes = [shape, children], 1 + children
-        if shape == "threads":
+        if shape in ("threads", "calls"):
             case.deterministic = case.equal_misses = False
     elif name == "execer":
         if rng.random() < 0.5:
@@ -298,6 +302,15 @@ def pick_guest(rng):
         case.arguments = [rng.randint(1, 12)] + ["parallel"] * parallel
         if parallel:
             case.equal_misses = False
+    elif name in ("straddler", "rounding"):
+        deaths = (("die", 7), ("die-storing", 7)) if name == "straddler" else (("die", 12), ("die-illegal", 2))
+        how, last = rng.choice((("walk", None), ("escape", None), ("resume", None), *deaths))
+        case.arguments = [how, rng.randint(1, 3) if last is None else rng.randint(0, last)]
+        if last is not None:
+            case.status = -(signal.SIGSEGV if name == "straddler" else signal.SIGILL)
+            case.out = f"{name}: {how}"
+            # Not every reference reports such an end.
+            case.deterministic = case.equal_misses = False
     return case
 
 
@@ -789,7 +802,8 @@ def prepare(scratch):
     say(f"preparing QEMU {', '.join(versions)} and the guests")
     qemu = {version: Path(tool("scripts/qemu.sh", version)) for version in versions}
     reference = {version: Path(tool("scripts/reference.sh", version)) for version in versions}
-    wanted = [(arch, name) for arch in ARCHITECTURES for name in USER_GUESTS]
+    wanted = [(arch, name) for name in USER_GUESTS for arch in ARCHITECTURES
+              if arch == "riscv64" or name not in RISCV_GUESTS]
     wanted += [("riscv64", f"bare/{name}") for name in BARE_GUESTS]
     guests = {}
     for arch, name in wanted:
