@@ -247,6 +247,11 @@ class Case:
             and not {"threads", "calls"} & set(self.arguments)
 
 
+def architectures(name):
+    """Those for which there is this guest."""
+    return ("riscv64",) if name in RISCV_GUESTS else ARCHITECTURES
+
+
 def pick_guest(rng):
     """A guest of a program or a machine, without options and end."""
     if rng.random() < 0.3:
@@ -256,8 +261,8 @@ def pick_guest(rng):
         return Case("system", rng.choice(SYSTEM_VERSIONS), "riscv64", f"bare/{name}", [], status=0, out=f"{name}: ok",
                     harts=harts, cores=harts, deterministic=harts == 1, equal_misses=harts == 1)
     name, threads = rng.choice(USER_GUESTS), rng.randint(1, 6)
-    arch = "riscv64" if name in RISCV_GUESTS else rng.choice(ARCHITECTURES)
-    case = Case("user", rng.choice(USER_VERSIONS), arch, name, [], status=0, out=f"{name}: ok")
+    case = Case("user", rng.choice(USER_VERSIONS), rng.choice(architectures(name)), name, [], status=0,
+                out=f"{name}: ok")
     # No other thread may run when these end.
     case.deterministic = name in ("matrix", "list", "faults", "smc", "threads", "forker", "execer", "atomics",
                                   "straddler", "rounding")
@@ -802,8 +807,7 @@ def prepare(scratch):
     say(f"preparing QEMU {', '.join(versions)} and the guests")
     qemu = {version: Path(tool("scripts/qemu.sh", version)) for version in versions}
     reference = {version: Path(tool("scripts/reference.sh", version)) for version in versions}
-    wanted = [(arch, name) for name in USER_GUESTS for arch in ARCHITECTURES
-              if arch == "riscv64" or name not in RISCV_GUESTS]
+    wanted = [(arch, name) for name in USER_GUESTS for arch in architectures(name)]
     wanted += [("riscv64", f"bare/{name}") for name in BARE_GUESTS]
     guests = {}
     for arch, name in wanted:
