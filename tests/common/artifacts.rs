@@ -154,6 +154,12 @@ impl Qemu {
             // interrupt comes at once, the kernel dies: the more often, the slower the plugins.
             args.extend(["-cpu", "qemu64,-cx16"].map(str::to_owned));
         }
+        if arch == Arch::X86_64 && vcpus > 1 && self.release() < (10, 1) {
+            // A kernel that sizes the registers of PCI devices remaps memory over and over. If another
+            // vCPU accesses a device meanwhile, it may use a map of memory that has been freed
+            // (`CPUAddressSpace::memory_dispatch`), and QEMU fails an assertion in `iotlb_to_section`.
+            args[append + 1].push_str(" pci=off");
+        }
         self.machine(arch).qemu_args(args).qemu_args(["-smp", &vcpus.to_string()])
     }
 
