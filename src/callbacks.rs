@@ -164,11 +164,25 @@ impl Addressing for Physical {
 }
 
 /// System mode: the guest-physical address, from this vCPU's page cache if it is there. For guests
-/// whose translation-changing instructions are known, where [`memory_info_is_readable`].
+/// whose translation-changing instructions are known, where [`memory_info_is_readable`]; the index of the MMU
+/// mode has `MMU_INDEX_BITS` there.
 #[derive(Debug)]
-pub struct CachedPhysical;
+pub struct CachedPhysical<const MMU_INDEX_BITS: u32>;
 
-impl Addressing for CachedPhysical {
+impl<const MMU_INDEX_BITS: u32> CachedPhysical<MMU_INDEX_BITS> {
+    /// The translation regime of an access, from the index of the MMU mode that QEMU translated with, which
+    /// are the lowest bits of `info`, and whether it stores.
+    ///
+    /// That index differs between privileges that translate differently, so that an exception into one of
+    /// them, which no instruction announces, finds no translation of the other.
+    #[inline(always)]
+    const fn regime(info: qemu_plugin_meminfo_t) -> Regime {
+        const { assert!(STORE_SHIFT == Regime::BITS - 1) };
+        Regime::new(info & (1 << STORE_SHIFT | ((1 << MMU_INDEX_BITS) - 1)))
+    }
+}
+
+impl<const MMU_INDEX_BITS: u32> Addressing for CachedPhysical<MMU_INDEX_BITS> {
     #[inline(always)]
     unsafe fn at_hand<M: Machines, S: Sharing>(
         index: u32,
@@ -178,7 +192,7 @@ impl Addressing for CachedPhysical {
         // SAFETY: the caller's promise; the reference to the pages lives within this callback.
         unsafe {
             let vcpu = S::vcpu::<M>(index)?;
-            let address = vcpu.pages().get(&SHARED_GENERATION, vaddr, regime(info));
+            let address = vcpu.pages().get(&SHARED_GENERATION, vaddr, Self::regime(info));
             Some((S::seat_of(vcpu), address))
         }
     }
@@ -193,7 +207,7 @@ impl Addressing for CachedPhysical {
         unsafe {
             let paddr = Physical::look_up(vcpu, info, vaddr)?;
             if VCPUS_MADE_HERE.get() <= 1 {
-                vcpu.pages().insert(&SHARED_GENERATION, vaddr, regime(info), paddr);
+                vcpu.pages().insert(&SHARED_GENERATION, vaddr, Self::regime(info), paddr);
             }
             Some(paddr)
         }
@@ -272,35 +286,13 @@ pub fn read_access<M: Machines, L: LineSize>(
     M::access(|| L::data_line(lines, address), address, info)
 }
 
-/// Whether this QEMU lays out `qemu_plugin_meminfo_t` as [`regime`] reads it: QEMU 6.2 and later. Asked
-/// of QEMU itself.
+/// Whether this QEMU lays out `qemu_plugin_meminfo_t` as [`CachedPhysical`] reads it: QEMU 6.2 and later.
+/// Asked of QEMU itself.
 pub fn memory_info_is_readable() -> bool {
     (0..u32::BITS).all(|bit| {
         // SAFETY: a pure function of its argument, in every version.
         unsafe { qemu_plugin_mem_is_store(1 << bit) == (bit == STORE_SHIFT) }
     })
-}
-
-/// The bits of a `qemu_plugin_meminfo_t` that are the index of the MMU mode: four, five in newer QEMUs.
-static MMU_INDEX_MASK: AtomicU32 = AtomicU32::new(0x1f);
-
-/// Tells how this QEMU, of plugin API `api`, lays out what [`regime`] reads. The fifth bit came at API 5
-/// at the earliest (10.2 has it, 10.0 not); where it is none, it is one of the access's size, which
-/// would only have accesses of different sizes translated apart.
-pub fn expect_memory_info_of(api: i32) {
-    MMU_INDEX_MASK.store(if api < 5 { 0xf } else { 0x1f }, Ordering::Relaxed);
-}
-
-/// The translation regime of an access.
-///
-/// The low bits of `info` are the index of the MMU mode that QEMU translated with. It differs between
-/// privileges that translate differently, so that an exception into one of them, which no
-/// instruction announces, finds no translation of the other.
-#[inline(always)]
-fn regime(info: qemu_plugin_meminfo_t) -> Regime {
-    let mmu_index = (info & MMU_INDEX_MASK.load(Ordering::Relaxed) & 0x1f) as u8;
-    let store = (info >> STORE_SHIFT & 1) as u8;
-    Regime::new(mmu_index << 1 | store)
 }
 
 /// How long the data cache's lines are.

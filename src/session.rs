@@ -22,8 +22,8 @@ use report::table;
 use crate::api::{Emulation, Events, Qemu};
 use crate::callbacks::{
     Addressing, Alone, AnyLines, CachedPhysical, CallbackSet, LineSize, Physical, Private,
-    SHARED_GENERATION, Shared, UsualLines, Virtual, effect_layout, expect_memory_info_of,
-    expect_readable_stores, memory_info_is_readable, vcpu_made_here,
+    SHARED_GENERATION, Shared, UsualLines, Virtual, effect_layout, expect_readable_stores,
+    memory_info_is_readable, vcpu_made_here,
 };
 use crate::instrument::Translator;
 use crate::live;
@@ -141,7 +141,6 @@ impl Session {
             Emulation::User => isa.in_user_mode(),
             Emulation::System { .. } => isa,
         };
-        expect_memory_info_of(qemu.api);
         let syscalls = syscalls::Numbers::of_target(&qemu.target);
         let has_usual_lines = config.dcache.geometry.line_shift() == UsualLines::SHIFT;
         let (private, shared) = if has_usual_lines && !M::GOES_BEYOND {
@@ -370,7 +369,13 @@ fn callbacks<M: Machines, L: LineSize>(
             (private, set::<M, Shared, Virtual, L>(config))
         }
         Emulation::System { max_vcpus, .. } if page_cache_is_exact(isa) => {
-            system_callbacks::<M, CachedPhysical, L>(max_vcpus, config)
+            // The fifth bit came at API 5 at the earliest (10.2 has it, 10.0 not). Where it is none, it is
+            // one of the access's size, which would only have accesses of different sizes translated apart.
+            if qemu.api < 5 {
+                system_callbacks::<M, CachedPhysical<4>, L>(max_vcpus, config)
+            } else {
+                system_callbacks::<M, CachedPhysical<5>, L>(max_vcpus, config)
+            }
         }
         Emulation::System { max_vcpus, .. } => {
             system_callbacks::<M, Physical, L>(max_vcpus, config)

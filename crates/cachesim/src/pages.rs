@@ -18,18 +18,22 @@ const ENTRIES: usize = 256;
 /// them apart: the privilege or translation regime, and whether it is a store (a page may be read
 /// from memory and written to a device, such as flash).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Regime(u8);
+pub struct Regime(u32);
 
 impl Regime {
-    /// How many bits of it count.
-    pub const BITS: u32 = 6;
+    /// How many bits of it count. The highest ones also tell the places of a page's translations apart: so
+    /// loads and stores, which alternate too often to share one, should differ there.
+    pub const BITS: u32 = 18;
 
     /// The regime of these low bits; higher ones are dropped.
     #[inline(always)]
-    pub const fn new(bits: u8) -> Self {
+    pub const fn new(bits: u32) -> Self {
         Self(bits & ((1 << Self::BITS) - 1))
     }
 }
+
+/// By how much a generation rises: it shares a number with a regime, whose bits are below.
+const RISE: u64 = 1 << Regime::BITS;
 
 /// The generation of all vCPUs' translations, for instructions that act on other cores.
 #[derive(Debug, Default)]
@@ -44,15 +48,15 @@ impl SharedGeneration {
     /// Makes every vCPU's translations stale.
     #[inline]
     pub fn raise(&self) {
-        self.0.fetch_add(1, Relaxed);
+        self.0.fetch_add(RISE, Relaxed);
     }
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    /// Page number and regime.
-    key: u64,
-    generation: u64,
+    page: u64,
+    /// The generation it is of, and the regime.
+    holds_in: u64,
     /// What to add to a virtual address of the page to get the physical one.
     offset: u64,
 }
@@ -60,14 +64,15 @@ struct Entry {
 /// One vCPU's recent translations: direct-mapped, virtual page and regime to physical page.
 #[derive(Debug)]
 pub struct PageCache {
-    /// Raised by this vCPU's own instructions. Starts at one, so that empty entries are stale.
+    /// Raised by this vCPU's own instructions. Not zero, so that empty entries are stale.
     generation: u64,
     entries: [Entry; ENTRIES],
 }
 
 impl Default for PageCache {
     fn default() -> Self {
-        Self { generation: 1, entries: [Entry { key: 0, generation: 0, offset: 0 }; ENTRIES] }
+        let empty = Entry { page: 0, holds_in: 0, offset: 0 };
+        Self { generation: RISE, entries: [empty; ENTRIES] }
     }
 }
 
@@ -75,46 +80,36 @@ impl PageCache {
     /// Makes this vCPU's translations stale.
     #[inline(always)]
     pub fn raise_generation(&mut self) {
-        self.generation += 1;
+        self.generation += RISE;
     }
 
     /// The physical address of `vaddr`, if its page was translated in this generation.
     #[inline(always)]
     pub fn get(&self, shared: &SharedGeneration, vaddr: u64, regime: Regime) -> Option<u64> {
-        let key = Self::key(vaddr, regime);
-        let entry = &self.entries[Self::slot(vaddr, regime)];
-        (entry.key == key && entry.generation == self.now(shared))
+        let page = vaddr >> PAGE_SHIFT;
+        let entry = &self.entries[slot(page, regime)];
+        (entry.page == page && entry.holds_in == self.now(shared, regime))
             .then(|| vaddr.wrapping_add(entry.offset))
     }
 
     /// Remembers that `vaddr` translates to `paddr` in this generation.
     #[inline]
     pub fn insert(&mut self, shared: &SharedGeneration, vaddr: u64, regime: Regime, paddr: u64) {
-        self.entries[Self::slot(vaddr, regime)] = Entry {
-            key: Self::key(vaddr, regime),
-            generation: self.now(shared),
-            offset: paddr.wrapping_sub(vaddr),
-        };
+        let page = vaddr >> PAGE_SHIFT;
+        self.entries[slot(page, regime)] =
+            Entry { page, holds_in: self.now(shared, regime), offset: paddr.wrapping_sub(vaddr) };
     }
 
     /// Both generations only ever grow, so their sum is the same again only if both are.
     #[inline(always)]
-    fn now(&self, shared: &SharedGeneration) -> u64 {
-        self.generation + shared.0.load(Relaxed)
+    fn now(&self, shared: &SharedGeneration, regime: Regime) -> u64 {
+        self.generation + shared.0.load(Relaxed) + u64::from(regime.0)
     }
+}
 
-    #[inline(always)]
-    fn key(vaddr: u64, regime: Regime) -> u64 {
-        (vaddr >> PAGE_SHIFT) << Regime::BITS | u64::from(regime.0)
-    }
-
-    #[inline(always)]
-    fn slot(vaddr: u64, regime: Regime) -> usize {
-        // Loads and stores of a page, which the lowest bit of a regime tells apart, alternate too often
-        // to share a place.
-        #[expect(clippy::cast_possible_truncation, reason = "a remainder of ENTRIES")]
-        let slot =
-            (((vaddr >> PAGE_SHIFT) << 1 | u64::from(regime.0 & 1)) % ENTRIES as u64) as usize;
-        slot
-    }
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "a remainder of ENTRIES")]
+fn slot(page: u64, regime: Regime) -> usize {
+    let highest = regime.0 >> (Regime::BITS - ENTRIES.ilog2());
+    (page as usize ^ highest as usize) % ENTRIES
 }

@@ -14,9 +14,9 @@ const VCPUS: usize = 2;
 #[derive(Clone, Debug)]
 enum Step {
     /// An access: a look-up, and if it finds nothing, a translation that is remembered.
-    Access { vcpu: usize, vaddr: u64, regime: u8, frame: u64 },
+    Access { vcpu: usize, vaddr: u64, regime: u32, frame: u64 },
     /// A translation that replaces what may be there.
-    Insert { vcpu: usize, vaddr: u64, regime: u8, frame: u64 },
+    Insert { vcpu: usize, vaddr: u64, regime: u32, frame: u64 },
     /// An instruction that changes this vCPU's translations.
     Raise { vcpu: usize },
     /// An instruction that changes those of all vCPUs.
@@ -35,9 +35,13 @@ fn vaddr() -> impl Strategy<Value = u64> + Clone {
     (page, 0..PAGE_BYTES).prop_map(|(page, offset)| page << PAGE_SHIFT | offset)
 }
 
+/// Few, so that they meet: loads and stores of two privileges.
+fn regime() -> impl Strategy<Value = u32> + Clone {
+    (0..2_u32, 0..2_u32).prop_map(|(privilege, store)| store << (Regime::BITS - 1) | privilege)
+}
+
 fn step() -> impl Strategy<Value = Step> {
-    // Few regimes, so that they meet.
-    let access = (0..VCPUS, vaddr(), 0..4_u8, any::<u64>());
+    let access = (0..VCPUS, vaddr(), regime(), any::<u64>());
     let frame = |number: u64| number >> PAGE_SHIFT << PAGE_SHIFT;
     prop_oneof![
         12 => access.clone().prop_map(move |(vcpu, vaddr, regime, any)|
@@ -50,7 +54,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// All that holds now: by page and regime, the frame.
-type Known = HashMap<(u64, u8), u64>;
+type Known = HashMap<(u64, u32), u64>;
 
 /// Checks the steps, and returns how many look-ups found something.
 fn check(steps: Vec<Step>) -> Result<usize, TestCaseError> {
@@ -122,8 +126,10 @@ fn a_loop_over_64_pages_is_translated_once() {
 fn a_new_cache_knows_nothing() {
     let (cache, shared) = (PageCache::default(), SharedGeneration::new());
     for page in 0..130 {
-        for regime in 0..1 << Regime::BITS {
-            assert_eq!(cache.get(&shared, page << PAGE_SHIFT, Regime::new(regime)), None);
+        for bit in 0..Regime::BITS {
+            for regime in [0, 1 << bit] {
+                assert_eq!(cache.get(&shared, page << PAGE_SHIFT, Regime::new(regime)), None);
+            }
         }
     }
 }
@@ -160,19 +166,45 @@ fn a_raise_of_one_vcpu_leaves_the_others_translations() {
 #[test]
 fn every_bit_of_a_regime_tells_translations_apart() {
     let shared = SharedGeneration::new();
-    for regime in 0..1 << Regime::BITS {
+    let regimes =
+        || [0, (1 << Regime::BITS) - 1].into_iter().chain((0..Regime::BITS).map(|bit| 1 << bit));
+    for regime in regimes() {
         let mut cache = PageCache::default();
         cache.insert(&shared, 0x1000, Regime::new(regime), 0x5000);
-        for other in 0..1 << Regime::BITS {
+        for other in regimes() {
             let expected = (other == regime).then_some(0x5000);
             assert_eq!(cache.get(&shared, 0x1000, Regime::new(other)), expected);
         }
     }
 }
 
+/// They are added to the generation.
 #[test]
-fn bits_beyond_a_regime_do_not_reach_the_page() {
-    for bits in 0..=u8::MAX {
+fn no_regime_of_a_generation_is_one_of_the_next() {
+    let shared = SharedGeneration::new();
+    let mut cache = PageCache::default();
+    let all = (1 << Regime::BITS) - 1;
+    cache.insert(&shared, 0x1000, Regime::new(all), 0x5000);
+    cache.raise_generation();
+    for regime in [0, 1, all - 1, all] {
+        assert_eq!(cache.get(&shared, 0x1000, Regime::new(regime)), None);
+    }
+}
+
+#[test]
+fn loads_and_stores_of_a_page_have_places_of_their_own() {
+    let shared = SharedGeneration::new();
+    let mut cache = PageCache::default();
+    let [load, store] = [0, 1 << (Regime::BITS - 1)].map(Regime::new);
+    cache.insert(&shared, 0x1000, load, 0x5000);
+    cache.insert(&shared, 0x1000, store, 0x6000);
+    assert_eq!(cache.get(&shared, 0x1000, load), Some(0x5000));
+    assert_eq!(cache.get(&shared, 0x1000, store), Some(0x6000));
+}
+
+#[test]
+fn bits_beyond_a_regime_do_not_reach_the_generation() {
+    for bits in [0, 1, 0x1234_5678, u32::MAX] {
         assert_eq!(Regime::new(bits), Regime::new(bits & ((1 << Regime::BITS) - 1)));
     }
 }
