@@ -100,7 +100,8 @@ impl PageCache {
             Entry { page, holds_in: self.now(shared, regime), offset: paddr.wrapping_sub(vaddr) };
     }
 
-    /// Both generations only ever grow, so their sum is the same again only if both are.
+    /// Both generations only ever grow, and by more than any regime: so the sum is the same again only if all
+    /// three are.
     #[inline(always)]
     fn now(&self, shared: &SharedGeneration, regime: Regime) -> u64 {
         self.generation + shared.0.load(Relaxed) + u64::from(regime.0)

@@ -40,6 +40,11 @@ fn regime() -> impl Strategy<Value = u32> + Clone {
     (0..2_u32, 0..2_u32).prop_map(|(privilege, store)| store << (Regime::BITS - 1) | privilege)
 }
 
+/// None, all, and each one of the bits of a regime.
+fn regimes_that_differ() -> impl Iterator<Item = Regime> {
+    [0, u32::MAX].into_iter().chain((0..Regime::BITS).map(|bit| 1 << bit)).map(Regime::new)
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let access = (0..VCPUS, vaddr(), regime(), any::<u64>());
     let frame = |number: u64| number >> PAGE_SHIFT << PAGE_SHIFT;
@@ -126,10 +131,8 @@ fn a_loop_over_64_pages_is_translated_once() {
 fn a_new_cache_knows_nothing() {
     let (cache, shared) = (PageCache::default(), SharedGeneration::new());
     for page in 0..130 {
-        for bit in 0..Regime::BITS {
-            for regime in [0, 1 << bit] {
-                assert_eq!(cache.get(&shared, page << PAGE_SHIFT, Regime::new(regime)), None);
-            }
+        for regime in regimes_that_differ() {
+            assert_eq!(cache.get(&shared, page << PAGE_SHIFT, regime), None);
         }
     }
 }
@@ -166,14 +169,12 @@ fn a_raise_of_one_vcpu_leaves_the_others_translations() {
 #[test]
 fn every_bit_of_a_regime_tells_translations_apart() {
     let shared = SharedGeneration::new();
-    let regimes =
-        || [0, (1 << Regime::BITS) - 1].into_iter().chain((0..Regime::BITS).map(|bit| 1 << bit));
-    for regime in regimes() {
+    for regime in regimes_that_differ() {
         let mut cache = PageCache::default();
-        cache.insert(&shared, 0x1000, Regime::new(regime), 0x5000);
-        for other in regimes() {
+        cache.insert(&shared, 0x1000, regime, 0x5000);
+        for other in regimes_that_differ() {
             let expected = (other == regime).then_some(0x5000);
-            assert_eq!(cache.get(&shared, 0x1000, Regime::new(other)), expected);
+            assert_eq!(cache.get(&shared, 0x1000, other), expected);
         }
     }
 }
