@@ -12,11 +12,12 @@
 //! performance and low energy consumption", ISLPED 1999.)
 
 use std::cmp::Reverse;
+use std::ops::Range;
 
 use crate::address::LineAddr;
 use crate::geometry::CacheGeometry;
 use crate::options::{Level, PolicyKind};
-use crate::policy::{Hit, Policy, Way};
+use crate::policy::{Hit, Policy};
 
 /// What one access did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,6 +40,15 @@ impl Place {
     }
 }
 
+/// What is in one way of a set.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Way {
+    /// The line in it; [`LineAddr::INVALID`] in an empty one.
+    pub line: LineAddr,
+    /// What the policy knows of the line; 0 in an empty way.
+    pub mark: u64,
+}
+
 /// How the set of a line is found.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum SetIndex {
@@ -53,6 +63,14 @@ impl SetIndex {
         if sets.is_power_of_two() { Self::Mask(sets - 1) } else { Self::Modulo(sets) }
     }
 
+    /// How many sets there are.
+    fn sets(self) -> u64 {
+        match self {
+            Self::Mask(mask) => mask + 1,
+            Self::Modulo(sets) => sets,
+        }
+    }
+
     #[inline(always)]
     pub(crate) fn of(self, line: LineAddr) -> u64 {
         match self {
@@ -62,8 +80,8 @@ impl SetIndex {
     }
 }
 
-/// How the set of a line is found in a cache of [`USUAL_WAYS`] and a power of two of sets. In others it
-/// is beyond all sets, so that the check whether there is such a set is the only one.
+/// How the set of a line is found in a cache of [`USUAL_WAYS`] and a power of two of sets, whose lines are
+/// near. In others it is beyond all sets, so that the check whether there is such a set is the only one.
 #[derive(Clone, Copy, Debug)]
 struct UsualIndex {
     mask: usize,
@@ -73,7 +91,7 @@ struct UsualIndex {
 impl UsualIndex {
     fn new(geometry: &CacheGeometry) -> Self {
         match (SetIndex::new(geometry.sets()), usize::try_from(geometry.ways())) {
-            (SetIndex::Mask(mask), Ok(USUAL_WAYS)) => {
+            (SetIndex::Mask(mask), Ok(USUAL_WAYS)) if geometry.lines() <= NEAR as u64 => {
                 let mask = usize::try_from(mask).expect("all sets are in memory");
                 Self { mask, beyond: 0 }
             }
@@ -95,17 +113,79 @@ const PREDICTIONS: usize = 4096;
 /// The most common number of ways, which has a path of its own.
 const USUAL_WAYS: usize = 8;
 
+/// As many places as a prediction can tell apart, those that are *near*. In a cache of more lines nothing is
+/// predicted.
+const NEAR: usize = 1 << u16::BITS;
+
+/// Where the marks of near lines begin behind their numbers. A bit further, so that no mark is where the
+/// host takes it for the number of the same line: it compares the lowest 12 bits of addresses first.
+const MARKS: usize = NEAR + 256;
+
 /// A cache with replacement policy `P`.
-#[derive(Clone, Debug)]
+///
+/// A hit where the line is expected is a part of each callback, and what a callback costs depends on how
+/// many instructions of the host it is, and on how long they are. So the arrays are of lengths that are
+/// known when this is compiled, beyond which no number of theirs can point, and what is needed first is
+/// in the cache itself.
+#[derive(Debug)]
+#[repr(C)]
 pub struct Cache<P: Policy> {
-    /// All ways of all sets, one set after the other.
-    ways: Box<[Way<P::Mark>]>,
-    ways_per_set: usize,
+    /// The number of the line in each way of each set, one set after the other; that of
+    /// [`LineAddr::INVALID`] in empty ways. From [`MARKS`] on what the policy knows of them, in the same
+    /// order. What is beyond the last set is never touched.
+    near: Near,
+    sets: Box<Sets>,
+    policy: P,
+    /// Where a line was seen last. Only a guess: what is there says which line it is.
+    predictions: [u16; PREDICTIONS],
+}
+
+type Near = Box<[u64; MARKS + NEAR]>;
+
+/// Zeros, for which the host finds memory as it is written to.
+fn untouched() -> Near {
+    let words = vec![0; MARKS + NEAR].into_boxed_slice();
+    words.try_into().expect("as many as that")
+}
+
+impl<P: Policy> Clone for Cache<P> {
+    fn clone(&self) -> Self {
+        let places = self.sets.near;
+        let marks = MARKS..MARKS + places;
+        let mut near = untouched();
+        near[..places].copy_from_slice(&self.near[..places]);
+        near[marks.clone()].copy_from_slice(&self.near[marks]);
+        let Self { sets, policy, predictions, .. } = self;
+        Self { near, sets: sets.clone(), policy: policy.clone(), predictions: *predictions }
+    }
+}
+
+/// How many sets a cache has, of how many ways, and how that of a line is found.
+#[derive(Clone, Debug)]
+struct Sets {
+    ways: usize,
+    /// How many of the near places may be looked at: all, or where no line is near the one that every
+    /// prediction is of.
+    near: usize,
     index: SetIndex,
     usual_index: UsualIndex,
-    policy: P,
-    /// Where in `ways` a line was seen last. Only a guess: the way says which line it holds.
-    predictions: [u32; PREDICTIONS],
+    /// The lines of a cache that has more than [`NEAR`]. Nothing is near then.
+    far: Option<Far>,
+}
+
+/// Line numbers and marks, as those that are near.
+#[derive(Clone, Debug)]
+struct Far {
+    lines: Box<[u64]>,
+    marks: Box<[u64]>,
+}
+
+/// One set: line numbers and marks.
+struct Set<'cache> {
+    /// Its number.
+    index: usize,
+    lines: &'cache mut [u64],
+    marks: &'cache mut [u64],
 }
 
 impl<P: Policy> Cache<P> {
@@ -115,14 +195,24 @@ impl<P: Policy> Cache<P> {
     /// # Panics
     /// Where the host cannot address that many lines; [`CacheGeometry`] bounds them far below.
     pub fn new(geometry: &CacheGeometry, kind: PolicyKind, seed: u64) -> Self {
-        let ways_per_set = usize::try_from(geometry.ways()).expect("ways fit the address space");
-        let sets = usize::try_from(geometry.sets()).expect("sets fit the address space");
-        let empty = Way { line: LineAddr::INVALID, mark: P::Mark::default() };
-        Self {
-            ways: vec![empty; sets * ways_per_set].into_boxed_slice(),
-            ways_per_set,
+        let places = usize::try_from(geometry.lines()).expect("lines fit the address space");
+        let empty = LineAddr::INVALID.number();
+        let far = (places > NEAR).then(|| Far {
+            lines: vec![empty; places].into_boxed_slice(),
+            marks: vec![0; places].into_boxed_slice(),
+        });
+        let sets = Sets {
+            ways: usize::try_from(geometry.ways()).expect("fewer than lines"),
+            near: if far.is_none() { places } else { 1 },
             index: SetIndex::new(geometry.sets()),
             usual_index: UsualIndex::new(geometry),
+            far,
+        };
+        let mut near = untouched();
+        near[..sets.near].fill(empty);
+        Self {
+            near,
+            sets: Box::new(sets),
             policy: P::new(kind, geometry, seed),
             predictions: [0; PREDICTIONS],
         }
@@ -152,9 +242,9 @@ impl<P: Policy> Cache<P> {
 
     #[inline(always)]
     fn predicted_hit(&mut self, line: LineAddr, now: u64) -> Option<Place> {
-        let predicted = self.predictions[prediction_of(line)] as usize;
-        let way = self.ways.get_mut(predicted)?;
-        let hit = way.line == line && self.policy.hit(&mut way.mark, now) == Hit::Done;
+        let predicted = usize::from(self.predictions[prediction_of(line)]);
+        let hit = self.near[predicted] == line.number()
+            && self.policy.hit(&mut self.near[MARKS + predicted], now) == Hit::Done;
         hit.then_some(Place(predicted))
     }
 
@@ -171,21 +261,27 @@ impl<P: Policy> Cache<P> {
     /// sets. `None` in the others: nothing has happened.
     #[inline(always)]
     pub fn access_usual(&mut self, line: LineAddr, now: u64) -> Option<Outcome> {
-        let index = self.usual_index.of(line);
+        let index = self.sets.usual_index.of(line);
         let first = index * USUAL_WAYS;
-        let set = self.ways.get_mut(first..)?.first_chunk_mut::<USUAL_WAYS>()?;
-        let prediction = &mut self.predictions[prediction_of(line)];
-        Some(search(&mut self.policy, set, index, prediction, line, now))
+        let (lines, marks) = self.near.split_at_mut(MARKS);
+        let set = Set {
+            index,
+            lines: lines.get_mut(first..)?.first_chunk_mut::<USUAL_WAYS>()?,
+            marks: marks.get_mut(first..)?.first_chunk_mut::<USUAL_WAYS>()?,
+        };
+        let (outcome, way) = set.access(&mut self.policy, line, now);
+        self.predictions[prediction_of(line)] = as_prediction(first + way);
+        Some(outcome)
     }
 
     /// Accesses `line`, wherever it is, in any geometry.
     #[inline(never)]
     pub fn access_unusual(&mut self, line: LineAddr, now: u64) -> Outcome {
-        let index = self.index_of(line);
-        let first = index * self.ways_per_set;
-        let set = &mut self.ways[first..first + self.ways_per_set];
-        let prediction = &mut self.predictions[prediction_of(line)];
-        search(&mut self.policy, set, index, prediction, line, now)
+        let (set, policy) = self.set_mut(line);
+        let first = set.first();
+        let (outcome, way) = set.access(policy, line, now);
+        self.expect(line, first + way);
+        outcome
     }
 
     /// Accesses `line`, if it is there. Where it is.
@@ -194,76 +290,161 @@ impl<P: Policy> Cache<P> {
         if let Some(place) = self.predicted_hit(line, now) {
             return Some(place);
         }
-        let (index, set, policy, prediction) = self.set_mut(line);
-        // Without the second arm the usual number of ways were not known when this is compiled.
-        let (first, way) = match <&mut [Way<P::Mark>; USUAL_WAYS]>::try_from(&mut *set) {
-            Ok(set) => (index * USUAL_WAYS, hit(policy, set, line, now)?),
-            Err(_) => (index * set.len(), hit(policy, set, line, now)?),
+        let (mut set, policy) = self.set_mut(line);
+        let first = set.first();
+        // Without this the usual number of ways were not known when this is compiled.
+        let way = match set.usual() {
+            Some(mut usual) => usual.hit(policy, line, now)?,
+            None => set.hit(policy, line, now)?,
         };
-        *prediction = as_prediction(first + way);
+        self.expect(line, first + way);
         Some(Place(first + way))
     }
 
     /// Fills `line`, which is not there. Where it is now, and what was there before.
     #[inline(always)]
     pub fn fill(&mut self, line: LineAddr, now: u64) -> (Place, Option<LineAddr>) {
-        let (index, set, policy, prediction) = self.set_mut(line);
-        let (first, (way, before)) = match <&mut [Way<P::Mark>; USUAL_WAYS]>::try_from(&mut *set) {
-            Ok(set) => (index * USUAL_WAYS, fill(policy, set, index, line, now)),
-            Err(_) => (index * set.len(), fill(policy, set, index, line, now)),
+        let (mut set, policy) = self.set_mut(line);
+        let first = set.first();
+        let (way, before) = match set.usual() {
+            Some(mut usual) => usual.fill(policy, line, now),
+            None => set.fill(policy, line, now),
         };
-        *prediction = as_prediction(first + way);
+        self.expect(line, first + way);
         (Place(first + way), (before != LineAddr::INVALID).then_some(before))
     }
 
-    /// The set of `line`: its number, its ways, its policy, and the line's prediction.
+    /// The set of `line`, and the policy.
     #[inline(always)]
-    fn set_mut(&mut self, line: LineAddr) -> (usize, &mut [Way<P::Mark>], &mut P, &mut u32) {
-        let index = self.index_of(line);
-        let first = index * self.ways_per_set;
-        let set = &mut self.ways[first..first + self.ways_per_set];
-        (index, set, &mut self.policy, &mut self.predictions[prediction_of(line)])
+    fn set_mut(&mut self, line: LineAddr) -> (Set<'_>, &mut P) {
+        let index = self.sets.index_of(line);
+        let places = self.sets.places(index);
+        let (lines, marks): (&mut [u64], &mut [u64]) = match &mut self.sets.far {
+            None => self.near.split_at_mut(MARKS),
+            Some(Far { lines, marks }) => (lines, marks),
+        };
+        let set = Set { index, lines: &mut lines[places.clone()], marks: &mut marks[places] };
+        (set, &mut self.policy)
+    }
+
+    /// `line` is at `place`.
+    #[inline(always)]
+    fn expect(&mut self, line: LineAddr, place: usize) {
+        if self.sets.far.is_none() {
+            self.predictions[prediction_of(line)] = as_prediction(place);
+        }
+    }
+
+    /// All lines' numbers and marks, as they lie.
+    fn ways(&self) -> (&[u64], &[u64]) {
+        match &self.sets.far {
+            None => self.near.split_at(MARKS),
+            Some(Far { lines, marks }) => (lines, marks),
+        }
     }
 
     /// Where `line` is.
     pub fn find(&self, line: LineAddr) -> Option<Place> {
-        let first = self.index_of(line) * self.ways_per_set;
-        let set = &self.ways[first..first + self.ways_per_set];
-        set.iter().position(|way| way.line == line).map(|way| Place(first + way))
+        let places = self.sets.places(self.sets.index_of(line));
+        let first = places.start;
+        let way = self.ways().0[places].iter().position(|&number| number == line.number())?;
+        Some(Place(first + way))
     }
 
     /// Takes `line` out. Where it was, if it was there.
     pub fn remove(&mut self, line: LineAddr) -> Option<Place> {
         let place = self.find(line)?;
-        self.ways[place.0] = Way { line: LineAddr::INVALID, mark: P::Mark::default() };
+        let (set, _) = self.set_mut(line);
+        let way = place.0 - set.first();
+        set.lines[way] = LineAddr::INVALID.number();
+        set.marks[way] = 0;
         Some(place)
     }
 
     /// All lines that are there, in no particular order. For tests and the curious.
     pub fn lines(&self) -> impl Iterator<Item = LineAddr> + '_ {
-        self.ways.iter().map(|way| way.line).filter(|&line| line != LineAddr::INVALID)
+        let sets = (0..self.sets.index.sets()).map(LineAddr::from_number);
+        let ways = sets.flat_map(|line_in_set| self.ways_of(line_in_set));
+        ways.map(|way| way.line).filter(|&line| line != LineAddr::INVALID)
     }
 
     /// The set that `line` belongs to: its lines, the greatest mark first, those with equal marks as they
     /// lie; empty ways last. With the policies that put all lines in an order the next victim is the last
     /// one. For tests and the curious.
     pub fn set_of(&self, line: LineAddr) -> Vec<LineAddr> {
-        let mut set = self.ways_of(line).to_vec();
+        let mut set = self.ways_of(line);
         set.sort_by_key(|way| Reverse(way.mark));
         set.into_iter().map(|way| way.line).collect()
     }
 
     /// The ways of the set that `line` belongs to, as they lie. For tests and the curious.
-    pub fn ways_of(&self, line: LineAddr) -> &[Way<P::Mark>] {
-        let first = self.index_of(line) * self.ways_per_set;
-        &self.ways[first..first + self.ways_per_set]
+    pub fn ways_of(&self, line: LineAddr) -> Vec<Way> {
+        let places = self.sets.places(self.sets.index_of(line));
+        let (lines, marks) = self.ways();
+        let way = |place| Way { line: LineAddr::from_number(lines[place]), mark: marks[place] };
+        places.map(way).collect()
     }
+}
 
+impl Sets {
+    /// The number of a line's set.
+    #[inline(always)]
     fn index_of(&self, line: LineAddr) -> usize {
         // The index is below the number of sets, whose lines are all in memory: it fits.
         #[expect(clippy::cast_possible_truncation, reason = "see above")]
         let set = self.index.of(line) as usize;
         set
+    }
+
+    /// Where the lines of set `index` are.
+    #[inline(always)]
+    fn places(&self, index: usize) -> Range<usize> {
+        let first = index * self.ways;
+        first..first + self.ways
+    }
+}
+
+impl Set<'_> {
+    /// The place of its first way.
+    #[inline(always)]
+    fn first(&self) -> usize {
+        self.index * self.lines.len()
+    }
+
+    /// The set, if it has the usual number of ways, so that this is known when that is compiled.
+    #[inline(always)]
+    fn usual(&mut self) -> Option<Set<'_>> {
+        Some(Set {
+            index: self.index,
+            lines: <&mut [u64; USUAL_WAYS]>::try_from(&mut *self.lines).ok()?,
+            marks: <&mut [u64; USUAL_WAYS]>::try_from(&mut *self.marks).ok()?,
+        })
+    }
+
+    /// Accesses `line`. The way it is in now.
+    #[inline(always)]
+    fn access<P: Policy>(mut self, policy: &mut P, line: LineAddr, now: u64) -> (Outcome, usize) {
+        match self.hit(policy, line, now) {
+            Some(way) => (Outcome::Hit, way),
+            None => (Outcome::Miss, self.fill(policy, line, now).0),
+        }
+    }
+
+    /// Accesses `line`, if it is there. The way.
+    #[inline(always)]
+    fn hit<P: Policy>(&mut self, policy: &mut P, line: LineAddr, now: u64) -> Option<usize> {
+        let way = self.lines.iter().position(|&number| number == line.number())?;
+        policy.hit_in_set(self.marks, way, now);
+        Some(way)
+    }
+
+    /// Fills `line`. The way, and what was there before.
+    #[inline(always)]
+    fn fill<P: Policy>(&mut self, policy: &mut P, line: LineAddr, now: u64) -> (usize, LineAddr) {
+        let way = policy.victim(self.marks);
+        let before = std::mem::replace(&mut self.lines[way], line.number());
+        policy.filled(self.marks, way, self.index, now);
+        (way, LineAddr::from_number(before))
     }
 }
 
@@ -273,54 +454,8 @@ fn prediction_of(line: LineAddr) -> usize {
     line.number() as usize % PREDICTIONS
 }
 
-/// Accesses `line` in its set, number `index` of all.
 #[inline(always)]
-fn search<P: Policy>(
-    policy: &mut P,
-    set: &mut [Way<P::Mark>],
-    index: usize,
-    prediction: &mut u32,
-    line: LineAddr,
-    now: u64,
-) -> Outcome {
-    let (outcome, way) = match hit(policy, set, line, now) {
-        Some(way) => (Outcome::Hit, way),
-        None => (Outcome::Miss, fill(policy, set, index, line, now).0),
-    };
-    *prediction = as_prediction(index * set.len() + way);
-    outcome
-}
-
-#[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "at most MAX_LINES ways in all")]
-fn as_prediction(place: usize) -> u32 {
-    place as u32
-}
-
-/// Accesses `line` in its set, if it is there. The way.
-#[inline(always)]
-fn hit<P: Policy>(
-    policy: &mut P,
-    set: &mut [Way<P::Mark>],
-    line: LineAddr,
-    now: u64,
-) -> Option<usize> {
-    let way = set.iter().position(|way| way.line == line)?;
-    policy.hit_in_set(set, way, now);
-    Some(way)
-}
-
-/// Fills `line` in its set, number `index` of all. The way, and what was there before.
-#[inline(always)]
-fn fill<P: Policy>(
-    policy: &mut P,
-    set: &mut [Way<P::Mark>],
-    index: usize,
-    line: LineAddr,
-    now: u64,
-) -> (usize, LineAddr) {
-    let way = policy.victim(set);
-    let before = std::mem::replace(&mut set[way].line, line);
-    policy.filled(set, way, index, now);
-    (way, before)
+#[expect(clippy::cast_possible_truncation, reason = "a place below NEAR")]
+fn as_prediction(place: usize) -> u16 {
+    place as u16
 }

@@ -17,11 +17,11 @@ mod common {
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use cachesim::address::LineAddr;
-use cachesim::cache::Cache;
 use cachesim::cache::Outcome::{self, Hit, Miss};
+use cachesim::cache::{Cache, Way};
 use cachesim::geometry::CacheGeometry;
 use cachesim::options::PolicyKind;
-use cachesim::policy::{self, AnyPolicy, Fifo, Lru, Policy, Random, Repeats, Way};
+use cachesim::policy::{self, AnyPolicy, Fifo, Lru, Policy, Random, Repeats};
 use common::each_policy::each_policy;
 use common::geometry::geometry;
 use common::naive_policies::{self, NaiveCache, NaivePolicy};
@@ -344,7 +344,7 @@ fn with_other_policies_than_lru_more_ways_can_hurt() {
 
 /// What is in each way of the set of `line`.
 fn ways_of<P: Policy>(cache: &Cache<P>, line: LineAddr) -> Vec<Option<u64>> {
-    let number = |way: &Way<P::Mark>| (way.line != LineAddr::INVALID).then(|| way.line.number());
+    let number = |way: &Way| (way.line != LineAddr::INVALID).then(|| way.line.number());
     cache.ways_of(line).iter().map(number).collect()
 }
 

@@ -11,10 +11,13 @@ mod common {
 }
 
 use cachesim::address::LineAddr;
-use cachesim::cache::Outcome::{self, Hit, Miss};
+use cachesim::cache::{
+    Outcome::{self, Hit, Miss},
+    Way,
+};
 use cachesim::options::PolicyKind;
 use cachesim::policy::{
-    self, Bip, BitPlru, Brrip, Drrip, Fifo, Lfu, Lip, Lru, Policy, Random, Srrip, TreePlru, Way,
+    self, Bip, BitPlru, Brrip, Drrip, Fifo, Lfu, Lip, Lru, Policy, Random, Srrip, TreePlru,
 };
 use common::every_policy::for_every_policy;
 use common::geometry::geometry;
@@ -318,14 +321,10 @@ fn random_victims_do_not_depend_on_the_victim_before() {
 
 /// Accesses lines of a cache of one set, and checks what each access does and what is then in each way, in
 /// words of a letter and what `show` makes of the mark.
-fn check_ways<P: Policy<Mark = u64>>(
-    ways: u32,
-    show: fn(u64) -> String,
-    steps: &[(char, Outcome, &str)],
-) {
+fn check_ways<P: Policy>(ways: u32, show: fn(u64) -> String, steps: &[(char, Outcome, &str)]) {
     let mut cache = TimedCache::<P>::new(&geometry(1, ways, 64), SEED);
     let state = |cache: &TimedCache<P>| {
-        let word = |way: &Way<u64>| match way.line {
+        let word = |way: &Way| match way.line {
             LineAddr::INVALID => ".".to_owned(),
             line => letters(&[line]) + &show(way.mark),
         };
@@ -519,19 +518,19 @@ fn srrip_raises_all_values_as_far_as_the_victims_needs() {
 }
 
 /// The marks that so many fills of a set of one way leave, set `index` of its cache.
-fn marks_of_fills<P: Policy<Mark = u64>>(policy: &mut P, index: usize, fills: u64) -> Vec<u64> {
-    let mut set = [Way { line: line('A'), mark: 1 }];
+fn marks_of_fills<P: Policy>(policy: &mut P, index: usize, fills: u64) -> Vec<u64> {
+    let mut marks = [1];
     (1..=fills)
         .map(|now| {
-            let way = policy.victim(&mut set);
-            policy.filled(&mut set, way, index, now);
-            set[way].mark
+            let way = policy.victim(&mut marks);
+            policy.filled(&mut marks, way, index, now);
+            marks[way]
         })
         .collect()
 }
 
 /// Checks that about one in 32 fills is treated in another way than the others.
-fn check_throttle<P: Policy<Mark = u64>>(kind: PolicyKind, is_rare: fn(mark: u64) -> bool) {
+fn check_throttle<P: Policy>(kind: PolicyKind, is_rare: fn(mark: u64) -> bool) {
     let fills = if cfg!(miri) { 640 } else { 64_000 };
     let mut policy = P::new(kind, &geometry(1, 1, 64), SEED);
     let marks = marks_of_fills(&mut policy, 0, fills);

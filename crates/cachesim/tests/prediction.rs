@@ -212,6 +212,7 @@ for_every_policy! {
     a_stale_prediction_is_no_hit
     a_prediction_can_be_of_a_way_of_another_set
     all_lines_of_a_large_cache_are_predicted
+    no_line_of_a_larger_cache_is_predicted
     a_clone_takes_the_predictions_along
 }
 
@@ -318,9 +319,10 @@ mod rules {
         assert_eq!(cache.access_unpredicted(sharing(0), 8), Hit);
     }
 
-    /// More than 2¹⁶ lines (fewer in Miri, which is slow), none of them in the way of another.
+    /// 2¹⁶ lines, which is as many as there can be predictions of (fewer in Miri, which is slow), none of
+    /// them in the way of another.
     pub fn all_lines_of_a_large_cache_are_predicted<P: Policy>() {
-        let geometry = geometry(if cfg!(miri) { 1 << 9 } else { 1 << 14 }, 8, 64);
+        let geometry = geometry(if cfg!(miri) { 1 << 9 } else { 1 << 13 }, 8, 64);
         let mut cache = Cache::<P>::new(&geometry, PolicyKind::Lru, SEED);
         let half = geometry.lines() / 2;
         let lines = [0, 1, half - 1, half, 2 * half - 1].map(LineAddr::from_number);
@@ -334,6 +336,26 @@ mod rules {
         for line in lines {
             now += 1;
             assert_eq!(cache.access(line, now), Hit);
+        }
+    }
+
+    /// More than 2¹⁶ lines: each is found where it is, and by looking for it.
+    pub fn no_line_of_a_larger_cache_is_predicted<P: Policy>() {
+        for (sets, ways) in [(1 << 14, 8), (3 << 14, 2)] {
+            let geometry = geometry(sets, ways, 64);
+            let mut cache = Cache::<P>::new(&geometry, PolicyKind::Lru, SEED);
+            // The first and the last set, and more lines than there are ways.
+            let lines = (0..=u64::from(ways)).flat_map(|way| [way * sets, (way + 1) * sets - 1]);
+            let mut now = 0;
+            for line in lines.map(LineAddr::from_number) {
+                assert!(!cache.hits_as_predicted(line, now + 1), "{line:?}");
+                assert_eq!(cache.access_unpredicted(line, now + 1), Miss);
+                assert!(!cache.hits_as_predicted(line, now + 2), "{line:?}");
+                assert_eq!(cache.access_unpredicted(line, now + 2), Hit);
+                now += 2;
+            }
+            assert_eq!(cache.lines().count(), 2 * ways as usize);
+            assert_eq!([0, sets - 1].map(|index| set(&cache, index).len()), [ways as usize; 2]);
         }
     }
 

@@ -5,7 +5,7 @@ use wide::{u32x4, u32x8, u32x16};
 use crate::address::LineAddr;
 use crate::cache::SetIndex;
 use crate::options::Level;
-use crate::policy::{AnyPolicy, Hit, Policy, Way};
+use crate::policy::{AnyPolicy, Hit, Policy};
 
 /// Where in a cache a line is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,8 +50,10 @@ pub struct LowerCache {
     tag_shift: u32,
     /// Whether no two lines seen so far have the same tag and set.
     tags_tell: bool,
-    /// The ways, in the same order.
-    ways: Box<[Way<u64>]>,
+    /// The lines, in the same order; [`LineAddr::INVALID`] in empty ways.
+    lines: Box<[LineAddr]>,
+    /// What the policy knows of them, in the same order.
+    marks: Box<[u64]>,
     /// In the same order; empty where stores are not modelled.
     states: Box<[LineState]>,
     ways_per_set: usize,
@@ -61,8 +63,6 @@ pub struct LowerCache {
     now: u64,
     line_shift: u32,
 }
-
-const EMPTY: Way<u64> = Way { line: LineAddr::INVALID, mark: 0 };
 
 /// The tag of no line while tags tell lines apart.
 const NO_TAG: u32 = u32::MAX;
@@ -110,7 +110,8 @@ impl LowerCache {
             tags: vec![NO_TAG; lines_of(level)].into_boxed_slice(),
             tag_shift: if geometry.sets().is_power_of_two() { geometry.sets().ilog2() } else { 0 },
             tags_tell: true,
-            ways: vec![EMPTY; lines_of(level)].into_boxed_slice(),
+            lines: vec![LineAddr::INVALID; lines_of(level)].into_boxed_slice(),
+            marks: vec![0; lines_of(level)].into_boxed_slice(),
             states: if tracks_stores { clean_states(level) } else { Box::default() },
             ways_per_set: usize::try_from(geometry.ways()).expect("a set is in memory"),
             index: SetIndex::new(geometry.sets()),
@@ -154,9 +155,9 @@ impl LowerCache {
     fn search(&self, line: LineAddr) -> Option<(usize, usize)> {
         let first = self.index_of(line) * self.ways_per_set;
         let set = &self.tags[first..first + self.ways_per_set];
-        let ways = &self.ways[first..first + self.ways_per_set];
+        let lines = &self.lines[first..first + self.ways_per_set];
         let (tag, is_whole) = self.tag(line);
-        let way = search(set, tag, |way| self.tags_tell && is_whole || ways[way].line == line)?;
+        let way = search(set, tag, |way| self.tags_tell && is_whole || lines[way] == line)?;
         Some((first, way))
     }
 
@@ -179,9 +180,9 @@ impl LowerCache {
     pub fn access(&mut self, line: LineAddr) -> Option<LowerPlace> {
         let (first, way) = self.search(line)?;
         self.now += 1;
-        let set = &mut self.ways[first..first + self.ways_per_set];
-        if self.policy.hit(&mut set[way].mark, self.now) == Hit::NeedsSet {
-            self.policy.hit_in_set(set, way, self.now);
+        let marks = &mut self.marks[first..first + self.ways_per_set];
+        if self.policy.hit(&mut marks[way], self.now) == Hit::NeedsSet {
+            self.policy.hit_in_set(marks, way, self.now);
         }
         Some(LowerPlace(first + way))
     }
@@ -192,11 +193,11 @@ impl LowerCache {
         self.now += 1;
         let index = self.index_of(line);
         let first = index * self.ways_per_set;
-        let set = &mut self.ways[first..first + self.ways_per_set];
-        let way = self.policy.victim(set);
-        let before = std::mem::replace(&mut set[way].line, line);
-        self.policy.filled(set, way, index, self.now);
+        let marks = &mut self.marks[first..first + self.ways_per_set];
+        let way = self.policy.victim(marks);
+        self.policy.filled(marks, way, index, self.now);
         let place = first + way;
+        let before = std::mem::replace(&mut self.lines[place], line);
         let (tag, is_whole) = self.tag(line);
         self.tags[place] = tag;
         self.tags_tell &= is_whole;
@@ -236,13 +237,14 @@ impl LowerCache {
     /// Takes `line` out, if it is there.
     pub fn remove(&mut self, line: LineAddr) -> Option<LineState> {
         let place = self.find(line)?;
-        self.ways[place.index()] = EMPTY;
+        self.lines[place.index()] = LineAddr::INVALID;
+        self.marks[place.index()] = 0;
         self.tags[place.index()] = NO_TAG;
         Some(self.states.get(place.index()).copied().unwrap_or_default())
     }
 
     /// All lines that are there, in no particular order.
     pub fn lines(&self) -> impl Iterator<Item = LineAddr> + '_ {
-        self.ways.iter().map(|way| way.line).filter(|&line| line != LineAddr::INVALID)
+        self.lines.iter().copied().filter(|&line| line != LineAddr::INVALID)
     }
 }

@@ -2,7 +2,6 @@
 
 use super::{
     Bip, BitPlru, Brrip, Drrip, Fifo, Hit, Lfu, Lip, Lru, Policy, Random, Repeats, Srrip, TreePlru,
-    Way,
 };
 use crate::geometry::CacheGeometry;
 use crate::options::PolicyKind;
@@ -69,8 +68,6 @@ macro_rules! with {
 }
 
 impl Policy for AnyPolicy {
-    type Mark = u64;
-
     fn new(kind: PolicyKind, geometry: &CacheGeometry, seed: u64) -> Self {
         match kind {
             PolicyKind::Lru => Self::Lru(Lru::new(kind, geometry, seed)),
@@ -93,17 +90,17 @@ impl Policy for AnyPolicy {
     }
 
     #[inline(always)]
-    fn hit_in_set(&mut self, set: &mut [Way<u64>], way: usize, now: u64) {
-        with!(self, policy => policy.hit_in_set(set, way, now), _random => {});
+    fn hit_in_set(&mut self, marks: &mut [u64], way: usize, now: u64) {
+        with!(self, policy => policy.hit_in_set(marks, way, now), _random => {});
     }
 
     #[inline(always)]
-    fn victim(&mut self, set: &mut [Way<u64>]) -> usize {
-        with!(self, policy => policy.victim(set), random => random.any_way(set))
+    fn victim(&mut self, marks: &mut [u64]) -> usize {
+        with!(self, policy => policy.victim(marks), random => random.any_way(marks))
     }
 
     #[inline(always)]
-    fn filled(&mut self, set: &mut [Way<u64>], way: usize, index: usize, now: u64) {
-        with!(self, policy => policy.filled(set, way, index, now), _random => set[way].mark = now);
+    fn filled(&mut self, marks: &mut [u64], way: usize, index: usize, now: u64) {
+        with!(self, policy => policy.filled(marks, way, index, now), _random => marks[way] = now);
     }
 }

@@ -1,7 +1,7 @@
 //! Bimodal insertion.
 
 use super::bimodal::Throttle;
-use super::{Hit, Policy, Way, earliest, recency};
+use super::{Hit, Policy, earliest, recency};
 use crate::geometry::CacheGeometry;
 use crate::options::PolicyKind;
 
@@ -14,8 +14,6 @@ pub struct Bip {
 }
 
 impl Policy for Bip {
-    type Mark = u64;
-
     fn new(_: PolicyKind, _: &CacheGeometry, seed: u64) -> Self {
         Self { throttle: Throttle::new(seed) }
     }
@@ -27,13 +25,13 @@ impl Policy for Bip {
     }
 
     #[inline(always)]
-    fn victim(&mut self, set: &mut [Way<u64>]) -> usize {
-        earliest(set)
+    fn victim(&mut self, marks: &mut [u64]) -> usize {
+        earliest(marks)
     }
 
     #[inline(always)]
-    fn filled(&mut self, set: &mut [Way<u64>], way: usize, _index: usize, now: u64) {
-        set[way].mark = if self.throttle.lets_pass() {
+    fn filled(&mut self, marks: &mut [u64], way: usize, _index: usize, now: u64) {
+        marks[way] = if self.throttle.lets_pass() {
             recency::most_recent(now)
         } else {
             recency::least_recent(now)

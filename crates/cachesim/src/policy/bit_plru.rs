@@ -1,6 +1,6 @@
 //! Pseudo-LRU by a bit for each line.
 
-use super::{Hit, Policy, Way, earliest};
+use super::{Hit, Policy, earliest};
 use crate::geometry::CacheGeometry;
 use crate::options::PolicyKind;
 
@@ -23,8 +23,6 @@ const CLEAR: u64 = 1;
 const SET: u64 = 2;
 
 impl Policy for BitPlru {
-    type Mark = u64;
-
     const MAY_COUNT_REPEATS: bool = false;
 
     fn new(_: PolicyKind, _: &CacheGeometry, _seed: u64) -> Self {
@@ -37,29 +35,27 @@ impl Policy for BitPlru {
     }
 
     #[inline(always)]
-    fn hit_in_set(&mut self, set: &mut [Way<u64>], way: usize, _now: u64) {
-        accessed(set, way);
+    fn hit_in_set(&mut self, marks: &mut [u64], way: usize, _now: u64) {
+        accessed(marks, way);
     }
 
     #[inline(always)]
-    fn victim(&mut self, set: &mut [Way<u64>]) -> usize {
-        earliest(set)
+    fn victim(&mut self, marks: &mut [u64]) -> usize {
+        earliest(marks)
     }
 
     #[inline(always)]
-    fn filled(&mut self, set: &mut [Way<u64>], way: usize, _index: usize, _now: u64) {
-        accessed(set, way);
+    fn filled(&mut self, marks: &mut [u64], way: usize, _index: usize, _now: u64) {
+        accessed(marks, way);
     }
 }
 
 #[inline(always)]
-fn accessed(set: &mut [Way<u64>], accessed: usize) {
-    set[accessed].mark = SET;
+fn accessed(marks: &mut [u64], accessed: usize) {
+    marks[accessed] = SET;
     // No empty way's is.
-    if set.iter().all(|way| way.mark == SET) {
-        for way in &mut *set {
-            way.mark = CLEAR;
-        }
-        set[accessed].mark = SET;
+    if marks.iter().all(|&mark| mark == SET) {
+        marks.fill(CLEAR);
+        marks[accessed] = SET;
     }
 }

@@ -1,7 +1,7 @@
 //! Bimodal re-reference interval prediction.
 
 use super::bimodal::Throttle;
-use super::{Hit, Policy, Way, rrip};
+use super::{Hit, Policy, rrip};
 use crate::geometry::CacheGeometry;
 use crate::options::PolicyKind;
 
@@ -14,8 +14,6 @@ pub struct Brrip {
 }
 
 impl Policy for Brrip {
-    type Mark = u64;
-
     fn new(_: PolicyKind, _: &CacheGeometry, seed: u64) -> Self {
         Self { throttle: Throttle::new(seed) }
     }
@@ -27,12 +25,12 @@ impl Policy for Brrip {
     }
 
     #[inline(always)]
-    fn victim(&mut self, set: &mut [Way<u64>]) -> usize {
-        rrip::victim(set)
+    fn victim(&mut self, marks: &mut [u64]) -> usize {
+        rrip::victim(marks)
     }
 
     #[inline(always)]
-    fn filled(&mut self, set: &mut [Way<u64>], way: usize, _index: usize, _now: u64) {
-        set[way].mark = if self.throttle.lets_pass() { rrip::LONG } else { rrip::DISTANT };
+    fn filled(&mut self, marks: &mut [u64], way: usize, _index: usize, _now: u64) {
+        marks[way] = if self.throttle.lets_pass() { rrip::LONG } else { rrip::DISTANT };
     }
 }

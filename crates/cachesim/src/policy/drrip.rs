@@ -1,7 +1,7 @@
 //! Dynamic re-reference interval prediction.
 
 use super::bimodal::Throttle;
-use super::{Hit, Policy, Way, rrip};
+use super::{Hit, Policy, rrip};
 use crate::geometry::CacheGeometry;
 use crate::options::PolicyKind;
 
@@ -43,8 +43,6 @@ enum Role {
 }
 
 impl Policy for Drrip {
-    type Mark = u64;
-
     fn new(_: PolicyKind, geometry: &CacheGeometry, seed: u64) -> Self {
         let sets = usize::try_from(geometry.sets()).expect("sets fit the address space");
         let regions = LEADERS.min(sets / 4);
@@ -63,13 +61,13 @@ impl Policy for Drrip {
     }
 
     #[inline(always)]
-    fn victim(&mut self, set: &mut [Way<u64>]) -> usize {
-        rrip::victim(set)
+    fn victim(&mut self, marks: &mut [u64]) -> usize {
+        rrip::victim(marks)
     }
 
     #[inline(always)]
-    fn filled(&mut self, set: &mut [Way<u64>], way: usize, index: usize, _now: u64) {
-        set[way].mark = self.insertion(index);
+    fn filled(&mut self, marks: &mut [u64], way: usize, index: usize, _now: u64) {
+        marks[way] = self.insertion(index);
     }
 }
 

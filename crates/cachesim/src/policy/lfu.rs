@@ -1,6 +1,6 @@
 //! Least frequently used.
 
-use super::{Hit, Policy, Way, earliest};
+use super::{Hit, Policy, earliest};
 use crate::geometry::CacheGeometry;
 use crate::options::PolicyKind;
 
@@ -15,8 +15,6 @@ pub struct Lfu;
 const MOST: u64 = u32::MAX as u64;
 
 impl Policy for Lfu {
-    type Mark = u64;
-
     fn new(_: PolicyKind, _: &CacheGeometry, _seed: u64) -> Self {
         Self
     }
@@ -28,12 +26,12 @@ impl Policy for Lfu {
     }
 
     #[inline(always)]
-    fn victim(&mut self, set: &mut [Way<u64>]) -> usize {
-        earliest(set)
+    fn victim(&mut self, marks: &mut [u64]) -> usize {
+        earliest(marks)
     }
 
     #[inline(always)]
-    fn filled(&mut self, set: &mut [Way<u64>], way: usize, _index: usize, _now: u64) {
-        set[way].mark = 1;
+    fn filled(&mut self, marks: &mut [u64], way: usize, _index: usize, _now: u64) {
+        marks[way] = 1;
     }
 }

@@ -1,6 +1,6 @@
 //! LRU insertion.
 
-use super::{Hit, Policy, Way, earliest, recency};
+use super::{Hit, Policy, earliest, recency};
 use crate::geometry::CacheGeometry;
 use crate::options::PolicyKind;
 
@@ -15,8 +15,6 @@ use crate::options::PolicyKind;
 pub struct Lip;
 
 impl Policy for Lip {
-    type Mark = u64;
-
     fn new(_: PolicyKind, _: &CacheGeometry, _seed: u64) -> Self {
         Self
     }
@@ -28,12 +26,12 @@ impl Policy for Lip {
     }
 
     #[inline(always)]
-    fn victim(&mut self, set: &mut [Way<u64>]) -> usize {
-        earliest(set)
+    fn victim(&mut self, marks: &mut [u64]) -> usize {
+        earliest(marks)
     }
 
     #[inline(always)]
-    fn filled(&mut self, set: &mut [Way<u64>], way: usize, _index: usize, now: u64) {
-        set[way].mark = recency::least_recent(now);
+    fn filled(&mut self, marks: &mut [u64], way: usize, _index: usize, now: u64) {
+        marks[way] = recency::least_recent(now);
     }
 }

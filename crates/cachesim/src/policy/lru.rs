@@ -1,6 +1,6 @@
 //! Least recently used.
 
-use super::{Hit, Policy, Way, earliest};
+use super::{Hit, Policy, earliest};
 use crate::geometry::CacheGeometry;
 use crate::options::PolicyKind;
 
@@ -13,8 +13,6 @@ use crate::options::PolicyKind;
 pub struct Lru;
 
 impl Policy for Lru {
-    type Mark = u64;
-
     const MAY_COUNT_REPEATS: bool = false;
 
     fn new(_: PolicyKind, _: &CacheGeometry, _seed: u64) -> Self {
@@ -28,12 +26,12 @@ impl Policy for Lru {
     }
 
     #[inline(always)]
-    fn victim(&mut self, set: &mut [Way<u64>]) -> usize {
-        earliest(set)
+    fn victim(&mut self, marks: &mut [u64]) -> usize {
+        earliest(marks)
     }
 
     #[inline(always)]
-    fn filled(&mut self, set: &mut [Way<u64>], way: usize, _index: usize, now: u64) {
-        set[way].mark = now;
+    fn filled(&mut self, marks: &mut [u64], way: usize, _index: usize, now: u64) {
+        marks[way] = now;
     }
 }

@@ -1,9 +1,10 @@
 //! Replacement policies.
 //!
-//! The protocol between a cache and its policy: a set is a slice of ways, each with a line and the
-//! policy's mark. A line keeps its way as long as it is in the set. The cache tells the policy of
+//! The protocol between a cache and its policy: each way of a set has a line, which is the cache's, and
+//! the policy's mark. A line keeps its way as long as it is in the set. The cache tells the policy of
 //! hits and fills, with the time, and asks it for a victim; the policy keeps what it needs to know of
-//! a line in the line's mark, and what it needs to know beside that in itself.
+//! a line in the line's mark, and what it needs to know beside that in itself. It never needs to know
+//! which line it is.
 //!
 //! Most hits are in the way where the line is expected, and then the cache has the line's mark at hand
 //! and not its set: so a policy is shown the mark first, and asks for the set if it needs it.
@@ -42,28 +43,17 @@ pub use tree_plru::TreePlru;
 
 use std::fmt::Debug;
 
-use crate::address::LineAddr;
 use crate::geometry::CacheGeometry;
 use crate::options::PolicyKind;
 
 /// All times are below this, which a billion accesses a second take 36 years to reach.
 pub const TIME_END: u64 = 1 << 60;
 
-/// One way of a set.
-#[derive(Clone, Copy, Debug)]
-pub struct Way<M> {
-    /// The line in it; [`LineAddr::INVALID`] in an empty one.
-    pub line: LineAddr,
-    /// What the policy knows of the line; the default in an empty way.
-    pub mark: M,
-}
-
 /// Which line of a full set makes room for a new one.
+///
+/// What the policy keeps of every line is its mark. An empty way's is 0, which no line's is. Where the
+/// policy has an order, the least mark is the next victim's (of several the first way's).
 pub trait Policy: Clone + Debug + Send + 'static {
-    /// What the policy keeps of every line. Where the policy has an order, the least mark is the
-    /// next victim's (of several the first way's), and the default is less than any.
-    type Mark: Copy + Default + Ord + Debug + Send + Sync;
-
     /// Whether it may be one of those to which repeated hits matter: see [`Repeats::Count`].
     const MAY_COUNT_REPEATS: bool = true;
 
@@ -73,20 +63,21 @@ pub trait Policy: Clone + Debug + Send + 'static {
 
     /// The line with this mark was accessed at time `now`. With [`Hit::NeedsSet`] nothing has happened
     /// yet, and [`Policy::hit_in_set`] follows.
-    fn hit(&mut self, mark: &mut Self::Mark, now: u64) -> Hit;
+    fn hit(&mut self, mark: &mut u64, now: u64) -> Hit;
 
-    /// The line in this way of its set was accessed at time `now`.
+    /// The line in this way of its set, which has these marks, was accessed at time `now`.
     #[inline(always)]
-    fn hit_in_set(&mut self, set: &mut [Way<Self::Mark>], way: usize, now: u64) {
-        self.hit(&mut set[way].mark, now);
+    fn hit_in_set(&mut self, marks: &mut [u64], way: usize, now: u64) {
+        self.hit(&mut marks[way], now);
     }
 
-    /// The way to fill: an empty one as long as there is one. `set` has at least one way.
-    fn victim(&mut self, set: &mut [Way<Self::Mark>]) -> usize;
+    /// The way to fill of a set that has these marks: an empty one as long as there is one. There is at
+    /// least one way.
+    fn victim(&mut self, marks: &mut [u64]) -> usize;
 
     /// The line that is in this way of set `index` now was filled at time `now`; the mark is still that
     /// of what was there before.
-    fn filled(&mut self, set: &mut [Way<Self::Mark>], way: usize, index: usize, now: u64);
+    fn filled(&mut self, marks: &mut [u64], way: usize, index: usize, now: u64);
 }
 
 /// Whether a policy that was told of a hit has done what there is to do.
@@ -110,23 +101,23 @@ pub enum Repeats {
 
 /// The first empty way.
 #[inline(always)]
-fn empty_way<M>(set: &[Way<M>]) -> Option<usize> {
-    set.iter().position(|way| way.line == LineAddr::INVALID)
+fn empty_way(marks: &[u64]) -> Option<usize> {
+    marks.iter().position(|&mark| mark == 0)
 }
 
 /// The way with the earliest mark, an empty one if there is any; of several empty ones the first.
 ///
 /// Marks are below 2⁶¹, twice [`TIME_END`].
 #[inline(always)]
-fn earliest(set: &[Way<u64>]) -> usize {
-    if let Ok(set) = <&[Way<u64>; 8]>::try_from(set) {
+fn earliest(marks: &[u64]) -> usize {
+    if let Ok(marks) = <&[u64; 8]>::try_from(marks) {
         // The most common number of ways. The least of mark and way together, found pair by pair:
         // no branch, and nothing waits for more than three comparisons.
-        let key = |way: usize| set[way].mark << 3 | way as u64;
+        let key = |way: usize| marks[way] << 3 | way as u64;
         let quarters =
             [key(0).min(key(1)), key(2).min(key(3)), key(4).min(key(5)), key(6).min(key(7))];
         let halves = [quarters[0].min(quarters[1]), quarters[2].min(quarters[3])];
         return (halves[0].min(halves[1]) & 7) as usize;
     }
-    (1..set.len()).fold(0, |least, way| if set[way].mark < set[least].mark { way } else { least })
+    (1..marks.len()).fold(0, |least, way| if marks[way] < marks[least] { way } else { least })
 }

@@ -3,7 +3,7 @@
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
-use super::{Hit, Policy, Way, empty_way};
+use super::{Hit, Policy, empty_way};
 use crate::geometry::CacheGeometry;
 use crate::options::PolicyKind;
 
@@ -11,14 +11,14 @@ use crate::options::PolicyKind;
 ///
 /// Every cache draws from a generator of its own, seeded from the run's seed, so that a run repeats
 /// whatever the other caches do. (The reference shares one unseeded generator.)
+///
+/// The mark is 1 where there is a line.
 #[derive(Clone, Debug)]
 pub struct Random {
     generator: SmallRng,
 }
 
 impl Policy for Random {
-    type Mark = ();
-
     const MAY_COUNT_REPEATS: bool = false;
 
     fn new(_: PolicyKind, _: &CacheGeometry, seed: u64) -> Self {
@@ -26,23 +26,25 @@ impl Policy for Random {
     }
 
     #[inline(always)]
-    fn hit(&mut self, _mark: &mut (), _now: u64) -> Hit {
+    fn hit(&mut self, _mark: &mut u64, _now: u64) -> Hit {
         Hit::Done
     }
 
     #[inline(always)]
-    fn victim(&mut self, set: &mut [Way<()>]) -> usize {
-        self.any_way(set)
+    fn victim(&mut self, marks: &mut [u64]) -> usize {
+        self.any_way(marks)
     }
 
     #[inline(always)]
-    fn filled(&mut self, _set: &mut [Way<()>], _way: usize, _index: usize, _now: u64) {}
+    fn filled(&mut self, marks: &mut [u64], way: usize, _index: usize, _now: u64) {
+        marks[way] = 1;
+    }
 }
 
 impl Random {
-    /// An empty way, else any, whatever the marks are.
+    /// An empty way, else any, whatever else the marks say.
     #[inline(always)]
-    pub(super) fn any_way<M>(&mut self, set: &[Way<M>]) -> usize {
-        empty_way(set).unwrap_or_else(|| self.generator.random_range(0..set.len()))
+    pub(super) fn any_way(&mut self, marks: &[u64]) -> usize {
+        empty_way(marks).unwrap_or_else(|| self.generator.random_range(0..marks.len()))
     }
 }

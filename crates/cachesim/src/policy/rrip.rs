@@ -6,7 +6,7 @@
 //!
 //! The mark is 4 less the value, so that the least mark is the next victim's, and 0 for an empty way.
 
-use super::{Way, earliest};
+use super::earliest;
 
 /// RRPV 0.
 const SOON: u64 = 4;
@@ -23,13 +23,13 @@ pub(super) fn hit(mark: &mut u64) {
 
 /// The first way of those with the greatest value, which then is 3; an empty one if there is any.
 #[inline(always)]
-pub(super) fn victim(set: &mut [Way<u64>]) -> usize {
-    let victim = earliest(set);
+pub(super) fn victim(marks: &mut [u64]) -> usize {
+    let victim = earliest(marks);
     // How often the values have to rise.
-    let rounds = set[victim].mark.saturating_sub(DISTANT);
+    let rounds = marks[victim].saturating_sub(DISTANT);
     if rounds > 0 {
-        for way in set {
-            way.mark -= rounds;
+        for mark in marks {
+            *mark -= rounds;
         }
     }
     victim

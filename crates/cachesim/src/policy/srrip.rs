@@ -1,6 +1,6 @@
 //! Static re-reference interval prediction.
 
-use super::{Hit, Policy, Way, rrip};
+use super::{Hit, Policy, rrip};
 use crate::geometry::CacheGeometry;
 use crate::options::PolicyKind;
 
@@ -12,8 +12,6 @@ use crate::options::PolicyKind;
 pub struct Srrip;
 
 impl Policy for Srrip {
-    type Mark = u64;
-
     fn new(_: PolicyKind, _: &CacheGeometry, _seed: u64) -> Self {
         Self
     }
@@ -25,12 +23,12 @@ impl Policy for Srrip {
     }
 
     #[inline(always)]
-    fn victim(&mut self, set: &mut [Way<u64>]) -> usize {
-        rrip::victim(set)
+    fn victim(&mut self, marks: &mut [u64]) -> usize {
+        rrip::victim(marks)
     }
 
     #[inline(always)]
-    fn filled(&mut self, set: &mut [Way<u64>], way: usize, _index: usize, _now: u64) {
-        set[way].mark = rrip::LONG;
+    fn filled(&mut self, marks: &mut [u64], way: usize, _index: usize, _now: u64) {
+        marks[way] = rrip::LONG;
     }
 }

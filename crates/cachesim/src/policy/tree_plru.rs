@@ -1,6 +1,6 @@
 //! Pseudo-LRU by a tree of bits.
 
-use super::{Hit, Policy, Way, empty_way};
+use super::{Hit, Policy, empty_way};
 use crate::geometry::CacheGeometry;
 use crate::options::PolicyKind;
 
@@ -20,8 +20,6 @@ use crate::options::PolicyKind;
 pub struct TreePlru;
 
 impl Policy for TreePlru {
-    type Mark = u64;
-
     const MAY_COUNT_REPEATS: bool = false;
 
     fn new(_: PolicyKind, _: &CacheGeometry, _seed: u64) -> Self {
@@ -35,29 +33,29 @@ impl Policy for TreePlru {
     }
 
     #[inline(always)]
-    fn victim(&mut self, set: &mut [Way<u64>]) -> usize {
-        empty_way(set).unwrap_or_else(|| pointed_at(set))
+    fn victim(&mut self, marks: &mut [u64]) -> usize {
+        empty_way(marks).unwrap_or_else(|| pointed_at(marks))
     }
 
     #[inline(always)]
-    fn filled(&mut self, set: &mut [Way<u64>], way: usize, _index: usize, now: u64) {
-        set[way].mark = now;
+    fn filled(&mut self, marks: &mut [u64], way: usize, _index: usize, now: u64) {
+        marks[way] = now;
     }
 }
 
 /// The way that the bits point at.
 #[inline(always)]
-fn pointed_at(set: &[Way<u64>]) -> usize {
-    if let Ok(set) = <&[Way<u64>; 4]>::try_from(set) {
-        return pointed_at_among(set);
+fn pointed_at(marks: &[u64]) -> usize {
+    if let Ok(marks) = <&[u64; 4]>::try_from(marks) {
+        return pointed_at_among(marks);
     }
-    if let Ok(set) = <&[Way<u64>; 8]>::try_from(set) {
-        return pointed_at_among(set);
+    if let Ok(marks) = <&[u64; 8]>::try_from(marks) {
+        return pointed_at_among(marks);
     }
-    if let Ok(set) = <&[Way<u64>; 16]>::try_from(set) {
-        return pointed_at_among(set);
+    if let Ok(marks) = <&[u64; 16]>::try_from(marks) {
+        return pointed_at_among(marks);
     }
-    pointed_at_from_the_root(set)
+    pointed_at_from_the_root(marks)
 }
 
 /// A part of the tree.
@@ -72,9 +70,9 @@ struct Node {
 /// A power of two of ways, from the leaves up: more comparisons than from the root down, but no branch to
 /// be foreseen.
 #[inline(always)]
-fn pointed_at_among<const WAYS: usize>(set: &[Way<u64>; WAYS]) -> usize {
+fn pointed_at_among<const WAYS: usize>(marks: &[u64; WAYS]) -> usize {
     const { assert!(WAYS.is_power_of_two()) };
-    let mut nodes: [Node; WAYS] = std::array::from_fn(|way| Node { latest: set[way].mark, way });
+    let mut nodes: [Node; WAYS] = std::array::from_fn(|way| Node { latest: marks[way], way });
     let mut halves = WAYS / 2;
     while halves > 0 {
         for node in 0..halves {
@@ -91,10 +89,10 @@ fn pointed_at_among<const WAYS: usize>(set: &[Way<u64>; WAYS]) -> usize {
 
 /// Any number of ways.
 #[inline(never)]
-fn pointed_at_from_the_root(set: &[Way<u64>]) -> usize {
-    let latest = |ways: &[Way<u64>]| ways.iter().map(|way| way.mark).fold(0, u64::max);
+fn pointed_at_from_the_root(marks: &[u64]) -> usize {
+    let latest = |ways: &[u64]| ways.iter().copied().fold(0, u64::max);
     let mut first = 0;
-    let mut ways = set;
+    let mut ways = marks;
     while ways.len() > 1 {
         let (left, right) = ways.split_at(ways.len().div_ceil(2));
         if latest(right) < latest(left) {
