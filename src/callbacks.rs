@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use anyhow::bail;
 use cachesim::address::LineAddr;
 use cachesim::core::Lines;
+use cachesim::groups::AccessGroup;
 use cachesim::instructions::Run;
 use cachesim::model::{EffectLayout, Model};
 use cachesim::pages::{Regime, SharedGeneration};
@@ -20,13 +21,11 @@ use qemu_plugin_sys::{
 };
 
 use crate::rounding::{self, Rounding};
-use crate::userdata::{
-    AccessData, FetchData, GroupData, RoundingAccessData, RoundingFetchData, UserData, unpack_count,
-};
+use crate::userdata::{AccessData, RoundingAccessData, UserData, unpack_count, unpack_record};
 use crate::vcpu::{
     Arrival, Company, Doubtful, GroupMade, Machines, ManyWriters, OneWriter, SimulatedCore, Vcpu,
-    distrust_rounding, known_vcpu, only_core, only_core_that_rounds, only_vcpu, vcpu,
-    vcpu_and_company,
+    distrust_rounding, known_vcpu, only_core, only_core_or_nobodys,
+    only_core_that_rounds_or_nobodys, only_vcpu, vcpu, vcpu_and_company,
 };
 
 /// Raised by instructions that change the address translation of several vCPUs, and by stores to
@@ -41,7 +40,7 @@ pub type MemCallback = unsafe extern "C" fn(u32, qemu_plugin_meminfo_t, u64, *mu
 /// The callbacks that translated code is given.
 #[derive(Clone, Copy, Debug)]
 pub struct CallbackSet {
-    /// Fetches from one line. Takes a [`FetchData`]; in full, a
+    /// Fetches from one line. Takes a [`Run`]; in full, a
     /// [`ProfiledRun`](cachesim::profile::ProfiledRun).
     pub fetch: InsnCallback,
     /// Fetches that hit by construction. Takes a count; in full, a
@@ -54,7 +53,7 @@ pub struct CallbackSet {
     pub access_of_two: MemCallback,
     /// As `access`, of an instruction that may change address translation.
     pub access_uncached: MemCallback,
-    /// The first access of a group, for all of them. Takes a [`GroupData`]. Only where an access that
+    /// The first access of a group, for all of them. Takes an [`AccessGroup`]. Only where an access that
     /// follows another one to the same page completes.
     pub access_group: Option<MemCallback>,
     /// For an access and for a row of fetches, the last of which are late. Where code may rely on the
@@ -71,7 +70,7 @@ pub struct CallbackSet {
 /// The callbacks that count *late* fetches: see [`crate::rounding`].
 #[derive(Clone, Copy, Debug)]
 pub struct RoundingCallbacks {
-    /// As [`CallbackSet::fetch`]. Takes a [`RoundingFetchData`].
+    /// As [`CallbackSet::fetch`]. Takes a [`Rounding`] run.
     pub fetch: InsnCallback,
     /// As [`CallbackSet::access`]. Takes a [`RoundingAccessData`].
     pub access: MemCallback,
@@ -79,8 +78,8 @@ pub struct RoundingCallbacks {
 
 /// How a memory access finds the address the data cache sees.
 pub trait Addressing: 'static {
-    /// The seat of the vCPU if that takes no more than a load or two, and the address if that takes no
-    /// call.
+    /// The seat of the vCPU, or one where nothing hits, if that takes no more than a load or two; and the
+    /// address if that takes no call.
     ///
     /// # Safety
     /// In the memory callback of vCPU `index` for `info` and `vaddr`, for the run's model.
@@ -114,7 +113,7 @@ impl Addressing for Virtual {
         vaddr: u64,
     ) -> Option<(S::Seat<M>, Option<u64>)> {
         // SAFETY: the caller's promise.
-        Some((unsafe { S::seat(index)? }, Some(vaddr)))
+        Some((unsafe { S::seat_or_nobodys(index)? }, Some(vaddr)))
     }
 
     #[inline(always)]
@@ -352,6 +351,22 @@ pub trait Sharing: 'static {
         Some(Self::seat_of(unsafe { Self::vcpu(index)? }))
     }
 
+    /// As `seat`, but where there is none it may be one at which nothing hits.
+    ///
+    /// # Safety
+    /// As for `vcpu`.
+    #[inline(always)]
+    unsafe fn seat_or_nobodys<M: Machines>(index: u32) -> Option<Self::Seat<M>> {
+        // SAFETY: the caller's promise.
+        unsafe { Self::seat(index) }
+    }
+
+    /// Whether it is the seat of a vCPU.
+    #[inline(always)]
+    fn is_somebodys<M: Machines>(_: Self::Seat<M>) -> bool {
+        true
+    }
+
     /// The vCPU in any case, and whether it may have company that this kind of sharing rules out.
     ///
     /// # Safety
@@ -367,7 +382,39 @@ pub trait Sharing: 'static {
     ///
     /// # Safety
     /// In a callback of the vCPU of this seat, which this kind of sharing found.
-    unsafe fn fetch<M: Machines>(seat: Self::Seat<M>, data: FetchData);
+    unsafe fn fetch<M: Machines>(seat: Self::Seat<M>, run: &'static Run);
+
+    /// Fetches from one line, if that takes no call. Otherwise nothing has happened.
+    ///
+    /// # Safety
+    /// As for `fetch`, or it is nobody's seat.
+    unsafe fn fetch_hits<M: Machines>(seat: Self::Seat<M>, run: &'static Run) -> bool;
+
+    /// Fetches from one line, after `fetch_hits` has said that nothing has happened.
+    ///
+    /// # Safety
+    /// As for `fetch`.
+    unsafe fn fetch_unpredicted<M: Machines>(seat: Self::Seat<M>, run: &'static Run);
+
+    /// As `fetch_hits`, for a data access that counts, and the fetches after it.
+    ///
+    /// # Safety
+    /// As for `fetch_hits`.
+    unsafe fn access_hits<M: Machines>(
+        seat: Self::Seat<M>,
+        access: M::Access,
+        data: AccessData,
+    ) -> bool;
+
+    /// As `fetch_unpredicted`, for the same.
+    ///
+    /// # Safety
+    /// As for `fetch`.
+    unsafe fn access_unpredicted<M: Machines>(
+        seat: Self::Seat<M>,
+        access: M::Access,
+        data: AccessData,
+    );
 
     /// Fetches that hit by construction.
     ///
@@ -416,6 +463,17 @@ impl Sharing for Alone {
         unsafe { only_core() }
     }
 
+    #[inline(always)]
+    unsafe fn seat_or_nobodys<M: Machines>(_: u32) -> Option<Self::Seat<M>> {
+        // SAFETY: the caller's promise.
+        Some(unsafe { only_core_or_nobodys() })
+    }
+
+    #[inline(always)]
+    fn is_somebodys<M: Machines>(core: Self::Seat<M>) -> bool {
+        !core.is_nobodys()
+    }
+
     unsafe fn find_vcpu<M: Machines>(index: u32, arrival: Arrival) -> (&'static Vcpu<M>, Company) {
         vcpu_and_company(index, arrival)
     }
@@ -426,9 +484,41 @@ impl Sharing for Alone {
     }
 
     #[inline(always)]
-    unsafe fn fetch<M: Machines>(seat: Self::Seat<M>, data: FetchData) {
+    unsafe fn fetch<M: Machines>(seat: Self::Seat<M>, run: &'static Run) {
         // SAFETY: in a callback of the only vCPU.
-        unsafe { seat.fetch::<OneWriter>(data) };
+        unsafe { seat.fetch::<OneWriter>(run) };
+    }
+
+    #[inline(always)]
+    unsafe fn fetch_hits<M: Machines>(seat: Self::Seat<M>, run: &'static Run) -> bool {
+        // SAFETY: in a callback of the only vCPU.
+        unsafe { seat.fetch_hits(run) }
+    }
+
+    #[inline(always)]
+    unsafe fn fetch_unpredicted<M: Machines>(seat: Self::Seat<M>, run: &'static Run) {
+        // SAFETY: in a callback of the only vCPU.
+        unsafe { seat.fetch_unpredicted::<OneWriter>(run) };
+    }
+
+    #[inline(always)]
+    unsafe fn access_hits<M: Machines>(
+        seat: Self::Seat<M>,
+        access: M::Access,
+        data: AccessData,
+    ) -> bool {
+        // SAFETY: in a callback of the only vCPU.
+        unsafe { seat.access_hits(access, data) }
+    }
+
+    #[inline(always)]
+    unsafe fn access_unpredicted<M: Machines>(
+        seat: Self::Seat<M>,
+        access: M::Access,
+        data: AccessData,
+    ) {
+        // SAFETY: in a callback of the only vCPU.
+        unsafe { seat.access_unpredicted::<OneWriter>(access, data) };
     }
 
     #[inline(always)]
@@ -468,9 +558,41 @@ impl Sharing for Private {
     }
 
     #[inline(always)]
-    unsafe fn fetch<M: Machines>(seat: Self::Seat<M>, data: FetchData) {
+    unsafe fn fetch<M: Machines>(seat: Self::Seat<M>, run: &'static Run) {
         // SAFETY: in a callback of the one vCPU of its core.
-        unsafe { seat.fetch::<ManyWriters>(data) };
+        unsafe { seat.fetch::<ManyWriters>(run) };
+    }
+
+    #[inline(always)]
+    unsafe fn fetch_hits<M: Machines>(seat: Self::Seat<M>, run: &'static Run) -> bool {
+        // SAFETY: in a callback of the one vCPU of its core.
+        unsafe { seat.fetch_hits(run) }
+    }
+
+    #[inline(always)]
+    unsafe fn fetch_unpredicted<M: Machines>(seat: Self::Seat<M>, run: &'static Run) {
+        // SAFETY: in a callback of the one vCPU of its core.
+        unsafe { seat.fetch_unpredicted::<ManyWriters>(run) };
+    }
+
+    #[inline(always)]
+    unsafe fn access_hits<M: Machines>(
+        seat: Self::Seat<M>,
+        access: M::Access,
+        data: AccessData,
+    ) -> bool {
+        // SAFETY: in a callback of the one vCPU of its core.
+        unsafe { seat.access_hits(access, data) }
+    }
+
+    #[inline(always)]
+    unsafe fn access_unpredicted<M: Machines>(
+        seat: Self::Seat<M>,
+        access: M::Access,
+        data: AccessData,
+    ) {
+        // SAFETY: in a callback of the one vCPU of its core.
+        unsafe { seat.access_unpredicted::<ManyWriters>(access, data) };
     }
 
     #[inline(always)]
@@ -510,9 +632,41 @@ impl Sharing for Shared {
     }
 
     #[inline(always)]
-    unsafe fn fetch<M: Machines>(seat: Self::Seat<M>, data: FetchData) {
-        let &Run { line, instruction } = data.subject;
-        seat.record_fetches(line, instruction, data.fetches.into());
+    unsafe fn fetch<M: Machines>(seat: Self::Seat<M>, run: &'static Run) {
+        let &Run { line, instruction, fetches } = run;
+        seat.record_fetches(line, instruction, fetches.into());
+    }
+
+    #[inline(always)]
+    unsafe fn fetch_hits<M: Machines>(seat: Self::Seat<M>, run: &'static Run) -> bool {
+        // SAFETY: the caller's promise.
+        unsafe { Self::fetch(seat, run) };
+        true
+    }
+
+    #[inline(always)]
+    unsafe fn fetch_unpredicted<M: Machines>(seat: Self::Seat<M>, run: &'static Run) {
+        // SAFETY: the caller's promise.
+        unsafe { Self::fetch(seat, run) };
+    }
+
+    #[inline(always)]
+    unsafe fn access_hits<M: Machines>(
+        seat: Self::Seat<M>,
+        access: M::Access,
+        data: AccessData,
+    ) -> bool {
+        seat.record_access(Some(access), data);
+        true
+    }
+
+    #[inline(always)]
+    unsafe fn access_unpredicted<M: Machines>(
+        seat: Self::Seat<M>,
+        access: M::Access,
+        data: AccessData,
+    ) {
+        seat.record_access(Some(access), data);
     }
 
     #[inline(always)]
@@ -566,13 +720,11 @@ impl CallbackSet {
 }
 
 unsafe extern "C" fn fetch_rounding<M: Machines>(vcpu_index: u32, userdata: *mut c_void) {
-    // SAFETY: translation registered this with a packed `RoundingFetchData`, for this model and the only
-    // vCPU.
+    // SAFETY: translation registered this with a packed `Rounding<Run>`, for this model and the only vCPU.
     unsafe {
-        let RoundingFetchData { subject, fetches } = UserData::unpack(userdata);
-        match only_core_that_rounds::<M>() {
-            Some(core) => core.fetch::<OneWriter>(UserData { subject: &subject.subject, fetches }),
-            None => fetch_rounding_looking_further::<M>(vcpu_index, userdata),
+        let rounding = unpack_record::<Rounding<Run>>(userdata);
+        if !only_core_that_rounds_or_nobodys::<M>().fetch_hits(&rounding.subject) {
+            fetch_rounding_looking_further::<M>(vcpu_index, rounding);
         }
     }
 }
@@ -587,13 +739,10 @@ unsafe extern "C" fn access_rounding<M: Machines, L: LineSize>(
     // vCPU; `info` and `vaddr` are this access's.
     unsafe {
         let RoundingAccessData { subject, fetches } = UserData::unpack(userdata);
-        match only_core_that_rounds::<M>() {
-            Some(core) => {
-                let access = read_access::<M, L>(core.lines(), vaddr, info);
-                let data = UserData { subject: subject.subject, fetches };
-                core.access::<OneWriter>(Some(access), data);
-            }
-            None => access_rounding_looking_further::<M, L>(vcpu_index, info, vaddr, userdata),
+        let core = only_core_that_rounds_or_nobodys::<M>();
+        let access = read_access::<M, L>(core.lines(), vaddr, info);
+        if !core.access_hits(access, UserData { subject: subject.subject, fetches }) {
+            access_rounding_looking_further::<M, L>(vcpu_index, info, vaddr, userdata);
         }
     }
 }
@@ -603,23 +752,19 @@ unsafe extern "C" fn access_rounding<M: Machines, L: LineSize>(
 #[inline(never)]
 unsafe extern "C" fn fetch_rounding_looking_further<M: Machines>(
     vcpu_index: u32,
-    userdata: *mut c_void,
+    rounding: &'static Rounding<Run>,
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        let RoundingFetchData { subject: Rounding { subject: run, late }, fetches } =
-            UserData::unpack(userdata);
+        let Rounding { subject: run, late } = rounding;
         let (vcpu, company) = vcpu_and_company::<M>(vcpu_index, Arrival::At(run.instruction));
-        let data = |fetches| UserData { subject: run, fetches };
         match company {
-            Company::None if rounding::is_valid() => {
-                vcpu.core().fetch::<OneWriter>(data(fetches));
-            }
+            Company::None if rounding::is_valid() => vcpu.core().fetch::<OneWriter>(run),
             Company::None => {
-                vcpu.core().fetch::<OneWriter>(data(fetches - late));
+                vcpu.core().fetch::<OneWriter>(&Run { fetches: run.fetches - late, ..*run });
                 vcpu.doubt(Doubtful::Fetches(*late));
             }
-            Company::Others => Shared::fetch(vcpu, data(fetches)),
+            Company::Others => Shared::fetch(vcpu, run),
         }
     }
 }
@@ -665,23 +810,21 @@ unsafe extern "C" fn access_group<M: Machines, L: LineSize>(
     vaddr: u64,
     userdata: *mut c_void,
 ) {
-    // SAFETY: translation registered this with a packed `GroupData`, for this model and the only vCPU;
+    // SAFETY: translation registered this with a packed `AccessGroup`, for this model and the only vCPU;
     // `info` and `vaddr` are those of the group's first access.
     unsafe {
-        let data = GroupData::unpack(userdata);
-        if let Some(core) = only_core::<M>() {
-            let (lowest, highest) = data.subject.bounds(vaddr);
-            let line = |address| L::data_line(core.lines(), address);
-            if line(lowest) == line(highest) {
-                let access = read_access::<M, L>(core.lines(), vaddr, info);
-                return core.access_repeatedly::<OneWriter>(access, data);
-            }
+        let group = unpack_record::<AccessGroup>(userdata);
+        let core = only_core_or_nobodys::<M>();
+        let (lowest, highest) = group.bounds(vaddr);
+        let line = |address| L::data_line(core.lines(), address);
+        let access = read_access::<M, L>(core.lines(), vaddr, info);
+        if line(lowest) != line(highest) || !core.access_repeatedly_hits(access, group) {
+            access_group_apart::<M, L>(vcpu_index, info, vaddr, userdata);
         }
-        access_group_apart::<M, L>(vcpu_index, info, vaddr, userdata);
     }
 }
 
-/// A group that lies in several lines, or whose vCPU has to be looked for.
+/// A group that lies in several lines, or not where it is expected, or whose vCPU has to be looked for.
 ///
 /// # Safety
 /// As for [`access_group`].
@@ -694,14 +837,14 @@ unsafe extern "C" fn access_group_apart<M: Machines, L: LineSize>(
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        let data = GroupData::unpack(userdata);
+        let group = unpack_record::<AccessGroup>(userdata);
         let made = GroupMade { first: vaddr, info };
         if let Some(core) = only_core::<M>() {
-            return core.access_group::<L>(data, made, || vcpu::<M>(vcpu_index));
+            return core.access_group::<L>(group, made, || vcpu::<M>(vcpu_index));
         }
         match vcpu_and_company::<M>(vcpu_index, Arrival::Within) {
-            (vcpu, Company::None) => vcpu.core().access_group::<L>(data, made, || vcpu),
-            (vcpu, Company::Others) => vcpu.record_accesses(data.subject.accesses(), made),
+            (vcpu, Company::None) => vcpu.core().access_group::<L>(group, made, || vcpu),
+            (vcpu, Company::Others) => vcpu.record_accesses(group.accesses(), made),
         }
     }
 }
@@ -803,12 +946,15 @@ pub unsafe fn read_part<M: Machines, A: Addressing, L: LineSize>(
 }
 
 unsafe extern "C" fn fetch<M: Machines, S: Sharing>(vcpu_index: u32, userdata: *mut c_void) {
-    // SAFETY: translation registered this with a packed `FetchData`, for this model and kind of
-    // sharing.
+    // SAFETY: translation registered this with a packed `Run`, for this model and kind of sharing.
     unsafe {
-        match S::seat::<M>(vcpu_index) {
-            Some(seat) => S::fetch(seat, FetchData::unpack(userdata)),
-            None => fetch_looking_further::<M, S>(vcpu_index, userdata),
+        let run = unpack_record(userdata);
+        let hits = match S::seat_or_nobodys::<M>(vcpu_index) {
+            Some(seat) => S::fetch_hits(seat, run),
+            None => false,
+        };
+        if !hits {
+            fetch_unpredicted::<M, S>(run, vcpu_index);
         }
     }
 }
@@ -835,7 +981,10 @@ unsafe extern "C" fn access<M: Machines, S: Sharing, A: Addressing, L: LineSize>
         match A::at_hand::<M, S>(vcpu_index, info, vaddr) {
             Some((seat, Some(address))) => {
                 let access = read_access::<M, L>(S::lines(seat), address, info);
-                S::access(seat, Some(access), AccessData::unpack(userdata));
+                let data = AccessData::unpack(userdata);
+                if !S::access_hits(seat, access, data) {
+                    access_unpredicted::<M, S>(vcpu_index, access, userdata);
+                }
             }
             Some((_, None)) => access_looking_up::<M, S, A, L>(vcpu_index, info, vaddr, userdata),
             None => access_looking_further::<M, S, A, L>(vcpu_index, info, vaddr, userdata),
@@ -861,19 +1010,37 @@ unsafe extern "C" fn access_of_two<M: Machines, S: Sharing, A: Addressing, L: Li
 // got company; for an address that is not at hand. Apart and called last, and `extern "C"`, which tells
 // the compiler that they do not unwind: so the callbacks above need no stack frame.
 
+/// Fetches that are no hit where the line is expected. (In this order the callback above jumps here with a
+/// shorter instruction.)
+///
+/// # Safety
+/// As for [`fetch`].
+#[inline(never)]
+unsafe extern "C" fn fetch_unpredicted<M: Machines, S: Sharing>(
+    run: &'static Run,
+    vcpu_index: u32,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match S::seat::<M>(vcpu_index) {
+            Some(seat) => S::fetch_unpredicted(seat, run),
+            None => fetch_looking_further::<M, S>(run, vcpu_index),
+        }
+    }
+}
+
 /// # Safety
 /// As for [`fetch`].
 #[inline(never)]
 unsafe extern "C" fn fetch_looking_further<M: Machines, S: Sharing>(
+    run: &'static Run,
     vcpu_index: u32,
-    userdata: *mut c_void,
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        let data = FetchData::unpack(userdata);
-        match S::find_vcpu::<M>(vcpu_index, Arrival::At(data.subject.instruction)) {
-            (vcpu, Company::None) => S::fetch(S::seat_of(vcpu), data),
-            (vcpu, Company::Others) => Shared::fetch(vcpu, data),
+        match S::find_vcpu::<M>(vcpu_index, Arrival::At(run.instruction)) {
+            (vcpu, Company::None) => S::fetch(S::seat_of(vcpu), run),
+            (vcpu, Company::Others) => Shared::fetch(vcpu, run),
         }
     }
 }
@@ -890,6 +1057,43 @@ unsafe extern "C" fn count_looking_further<M: Machines, S: Sharing>(
         match S::find_vcpu::<M>(vcpu_index, Arrival::Within) {
             (vcpu, Company::None) => S::count(S::seat_of(vcpu), unpack_count(userdata)),
             (vcpu, Company::Others) => Shared::count(vcpu, unpack_count(userdata)),
+        }
+    }
+}
+
+/// An access to an address that is at hand, but no hit where the line is expected.
+///
+/// # Safety
+/// As for [`access`].
+#[inline(never)]
+unsafe extern "C" fn access_unpredicted<M: Machines, S: Sharing>(
+    vcpu_index: u32,
+    access: M::Access,
+    userdata: *mut c_void,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match S::seat::<M>(vcpu_index) {
+            Some(seat) => S::access_unpredicted(seat, access, AccessData::unpack(userdata)),
+            None => known_access_looking_further::<M, S>(vcpu_index, access, userdata),
+        }
+    }
+}
+
+/// # Safety
+/// As for [`access_unpredicted`].
+#[inline(never)]
+unsafe extern "C" fn known_access_looking_further<M: Machines, S: Sharing>(
+    vcpu_index: u32,
+    access: M::Access,
+    userdata: *mut c_void,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let data = AccessData::unpack(userdata);
+        match S::find_vcpu::<M>(vcpu_index, Arrival::Within) {
+            (vcpu, Company::None) => S::access(S::seat_of(vcpu), Some(access), data),
+            (vcpu, Company::Others) => Shared::access(vcpu, Some(access), data),
         }
     }
 }

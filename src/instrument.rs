@@ -40,9 +40,8 @@ use crate::callbacks::{CallbackSet, InsnCallback, MemCallback};
 use crate::disassembly::{Disassembler, Reader, x86_decoding};
 use crate::places::MappedFiles;
 use crate::probe;
-use crate::profiling;
 use crate::rounding::RoundingTable;
-use crate::userdata::{UserData, pack_count};
+use crate::userdata::{UserData, pack_count, pack_record};
 
 /// One instruction of the block at hand.
 struct Translated {
@@ -321,50 +320,42 @@ fn register_row(
     instructions: &mut InstructionTable,
     records: &mut Records,
 ) {
-    let Some(first) = row.first() else { return };
-    let run = instructions.run(first.record, first.line);
-    register_run(run, row, callbacks, records);
+    register_run(row, callbacks, instructions, records);
 }
 
 impl Records {
     /// Of a run that begins with `segment`.
     fn run(&mut self, run: &'static Run, segment: &[Translated]) -> *mut c_void {
         match self {
-            Self::Numbered { .. } => packed(run, segment.len()),
+            Self::Numbered { .. } => pack_record(run),
             Self::InFull(table) => {
                 let segment = segment_in(table, segment);
-                profiling::pack(table.run(run, segment))
+                pack_record(table.run(run, segment))
             }
         }
     }
 
     /// The same, where a segment follows that is late.
-    fn rounding_run(
-        &mut self,
-        run: &'static Run,
-        segment: &[Translated],
-        late: &[Translated],
-    ) -> *mut c_void {
-        let fetched = segment.len() + late.len();
-        packed(self.roundings().run(run, fetches(late.len())), fetched)
+    fn rounding_run(&mut self, run: &'static Run, late: &[Translated]) -> *mut c_void {
+        pack_record(self.roundings().run(run, fetches(late.len())))
     }
 
     /// Of a segment that nothing else counts.
     fn segment(&mut self, segment: &[Translated]) -> *mut c_void {
         match self {
             Self::Numbered { .. } => pack_count(fetches(segment.len())),
-            Self::InFull(table) => profiling::pack(segment_in(table, segment)),
+            Self::InFull(table) => pack_record(segment_in(table, segment)),
         }
     }
 
     /// A group that begins with the access of `first`, if the next `segments` end in accesses that belong
-    /// to it, and the fetches of all segments that it counts. They are taken from `segments`, but for
+    /// to it. The segments that it counts are taken from `segments`, but for
     /// the last one, whose end is none of the group's.
     fn group<'a>(
         &mut self,
         first: &Translated,
         segments: &mut Peekable<impl Iterator<Item = &'a [Translated]>>,
-    ) -> Option<(&'static AccessGroup, usize)> {
+    ) -> Option<&'static AccessGroup> {
         let Self::Numbered { groups, accesses, group_bytes, .. } = self else { return None };
         let first_operand = first.operand?;
         let grouped = |insn: &Translated, operand: Operand| GroupedAccess {
@@ -375,10 +366,8 @@ impl Records {
         };
         accesses.clear();
         accesses.push(grouped(first, first_operand));
-        let mut fetched = 0;
         while let Some(segment) = segments.peek() {
             // Whatever else it is, it is counted when the access before it has completed.
-            fetched += segment.len();
             if let Some(before) = accesses.last_mut() {
                 before.fetches = fetches(segment.len());
             }
@@ -394,7 +383,7 @@ impl Records {
             }
             segments.next();
         }
-        Some((groups.group(accesses)?, fetched))
+        groups.group(accesses)
     }
 
     /// Of an instruction that accesses memory, whose access counts the segment `then`.
@@ -407,7 +396,7 @@ impl Records {
                     Completion::LoadThenStore => Completing::Store,
                     _ => Completing::AnyAccess,
                 };
-                profiling::pack(table.access(insn.record, then, completing))
+                pack_record(table.access(insn.record, then, completing))
             }
         }
     }
@@ -455,9 +444,9 @@ fn physical(qemu: &Qemu, page: &mut Option<(u64, Option<u64>)>, vaddr: u64) -> O
 
 /// Registers the callbacks of the instructions of one line.
 fn register_run(
-    run: &'static Run,
     row: &[Translated],
     callbacks: &CallbackSet,
+    instructions: &mut InstructionTable,
     records: &mut Records,
 ) {
     for insn in row {
@@ -472,7 +461,7 @@ fn register_run(
         }
     }
     let mut segments = row.split_inclusive(|insn| insn.completion != Completion::Always).peekable();
-    let mut counted_by = CountedBy::Fetch(run);
+    let mut counted_by = CountedBy::Fetch;
     loop {
         let segment = segments.next().unwrap_or_default();
         let is_followed_if_valid =
@@ -485,12 +474,12 @@ fn register_run(
         } else {
             &[]
         };
-        counted_by.register(segment, late, callbacks, records);
+        counted_by.register(segment, late, callbacks, instructions, records);
         let Some(last) = late.last().or(segment.last()) else { break };
         counted_by = if let Some(callback) = callbacks.access_group
-            && let Some((group, fetched)) = records.group(last, &mut segments)
+            && let Some(group) = records.group(last, &mut segments)
         {
-            on_memory(last, callback, packed(group, fetched));
+            on_memory(last, callback, pack_record(group));
             CountedBy::Group
         } else {
             CountedBy::after(last, callbacks, records)
@@ -513,7 +502,7 @@ fn is_told_from_rounding(segment: &[Translated]) -> bool {
 /// What counts a segment's fetches.
 enum CountedBy<'a> {
     /// The callback that simulates the run's first fetch.
-    Fetch(&'static Run),
+    Fetch,
     /// The memory callback of the instruction before it, which makes one access or, if it makes a load and
     /// a store, completes with the latter.
     Access(&'a Translated),
@@ -540,7 +529,7 @@ impl<'a> CountedBy<'a> {
     /// Whether it can count a second segment, which is executed if the rounding mode is valid.
     fn may_count_late_fetches(&self) -> bool {
         match self {
-            Self::Fetch(_) => true,
+            Self::Fetch => true,
             Self::Access(insn) => {
                 insn.completion == Completion::OneAccess
                     && insn.translation == TranslationEffect::None
@@ -555,15 +544,17 @@ impl<'a> CountedBy<'a> {
         segment: &[Translated],
         late: &[Translated],
         callbacks: &CallbackSet,
+        instructions: &mut InstructionTable,
         records: &mut Records,
     ) {
         let rounding = callbacks.rounding.filter(|_| !late.is_empty());
         match *self {
-            Self::Fetch(run) => {
+            Self::Fetch => {
                 let Some(first) = segment.first() else { return };
+                let fetched = fetches(segment.len() + late.len());
+                let run = instructions.run(first.record, first.line, fetched);
                 if let Some(rounding) = rounding {
-                    let userdata = records.rounding_run(run, segment, late);
-                    on_execution(first, rounding.fetch, userdata);
+                    on_execution(first, rounding.fetch, records.rounding_run(run, late));
                 } else {
                     on_execution(first, callbacks.fetch, records.run(run, segment));
                 }

@@ -5,7 +5,6 @@
 //! that is made meanwhile, which reads them in the other order, never has more of the first.
 
 use std::ffi::c_void;
-use std::ptr;
 
 use cachesim::profile::{CountedBy, Effect, ProfiledAccess, ProfiledRun, Segment};
 use qemu_plugin_sys::qemu_plugin_meminfo_t;
@@ -14,6 +13,7 @@ use crate::callbacks::{
     Addressing, Alone, CallbackSet, LineSize, Physical, Private, Shared, Sharing,
     all_translations_change, further_lines, is_store, read_access, read_part, translation_changes,
 };
+use crate::userdata::unpack_record as unpack;
 use crate::vcpu::{Arrival, Company, Machines, ManyWriters, OneWriter, SimulatedCore, Vcpu};
 
 impl CallbackSet {
@@ -45,18 +45,6 @@ impl CallbackSet {
             ..Self::in_full::<M, S, A, L>()
         }
     }
-}
-
-/// The form of a record that QEMU carries.
-pub fn pack<T>(record: &'static T) -> *mut c_void {
-    ptr::from_ref(record).cast_mut().cast()
-}
-
-/// # Safety
-/// `userdata` came from [`pack`] for the same `T`.
-unsafe fn unpack<T>(userdata: *mut c_void) -> &'static T {
-    // SAFETY: `pack` made it of a `&'static T`.
-    unsafe { &*userdata.cast::<T>() }
 }
 
 /// How a kind of sharing counts in full.
@@ -185,7 +173,7 @@ unsafe extern "C" fn access<M: Machines, S: SharingInFull, A: Addressing, L: Lin
     // sharing and addressing; `info` and `vaddr` are this access's.
     unsafe {
         match A::at_hand::<M, S>(index, info, vaddr) {
-            Some((seat, Some(address))) => {
+            Some((seat, Some(address))) if S::is_somebodys(seat) => {
                 let data = read_access::<M, L>(S::lines(seat), address, info);
                 let effect = if is_store(info) { Effect::Store } else { Effect::Load };
                 S::access_in_full(seat, Some(data), unpack(userdata), effect);

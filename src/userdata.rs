@@ -1,4 +1,4 @@
-//! What a callback is told: an instruction or a run, and a small number, in the one pointer QEMU carries.
+//! What a callback is told, in the one pointer QEMU carries: a record, or one and a small number.
 //!
 //! The number sits in 16 bits below a 48-bit address, so a callback learns it without touching memory. (Not
 //! above it: then the address had to be cut out with a 64-bit mask.)
@@ -6,8 +6,7 @@
 use std::ffi::c_void;
 use std::ptr;
 
-use cachesim::groups::AccessGroup;
-use cachesim::instructions::{Instruction, Run};
+use cachesim::instructions::Instruction;
 
 use crate::rounding::Rounding;
 
@@ -16,8 +15,7 @@ const COUNT_BITS: u32 = u16::BITS;
 /// Something that lives until the process ends, and a number of fetches.
 #[derive(Debug)]
 pub struct UserData<T: 'static> {
-    /// An instruction, or a run of them, or a group of accesses, or one of the first two whose last fetches are
-    /// late.
+    /// An instruction, or one whose last fetches are late.
     pub subject: &'static T,
     /// The fetches the callback stands for.
     pub fetches: u16,
@@ -34,17 +32,23 @@ impl<T> Copy for UserData<T> {}
 /// Of a memory access.
 pub type AccessData = UserData<Instruction>;
 
-/// Of fetches from one line.
-pub type FetchData = UserData<Run>;
-
-/// Of a group of memory accesses: all fetches that follow them.
-pub type GroupData = UserData<AccessGroup>;
-
-/// Of fetches from one line, the last of which are late.
-pub type RoundingFetchData = UserData<Rounding<Run>>;
-
 /// Of a memory access, the last of whose fetches are late.
 pub type RoundingAccessData = UserData<Rounding<&'static Instruction>>;
+
+/// The form of a record alone.
+pub fn pack_record<T>(record: &'static T) -> *mut c_void {
+    ptr::from_ref(record).cast_mut().cast()
+}
+
+/// The record that [`pack_record`] packed.
+///
+/// # Safety
+/// It was a `T`.
+#[inline(always)]
+pub unsafe fn unpack_record<T>(userdata: *mut c_void) -> &'static T {
+    // SAFETY: `pack_record` made it of a `&'static T`.
+    unsafe { &*userdata.cast::<T>() }
+}
 
 impl<T> UserData<T> {
     /// The form QEMU carries. `None` where the host put the subject above 2^48, which no host

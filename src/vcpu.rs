@@ -37,7 +37,7 @@ use report::{
 use crate::callbacks::LineSize;
 use crate::probe;
 use crate::rounding::{self, Beginning};
-use crate::userdata::{AccessData, FetchData, GroupData};
+use crate::userdata::AccessData;
 
 /// Accesses a vCPU records before it simulates them on a shared core.
 const BUFFER_CAPACITY: usize = 4096;
@@ -52,11 +52,16 @@ static VCPUS: [AtomicPtr<()>; SLOTS] = [const { AtomicPtr::new(ptr::null_mut()) 
 /// there may be two.
 static ALONE: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 
-/// The core of [`ALONE`], a `*const SimulatedCore<M>`, or null when that is null or something is in doubt.
+/// The core of [`ALONE`], a `*const SimulatedCore<M>`, or [`NOBODYS_CORE`] when that is null or something is
+/// in doubt.
 static ALONE_CORE: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 
-/// As [`ALONE_CORE`], but null also while the vCPU's dynamic rounding mode may be a reserved one.
+/// As [`ALONE_CORE`], but nobody's also while the vCPU's dynamic rounding mode may be a reserved one.
 static ROUNDING_CORE: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
+
+/// A core, a `*const SimulatedCore<M>`, that no vCPU uses, so that nothing ever hits there: a callback that
+/// looks there for a hit need not look first whether there is a core. Null until the machine is started.
+static NOBODYS_CORE: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 
 /// Whether there may be several vCPUs.
 static SEVERAL: AtomicBool = AtomicBool::new(false);
@@ -71,14 +76,15 @@ pub fn expect_several() {
 
 /// Has the callbacks of the only vCPU look for it.
 fn forget_only_core() {
-    ALONE_CORE.store(ptr::null_mut(), Ordering::Release);
-    ROUNDING_CORE.store(ptr::null_mut(), Ordering::Release);
+    let nobodys = NOBODYS_CORE.load(Ordering::Acquire);
+    ALONE_CORE.store(nobodys, Ordering::Release);
+    ROUNDING_CORE.store(nobodys, Ordering::Release);
 }
 
 /// The dynamic rounding mode of the program's only thread may be a reserved one from now on.
 pub fn distrust_rounding() {
     rounding::may_be_spoilt();
-    ROUNDING_CORE.store(ptr::null_mut(), Ordering::Release);
+    ROUNDING_CORE.store(NOBODYS_CORE.load(Ordering::Acquire), Ordering::Release);
 }
 
 /// Whether there may be several vCPUs.
@@ -86,12 +92,14 @@ pub fn several_expected() -> bool {
     SEVERAL.load(Ordering::Acquire)
 }
 
-/// A simulated core.
+/// A simulated core. What callbacks need comes first: so they reach it with short instructions.
 #[derive(Debug)]
+#[repr(C)]
 pub struct SimulatedCore<M: Model> {
+    stats: CoreStats,
+    model: Mutex<M>,
     lines: Lines,
     layout: EffectLayout,
-    stats: CoreStats,
     sets: Option<SetCounters>,
     bank: Bank,
     has_l2: bool,
@@ -100,7 +108,6 @@ pub struct SimulatedCore<M: Model> {
     detail: Detail,
     /// Who counts the misses of recorded accesses: of an only core the lock keeps all others out.
     writers: Writers,
-    model: Mutex<M>,
 }
 
 /// Misses by set, where they are wanted. Who writes them is who may use the core.
@@ -145,8 +152,8 @@ impl SetCounters {
 pub struct Vcpu<M: Model> {
     core: &'static SimulatedCore<M>,
     pages: UnsafeCell<PageCache>,
-    /// What has been done if the vCPU is seen to go on. Meanwhile [`ALONE_CORE`] is null, so that its next
-    /// callback looks for it.
+    /// What has been done if the vCPU is seen to go on. Meanwhile [`ALONE_CORE`] is nobody's, so that its
+    /// next callback looks for it.
     doubtful: UnsafeCell<Option<Doubtful>>,
     buffer: AccessBuffer,
     bank: Bank,
@@ -280,24 +287,35 @@ pub unsafe fn only_vcpu<M: Machines>() -> Option<&'static Vcpu<M>> {
     unsafe { ALONE.load(Ordering::Acquire).cast::<Vcpu<M>>().as_ref() }
 }
 
-/// The core of [`only_vcpu`].
+/// The core of [`only_vcpu`], or, where nothing hits, nobody's.
 ///
 /// # Safety
-/// `M` is the model of the run.
+/// `M` is the model of the run, whose machine has been started.
 #[inline(always)]
-pub unsafe fn only_core<M: Machines>() -> Option<&'static SimulatedCore<M>> {
-    // SAFETY: null or what `vcpu_and_company` stored, a core of the run's one machine.
-    unsafe { ALONE_CORE.load(Ordering::Acquire).cast::<SimulatedCore<M>>().as_ref() }
+pub unsafe fn only_core_or_nobodys<M: Machines>() -> &'static SimulatedCore<M> {
+    // SAFETY: what `vcpu_and_company` stored, a core of the run's one machine, or what `Machine::start` did.
+    unsafe { &*ALONE_CORE.load(Ordering::Acquire).cast::<SimulatedCore<M>>() }
 }
 
-/// As [`only_core`], if its dynamic rounding mode is known to be valid.
+/// The core of [`only_vcpu`], unless something is in doubt.
 ///
 /// # Safety
-/// `M` is the model of the run.
+/// As for [`only_core_or_nobodys`].
 #[inline(always)]
-pub unsafe fn only_core_that_rounds<M: Machines>() -> Option<&'static SimulatedCore<M>> {
-    // SAFETY: as in `only_core`.
-    unsafe { ROUNDING_CORE.load(Ordering::Acquire).cast::<SimulatedCore<M>>().as_ref() }
+pub unsafe fn only_core<M: Machines>() -> Option<&'static SimulatedCore<M>> {
+    // SAFETY: the caller's promise.
+    let core = unsafe { only_core_or_nobodys::<M>() };
+    (!core.is_nobodys()).then_some(core)
+}
+
+/// As [`only_core_or_nobodys`], nobody's also if it is not known that the dynamic rounding mode is valid.
+///
+/// # Safety
+/// As for [`only_core_or_nobodys`].
+#[inline(always)]
+pub unsafe fn only_core_that_rounds_or_nobodys<M: Machines>() -> &'static SimulatedCore<M> {
+    // SAFETY: as in `only_core_or_nobodys`.
+    unsafe { &*ROUNDING_CORE.load(Ordering::Acquire).cast::<SimulatedCore<M>>() }
 }
 
 /// The vCPU of `index`, made at its first callback; whether it is the only one. The caller is a callback of
@@ -408,18 +426,12 @@ impl<M: Machines> Machine<M> {
 impl<M: Model> Machine<M> {
     fn new(config: &Config, layout: EffectLayout) -> &'static Self {
         let shared = M::shared(config);
-        let cores = (0..config.cores.get()).map(|number| SimulatedCore {
-            lines: Lines::new(config),
-            layout,
-            stats: CoreStats::default(),
-            sets: config.needs_set_misses().then(|| SetCounters::new(config)),
-            bank: Bank::default(),
-            has_l2: config.lower.is_some(),
-            has_l3: config.lower.is_some_and(|lower| lower.l3.is_some()),
-            detail: config.detail,
-            writers: if config.cores.get() == 1 { Writers::One } else { Writers::Many },
-            model: Mutex::new(M::new(config, number, &shared, layout)),
-        });
+        let smallest = config.one_line_each();
+        let nobodys = Box::leak(Box::new(SimulatedCore::<M>::new(&smallest, 0, &shared, layout)));
+        NOBODYS_CORE.store(ptr::from_mut(nobodys).cast(), Ordering::Release);
+        forget_only_core();
+        let cores = (0..config.cores.get())
+            .map(|number| SimulatedCore::new(config, number, &shared, layout));
         Box::leak(Box::new(Self {
             icache: config.icache.geometry,
             dcache: config.dcache.geometry,
@@ -479,6 +491,27 @@ impl<M: Model> Machine<M> {
 }
 
 impl<M: Model> SimulatedCore<M> {
+    fn new(config: &Config, number: u32, shared: &M::Shared, layout: EffectLayout) -> Self {
+        Self {
+            stats: CoreStats::default(),
+            model: Mutex::new(M::new(config, number, shared, layout)),
+            lines: Lines::new(config),
+            layout,
+            sets: config.needs_set_misses().then(|| SetCounters::new(config)),
+            bank: Bank::default(),
+            has_l2: config.lower.is_some(),
+            has_l3: config.lower.is_some_and(|lower| lower.l3.is_some()),
+            detail: config.detail,
+            writers: if config.cores.get() == 1 { Writers::One } else { Writers::Many },
+        }
+    }
+
+    /// Whether this is the core that no vCPU uses.
+    #[inline(always)]
+    pub fn is_nobodys(&self) -> bool {
+        ptr::addr_eq(self, NOBODYS_CORE.load(Ordering::Relaxed))
+    }
+
     /// How QEMU describes an access.
     #[inline(always)]
     pub fn layout(&self) -> EffectLayout {
@@ -506,31 +539,78 @@ impl<M: Model> SimulatedCore<M> {
     /// The caller is a callback of the one vCPU that uses this core.
     #[inline(always)]
     pub unsafe fn access<W: Writing>(&self, access: Option<M::Access>, data: AccessData) {
-        self.stats.fetches.add(FetchSource::Access, data.fetches.into());
-        let Some(access) = access else { return };
-        let now = self.stats.data.accesses.add(1);
-        // SAFETY: the one vCPU that uses this core is here, and nobody else takes the lock to write.
-        let model = unsafe { &mut *self.model.data_ptr() };
-        if !model.access_hits(access, now) {
-            // SAFETY: as before.
-            unsafe { self.access_unpredicted::<W>(access, data.subject, now) };
+        let Some(access) = access else {
+            self.stats.fetches.add(FetchSource::Access, data.fetches.into());
+            return;
+        };
+        // SAFETY: the caller's promise.
+        unsafe {
+            if !self.access_hits(access, data) {
+                self.access_unpredicted::<W>(access, data);
+            }
         }
     }
 
-    /// A group of data accesses in the line of `access`, its first, and the fetches after them. Only for
-    /// policies to which repeated hits do not matter.
+    /// As [`SimulatedCore::access`] of one that counts, if it is a hit where the line is expected. Otherwise
+    /// nothing has happened, and [`SimulatedCore::access_unpredicted`] must follow.
+    ///
+    /// # Safety
+    /// As for [`SimulatedCore::access`], or it is nobody's core.
+    #[inline(always)]
+    pub unsafe fn access_hits(&self, access: M::Access, data: AccessData) -> bool {
+        // SAFETY: the caller's promise.
+        unsafe { self.accesses_hit(access, 1, || data.fetches.into()) }
+    }
+
+    /// `count` accesses of the line of `access`, and the fetches after them, if they hit where the line is
+    /// expected. These are asked for last, when a callback has no use for its other registers any more.
+    ///
+    /// # Safety
+    /// As for [`SimulatedCore::access_hits`].
+    #[inline(always)]
+    unsafe fn accesses_hit(
+        &self,
+        access: M::Access,
+        count: u64,
+        fetches: impl FnOnce() -> u64,
+    ) -> bool {
+        let accesses = &self.stats.data.accesses;
+        let now = accesses.get().wrapping_add(count);
+        // SAFETY: the one vCPU that uses this core is here, and nobody else takes the lock to write; in
+        // nobody's there is no line to be hit.
+        let hit = unsafe { &mut *self.model.data_ptr() }.access_hits(access, now);
+        if hit {
+            accesses.set(now);
+            self.stats.fetches.add(FetchSource::Access, fetches());
+        }
+        hit
+    }
+
+    /// A group of data accesses in the line of `access`, its first, and the fetches after them, if they hit
+    /// where the line is expected. Otherwise nothing has happened. Only for policies to which repeated hits
+    /// do not matter.
+    ///
+    /// # Safety
+    /// As for [`SimulatedCore::access_hits`].
+    #[inline(always)]
+    pub unsafe fn access_repeatedly_hits(&self, access: M::Access, group: &AccessGroup) -> bool {
+        // SAFETY: the caller's promise.
+        unsafe { self.accesses_hit(access, group.count(), || group.fetches.into()) }
+    }
+
+    /// As [`SimulatedCore::access_repeatedly_hits`], wherever the line is.
     ///
     /// # Safety
     /// As for [`SimulatedCore::access`].
     #[inline(always)]
-    pub unsafe fn access_repeatedly<W: Writing>(&self, access: M::Access, data: GroupData) {
-        self.stats.fetches.add(FetchSource::Access, data.fetches.into());
-        let now = self.stats.data.accesses.add(data.subject.count());
-        // SAFETY: as in `access`.
-        let model = unsafe { &mut *self.model.data_ptr() };
-        if !model.access_hits(access, now) {
-            // SAFETY: as before.
-            unsafe { self.access_unpredicted::<W>(access, data.subject.first, now) };
+    unsafe fn access_repeatedly<W: Writing>(&self, access: M::Access, group: &AccessGroup) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            if !self.access_repeatedly_hits(access, group) {
+                self.stats.fetches.add(FetchSource::Access, group.fetches.into());
+                let now = self.stats.data.accesses.add(group.count());
+                self.access_at::<W>(access, group.first, now);
+            }
         }
     }
 
@@ -543,17 +623,16 @@ impl<M: Model> SimulatedCore<M> {
     #[inline(always)]
     pub unsafe fn access_group<L: LineSize>(
         &self,
-        data: GroupData,
+        group: &'static AccessGroup,
         made: GroupMade,
         vcpu: impl FnOnce() -> &'static Vcpu<M>,
     ) {
-        let group = data.subject;
         if group.is_in_one_page(made.first) {
             let (line, other) =
                 group.lines(made.first, |address| L::data_line(self.lines, address));
             let access = M::access(|| line, made.first, made.info);
             // SAFETY: the caller's promise.
-            unsafe { self.access_repeatedly::<OneWriter>(access, data) };
+            unsafe { self.access_repeatedly::<OneWriter>(access, group) };
             if let Some(other) = other {
                 // SAFETY: as before.
                 unsafe { self.access_other_line(group, made, other) };
@@ -607,7 +686,7 @@ impl<M: Model> SimulatedCore<M> {
         if let Some(grouped) = group.accesses().iter().find(is_there) {
             let access = M::access(|| line, grouped.address(made.first), made.info);
             // SAFETY: the caller's promise. Groups are for the only vCPU.
-            unsafe { self.access_unpredicted::<OneWriter>(access, grouped.instruction, now) };
+            unsafe { self.access_at::<OneWriter>(access, grouped.instruction, now) };
         }
     }
 
@@ -633,18 +712,34 @@ impl<M: Model> SimulatedCore<M> {
     /// # Safety
     /// As for [`SimulatedCore::access`].
     #[inline(always)]
-    pub unsafe fn fetch<W: Writing>(&self, data: FetchData) {
-        let now = self.stats.fetches.add(FetchSource::Run, data.fetches.into());
-        // SAFETY: as in `access`.
+    pub unsafe fn fetch<W: Writing>(&self, run: &Run) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            if !self.fetch_hits(run) {
+                self.fetch_unpredicted::<W>(run);
+            }
+        }
+    }
+
+    /// As [`SimulatedCore::fetch`], if it is a hit where the line is expected. Otherwise nothing has happened,
+    /// and [`SimulatedCore::fetch_unpredicted`] must follow.
+    ///
+    /// # Safety
+    /// As for [`SimulatedCore::access_hits`].
+    #[inline(always)]
+    pub unsafe fn fetch_hits(&self, run: &Run) -> bool {
+        let fetches = &self.stats.fetches;
+        let now = fetches.of(FetchSource::Run).get().wrapping_add(run.fetches.into());
+        // SAFETY: as in `accesses_hit`.
         let model = unsafe { &mut *self.model.data_ptr() };
-        let line = data.subject.line;
-        if !model.fetch_hits(line, now) {
-            // SAFETY: as before.
-            unsafe { self.fetch_unpredicted::<W>(data.subject, now) };
+        let hit = model.fetch_hits(run.line, now);
+        if hit {
+            fetches.of(FetchSource::Run).set(now);
+            if M::MAY_COUNT_REPEATS {
+                model.repeat_fetches(run.line, u64::from(run.fetches).saturating_sub(1), now);
+            }
         }
-        if M::MAY_COUNT_REPEATS {
-            model.repeat_fetches(line, u64::from(data.fetches).saturating_sub(1), now);
-        }
+        hit
     }
 
     /// As [`SimulatedCore::access`], where all is counted of each instruction. Of an `effect` that the data
@@ -783,8 +878,18 @@ impl<M: Model> SimulatedCore<M> {
 
     /// # Safety
     /// As for [`SimulatedCore::access`].
-    #[inline(never)]
-    unsafe extern "C" fn access_unpredicted<W: Writing>(
+    #[inline(always)]
+    pub unsafe fn access_unpredicted<W: Writing>(&self, access: M::Access, data: AccessData) {
+        self.stats.fetches.add(FetchSource::Access, data.fetches.into());
+        let now = self.stats.data.accesses.add(1);
+        // SAFETY: the caller's promise.
+        unsafe { self.access_at::<W>(access, data.subject, now) };
+    }
+
+    /// # Safety
+    /// As for [`SimulatedCore::access`].
+    #[inline(always)]
+    unsafe fn access_at<W: Writing>(
         &self,
         access: M::Access,
         instruction: &'static Instruction,
@@ -823,8 +928,9 @@ impl<M: Model> SimulatedCore<M> {
 
     /// # Safety
     /// As for [`SimulatedCore::access`].
-    #[inline(never)]
-    unsafe extern "C" fn fetch_unpredicted<W: Writing>(&self, run: &'static Run, now: u64) {
+    #[inline(always)]
+    pub unsafe fn fetch_unpredicted<W: Writing>(&self, run: &Run) {
+        let now = self.stats.fetches.add(FetchSource::Run, run.fetches.into());
         // SAFETY: the caller's promise.
         let model = unsafe { &mut *self.model.data_ptr() };
         match model.fetch_usual(run.fetch(), now, &self.stats) {
@@ -832,12 +938,15 @@ impl<M: Model> SimulatedCore<M> {
             // SAFETY: the caller's promise.
             None => unsafe { self.fetch_unusual::<W>(run, now) },
         }
+        if M::MAY_COUNT_REPEATS {
+            model.repeat_fetches(run.line, u64::from(run.fetches).saturating_sub(1), now);
+        }
     }
 
     /// # Safety
     /// As for [`SimulatedCore::access`].
     #[inline(never)]
-    unsafe extern "C" fn fetch_unusual<W: Writing>(&self, run: &'static Run, now: u64) {
+    unsafe extern "C" fn fetch_unusual<W: Writing>(&self, run: &Run, now: u64) {
         // SAFETY: the caller's promise.
         let model = unsafe { &mut *self.model.data_ptr() };
         let misses = model.fetch_rest(run.fetch(), now, &self.stats);

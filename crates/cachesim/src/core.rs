@@ -53,9 +53,10 @@ pub(crate) fn caches<P: Policy>(config: &Config, number: u32) -> (Cache<P>, Cach
 /// A core that has first-level caches only, both with replacement policy `P`, which need to know nothing
 /// of an access but its line.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct Core<P: Policy> {
-    icache: Cache<P>,
     dcache: Cache<P>,
+    icache: Cache<P>,
     fetch_repeats: Repeats,
 }
 

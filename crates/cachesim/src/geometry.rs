@@ -167,6 +167,12 @@ impl CacheGeometry {
         Ok(Self { sets, ways, line_shift: line_bytes.trailing_zeros() })
     }
 
+    /// That of a cache of one line, as long as these.
+    #[must_use]
+    pub fn one_line(self) -> Self {
+        Self { sets: 1, ways: 1, ..self }
+    }
+
     /// The size of the cache in bytes.
     pub fn size_bytes(&self) -> u64 {
         self.lines() << self.line_shift

@@ -46,8 +46,12 @@ impl GroupedAccess {
 /// Accesses in the order in which they are made, within as many bytes as a line has: so they are in one
 /// line or in two neighbours.
 #[derive(Debug)]
+#[repr(C)]
 pub struct AccessGroup {
     extent: Extent,
+    /// The fetches that follow its accesses.
+    pub fetches: u32,
+    count: u64,
     /// The instruction that makes the first access.
     pub first: &'static Instruction,
     accesses: Box<[GroupedAccess]>,
@@ -57,7 +61,7 @@ impl AccessGroup {
     /// How many accesses these are.
     #[inline(always)]
     pub fn count(&self) -> u64 {
-        self.accesses.len() as u64
+        self.count
     }
 
     /// The addresses of the group's lowest and highest byte, if its first access is at `first`.
@@ -150,6 +154,8 @@ impl GroupTable {
         let group = self.groups.entry(key).or_insert_with(|| {
             Box::leak(Box::new(AccessGroup {
                 extent: Extent::of(accesses),
+                fetches: accesses.iter().map(|access| u32::from(access.fetches)).sum(),
+                count: accesses.len() as u64,
                 first: first.instruction,
                 accesses: accesses.into(),
             }))

@@ -115,11 +115,14 @@ impl LowerCounters {
 /// An instruction that begins a row of fetches from one line, with what its callback needs at every
 /// execution. Runs lie closer together than instructions, of which only the first of a row has one.
 #[derive(Clone, Copy, Debug)]
+#[repr(C)]
 pub struct Run {
     /// The line the instruction is in.
     pub line: LineAddr,
     /// The instruction.
     pub instruction: &'static Instruction,
+    /// The fetches that the row's callback stands for.
+    pub fetches: u16,
 }
 
 impl Run {
@@ -140,6 +143,9 @@ pub struct InstructionTable {
     /// The part of the newest chunk that has not been handed out.
     chunk: Chunk<Instruction>,
     runs: Chunk<Run>,
+    /// Rows that begin with an instruction whose own row stands for another number of fetches, by that
+    /// instruction's address.
+    other_runs: HashMap<(usize, u16), &'static Run, FixedState>,
     symbols: Vec<Arc<str>>,
     symbol_ids: HashMap<Arc<str>, SymbolId, FixedState>,
 }
@@ -169,6 +175,7 @@ impl Default for InstructionTable {
             lower: false,
             chunk: [].iter_mut(),
             runs: [].iter_mut(),
+            other_runs: HashMap::with_hasher(FixedState::default()),
             symbols: Vec::new(),
             symbol_ids: HashMap::with_hasher(FixedState::default()),
         }
@@ -213,9 +220,21 @@ impl InstructionTable {
         instruction
     }
 
-    /// The row of fetches from `line` that `instruction` begins.
-    pub fn run(&mut self, instruction: &'static Instruction, line: LineAddr) -> &'static Run {
-        instruction.run.get_or_init(|| keep(&mut self.runs, Run { line, instruction }))
+    /// The row of `fetches` from `line` that `instruction` begins.
+    pub fn run(
+        &mut self,
+        instruction: &'static Instruction,
+        line: LineAddr,
+        fetches: u16,
+    ) -> &'static Run {
+        let Self { runs, other_runs, .. } = self;
+        let mut new = || keep(runs, Run { line, instruction, fetches });
+        let run = *instruction.run.get_or_init(&mut new);
+        if run.fetches == fetches {
+            return run;
+        }
+        let key = (std::ptr::from_ref(instruction).addr(), fetches);
+        other_runs.entry(key).or_insert_with(new)
     }
 
     /// All instructions, in no particular order.

@@ -450,7 +450,7 @@ mod tests {
     #[test]
     fn the_same_instructions_translated_again_have_the_same_records() {
         let [first, second] = instructions();
-        let run = leak(Run { line: LineAddr::from_number(0), instruction: first });
+        let run = leak(Run { line: LineAddr::from_number(0), instruction: first, fetches: 1 });
         let mut table = ProfileTable::default();
         let mut records = || {
             let segment = table.segment([first, second].into_iter());
@@ -464,7 +464,7 @@ mod tests {
     fn a_segment_is_executed_as_often_as_the_runs_that_begin_with_it() {
         let [first, second] = instructions();
         let line = LineAddr::from_number(0);
-        let run = leak(Run { line, instruction: first });
+        let run = leak(Run { line, instruction: first, fetches: 1 });
         let mut table = ProfileTable::default();
         let segment = table.segment([first, second].into_iter());
         let run = table.run(run, segment);

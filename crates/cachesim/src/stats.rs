@@ -81,6 +81,12 @@ impl FetchCounter {
         self.0[source as usize].add(n)
     }
 
+    /// The counter of one source.
+    #[inline(always)]
+    pub fn of(&self, source: FetchSource) -> &Counter {
+        &self.0[source as usize]
+    }
+
     /// All fetches.
     pub fn get(&self) -> u64 {
         self.0.iter().map(Counter::get).sum()
@@ -145,13 +151,14 @@ pub struct BeyondStats {
 
 /// The counters of one core's caches.
 #[derive(Clone, Debug, Default)]
+#[repr(C)]
 pub struct CoreStats {
-    /// Of the data cache.
-    pub data: CacheStats,
     /// Accesses of the instruction cache.
     pub fetches: FetchCounter,
+    /// Of the data cache.
+    pub data: CacheStats,
     /// Accesses of the instruction cache that did not find their line.
     pub fetch_misses: Counter,
     /// All else, in runs that count it.
-    pub beyond: BeyondStats,
+    pub beyond: Box<BeyondStats>,
 }

@@ -323,6 +323,23 @@ impl Config {
         }
     }
 
+    /// The same settings for caches of one line each.
+    #[must_use]
+    pub fn one_line_each(&self) -> Self {
+        let one_line = |level: Level| Level { geometry: level.geometry.one_line(), ..level };
+        let lower = |lower: LowerLevels| LowerLevels {
+            l2: one_line(lower.l2),
+            l3: lower.l3.map(one_line),
+            ..lower
+        };
+        Self {
+            icache: one_line(self.icache),
+            dcache: one_line(self.dcache),
+            lower: self.lower.map(lower),
+            ..self.clone()
+        }
+    }
+
     /// Whether stores are told from loads.
     pub fn tells_stores(&self) -> bool {
         self.writes.is_some() || self.directions == Directions::Apart
