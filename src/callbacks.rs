@@ -724,7 +724,7 @@ unsafe extern "C" fn fetch_rounding<M: Machines>(vcpu_index: u32, userdata: *mut
     unsafe {
         let rounding = unpack_record::<Rounding<Run>>(userdata);
         if !only_core_that_rounds_or_nobodys::<M>().fetch_hits(&rounding.subject) {
-            fetch_rounding_looking_further::<M>(vcpu_index, rounding);
+            fetch_rounding_unpredicted::<M>(vcpu_index, rounding);
         }
     }
 }
@@ -742,8 +742,49 @@ unsafe extern "C" fn access_rounding<M: Machines, L: LineSize>(
         let core = only_core_that_rounds_or_nobodys::<M>();
         let access = read_access::<M, L>(core.lines(), vaddr, info);
         if !core.access_hits(access, UserData { subject: subject.subject, fetches }) {
-            access_rounding_looking_further::<M, L>(vcpu_index, info, vaddr, userdata);
+            access_rounding_unpredicted::<M, L>(vcpu_index, info, vaddr, userdata);
         }
+    }
+}
+
+/// # Safety
+/// As for [`fetch_rounding`].
+#[inline(never)]
+unsafe extern "C" fn fetch_rounding_unpredicted<M: Machines>(
+    vcpu_index: u32,
+    rounding: &'static Rounding<Run>,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let core = only_core_that_rounds_or_nobodys::<M>();
+        if core.is_nobodys() {
+            return fetch_rounding_looking_further::<M>(vcpu_index, rounding);
+        }
+        core.fetch_unpredicted::<OneWriter>(&rounding.subject);
+    }
+}
+
+/// # Safety
+/// As for [`access_rounding`].
+#[inline(never)]
+unsafe extern "C" fn access_rounding_unpredicted<M: Machines, L: LineSize>(
+    vcpu_index: u32,
+    info: qemu_plugin_meminfo_t,
+    vaddr: u64,
+    userdata: *mut c_void,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let core = only_core_that_rounds_or_nobodys::<M>();
+        if core.is_nobodys() {
+            return access_rounding_looking_further::<M, L>(vcpu_index, info, vaddr, userdata);
+        }
+        let RoundingAccessData { subject, fetches } = UserData::unpack(userdata);
+        let access = read_access::<M, L>(core.lines(), vaddr, info);
+        core.access_unpredicted::<OneWriter>(
+            access,
+            UserData { subject: subject.subject, fetches },
+        );
     }
 }
 
