@@ -576,8 +576,9 @@ impl<M: Model> SimulatedCore<M> {
     ) -> bool {
         let accesses = &self.stats.data.accesses;
         let now = accesses.get().wrapping_add(count);
-        // SAFETY: the one vCPU that uses this core is here, and nobody else takes the lock to write; in
-        // nobody's there is no line to be hit.
+        // SAFETY: the one vCPU that uses this core is here, and nobody else takes the lock to write. In
+        // nobody's core, where several threads may look at once, there is no line to be hit, so that none
+        // of them writes.
         let hit = unsafe { &mut *self.model.data_ptr() }.access_hits(access, now);
         if hit {
             accesses.set(now);

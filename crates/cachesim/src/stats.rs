@@ -78,7 +78,7 @@ impl FetchCounter {
     /// Adds `n` and returns the sum of this source; for one writer, as [`Counter::add`].
     #[inline(always)]
     pub fn add(&self, source: FetchSource, n: u64) -> u64 {
-        self.0[source as usize].add(n)
+        self.of(source).add(n)
     }
 
     /// The counter of one source.
