@@ -382,7 +382,15 @@ pub trait Sharing: 'static {
     ///
     /// # Safety
     /// In a callback of the vCPU of this seat, which this kind of sharing found.
-    unsafe fn fetch<M: Machines>(seat: Self::Seat<M>, run: &'static Run);
+    #[inline(always)]
+    unsafe fn fetch<M: Machines>(seat: Self::Seat<M>, run: &'static Run) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            if !Self::fetch_hits(seat, run) {
+                Self::fetch_unpredicted(seat, run);
+            }
+        }
+    }
 
     /// Fetches from one line, if that takes no call. Otherwise nothing has happened.
     ///
@@ -443,6 +451,59 @@ pub struct Private;
 #[derive(Debug)]
 pub struct Shared;
 
+/// What a vCPU does that has its core to itself.
+macro_rules! straight_to_the_core {
+    ($writing:ty) => {
+        #[inline(always)]
+        unsafe fn fetch_hits<M: Machines>(seat: Self::Seat<M>, run: &'static Run) -> bool {
+            // SAFETY: in a callback of the one vCPU of its core.
+            unsafe { seat.fetch_hits(run) }
+        }
+
+        #[inline(always)]
+        unsafe fn fetch_unpredicted<M: Machines>(seat: Self::Seat<M>, run: &'static Run) {
+            // SAFETY: in a callback of the one vCPU of its core.
+            unsafe { seat.fetch_unpredicted::<$writing>(run) };
+        }
+
+        #[inline(always)]
+        unsafe fn access_hits<M: Machines>(
+            seat: Self::Seat<M>,
+            access: M::Access,
+            data: AccessData,
+        ) -> bool {
+            // SAFETY: in a callback of the one vCPU of its core.
+            unsafe { seat.access_hits(access, data) }
+        }
+
+        #[inline(always)]
+        unsafe fn access_unpredicted<M: Machines>(
+            seat: Self::Seat<M>,
+            access: M::Access,
+            data: AccessData,
+        ) {
+            // SAFETY: in a callback of the one vCPU of its core.
+            unsafe { seat.access_unpredicted::<$writing>(access, data) };
+        }
+
+        #[inline(always)]
+        unsafe fn count<M: Machines>(seat: Self::Seat<M>, fetches: u64) {
+            // SAFETY: in a callback of the one vCPU of its core.
+            unsafe { seat.count(fetches) };
+        }
+
+        #[inline(always)]
+        unsafe fn access<M: Machines>(
+            seat: Self::Seat<M>,
+            access: Option<M::Access>,
+            data: AccessData,
+        ) {
+            // SAFETY: in a callback of the one vCPU of its core.
+            unsafe { seat.access::<$writing>(access, data) };
+        }
+    };
+}
+
 impl Sharing for Alone {
     type Seat<M: Machines> = &'static SimulatedCore<M>;
 
@@ -483,59 +544,7 @@ impl Sharing for Alone {
         seat.lines()
     }
 
-    #[inline(always)]
-    unsafe fn fetch<M: Machines>(seat: Self::Seat<M>, run: &'static Run) {
-        // SAFETY: in a callback of the only vCPU.
-        unsafe { seat.fetch::<OneWriter>(run) };
-    }
-
-    #[inline(always)]
-    unsafe fn fetch_hits<M: Machines>(seat: Self::Seat<M>, run: &'static Run) -> bool {
-        // SAFETY: in a callback of the only vCPU.
-        unsafe { seat.fetch_hits(run) }
-    }
-
-    #[inline(always)]
-    unsafe fn fetch_unpredicted<M: Machines>(seat: Self::Seat<M>, run: &'static Run) {
-        // SAFETY: in a callback of the only vCPU.
-        unsafe { seat.fetch_unpredicted::<OneWriter>(run) };
-    }
-
-    #[inline(always)]
-    unsafe fn access_hits<M: Machines>(
-        seat: Self::Seat<M>,
-        access: M::Access,
-        data: AccessData,
-    ) -> bool {
-        // SAFETY: in a callback of the only vCPU.
-        unsafe { seat.access_hits(access, data) }
-    }
-
-    #[inline(always)]
-    unsafe fn access_unpredicted<M: Machines>(
-        seat: Self::Seat<M>,
-        access: M::Access,
-        data: AccessData,
-    ) {
-        // SAFETY: in a callback of the only vCPU.
-        unsafe { seat.access_unpredicted::<OneWriter>(access, data) };
-    }
-
-    #[inline(always)]
-    unsafe fn count<M: Machines>(seat: Self::Seat<M>, fetches: u64) {
-        // SAFETY: in a callback of the only vCPU.
-        unsafe { seat.count(fetches) };
-    }
-
-    #[inline(always)]
-    unsafe fn access<M: Machines>(
-        seat: Self::Seat<M>,
-        access: Option<M::Access>,
-        data: AccessData,
-    ) {
-        // SAFETY: in a callback of the only vCPU.
-        unsafe { seat.access::<OneWriter>(access, data) };
-    }
+    straight_to_the_core!(OneWriter);
 }
 
 impl Sharing for Private {
@@ -557,59 +566,7 @@ impl Sharing for Private {
         seat.lines()
     }
 
-    #[inline(always)]
-    unsafe fn fetch<M: Machines>(seat: Self::Seat<M>, run: &'static Run) {
-        // SAFETY: in a callback of the one vCPU of its core.
-        unsafe { seat.fetch::<ManyWriters>(run) };
-    }
-
-    #[inline(always)]
-    unsafe fn fetch_hits<M: Machines>(seat: Self::Seat<M>, run: &'static Run) -> bool {
-        // SAFETY: in a callback of the one vCPU of its core.
-        unsafe { seat.fetch_hits(run) }
-    }
-
-    #[inline(always)]
-    unsafe fn fetch_unpredicted<M: Machines>(seat: Self::Seat<M>, run: &'static Run) {
-        // SAFETY: in a callback of the one vCPU of its core.
-        unsafe { seat.fetch_unpredicted::<ManyWriters>(run) };
-    }
-
-    #[inline(always)]
-    unsafe fn access_hits<M: Machines>(
-        seat: Self::Seat<M>,
-        access: M::Access,
-        data: AccessData,
-    ) -> bool {
-        // SAFETY: in a callback of the one vCPU of its core.
-        unsafe { seat.access_hits(access, data) }
-    }
-
-    #[inline(always)]
-    unsafe fn access_unpredicted<M: Machines>(
-        seat: Self::Seat<M>,
-        access: M::Access,
-        data: AccessData,
-    ) {
-        // SAFETY: in a callback of the one vCPU of its core.
-        unsafe { seat.access_unpredicted::<ManyWriters>(access, data) };
-    }
-
-    #[inline(always)]
-    unsafe fn count<M: Machines>(seat: Self::Seat<M>, fetches: u64) {
-        // SAFETY: in a callback of the one vCPU of its core.
-        unsafe { seat.count(fetches) };
-    }
-
-    #[inline(always)]
-    unsafe fn access<M: Machines>(
-        seat: Self::Seat<M>,
-        access: Option<M::Access>,
-        data: AccessData,
-    ) {
-        // SAFETY: in a callback of the one vCPU of its core.
-        unsafe { seat.access::<ManyWriters>(access, data) };
-    }
+    straight_to_the_core!(ManyWriters);
 }
 
 impl Sharing for Shared {
@@ -632,22 +589,16 @@ impl Sharing for Shared {
     }
 
     #[inline(always)]
-    unsafe fn fetch<M: Machines>(seat: Self::Seat<M>, run: &'static Run) {
-        let &Run { line, instruction, fetches } = run;
-        seat.record_fetches(line, instruction, fetches.into());
-    }
-
-    #[inline(always)]
     unsafe fn fetch_hits<M: Machines>(seat: Self::Seat<M>, run: &'static Run) -> bool {
         // SAFETY: the caller's promise.
-        unsafe { Self::fetch(seat, run) };
+        unsafe { Self::fetch_unpredicted(seat, run) };
         true
     }
 
     #[inline(always)]
     unsafe fn fetch_unpredicted<M: Machines>(seat: Self::Seat<M>, run: &'static Run) {
-        // SAFETY: the caller's promise.
-        unsafe { Self::fetch(seat, run) };
+        let &Run { line, instruction, fetches } = run;
+        seat.record_fetches(line, instruction, fetches.into());
     }
 
     #[inline(always)]
