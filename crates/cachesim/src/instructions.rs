@@ -150,8 +150,9 @@ pub struct InstructionTable {
     symbol_ids: HashMap<Arc<str>, SymbolId, FixedState>,
 }
 
-/// Entries in a chunk.
-const CHUNK: usize = 1024;
+/// The length of a chunk. The C library maps memory for so much at once, as it does for QEMU's translated
+/// code: near that an address takes three bytes less there.
+const CHUNK_BYTES: usize = 256 << 10;
 
 /// Memory that is handed out piece by piece, and never given back.
 type Chunk<T> = std::slice::IterMut<'static, MaybeUninit<T>>;
@@ -159,7 +160,7 @@ type Chunk<T> = std::slice::IterMut<'static, MaybeUninit<T>>;
 /// Puts `value` into the chunk, or into a new one if it is used up.
 fn keep<T>(chunk: &mut Chunk<T>, value: T) -> &'static T {
     let room = chunk.next().unwrap_or_else(|| {
-        let fresh = Box::leak(Box::new_uninit_slice(CHUNK));
+        let fresh = Box::leak(Box::new_uninit_slice(CHUNK_BYTES / size_of::<T>()));
         let (first, rest) = fresh.split_first_mut().expect("a chunk is not empty");
         *chunk = rest.iter_mut();
         first
@@ -329,11 +330,12 @@ mod tests {
         let mut table = InstructionTable::default();
         let first = table.get_or_insert(identity(0, &[0]), describe(0));
         first.data_misses.add(1);
-        for place in 1..=(3 * CHUNK as u64) {
+        let several_chunks = 2 * CHUNK_BYTES / size_of::<Instruction>();
+        for place in 1..=several_chunks as u64 {
             table.get_or_insert(identity(place, &[0]), describe(place));
         }
         let found = table.get_or_insert(identity(0, &[0]), |_| panic!("known"));
         assert_eq!(found.data_misses.get(), 1);
-        assert_eq!(table.iter().count(), 3 * CHUNK + 1);
+        assert_eq!(table.iter().count(), several_chunks + 1);
     }
 }
