@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use anyhow::bail;
 use cachesim::address::LineAddr;
 use cachesim::core::Lines;
-use cachesim::groups::AccessGroup;
+use cachesim::groups::{AccessGroup, USUAL_LINE_BYTES};
 use cachesim::instructions::Run;
 use cachesim::model::{EffectLayout, Model};
 use cachesim::pages::{Regime, SharedGeneration};
@@ -298,6 +298,9 @@ pub fn memory_info_is_readable() -> bool {
 pub trait LineSize: 'static {
     /// The line that holds the byte at `address`.
     fn data_line(lines: Lines, address: u64) -> LineAddr;
+
+    /// Whether all of `group` is in one line, if its first access is at `first`.
+    fn holds_group(lines: Lines, group: &AccessGroup, first: u64) -> bool;
 }
 
 /// The usual 64 bytes, known when this is compiled: worth 2 % to 3 % of a run.
@@ -318,12 +321,24 @@ impl LineSize for UsualLines {
     fn data_line(_: Lines, address: u64) -> LineAddr {
         LineAddr::containing(address, Self::SHIFT)
     }
+
+    #[inline(always)]
+    fn holds_group(_: Lines, group: &AccessGroup, first: u64) -> bool {
+        const { assert!(1 << Self::SHIFT == USUAL_LINE_BYTES) };
+        group.is_in_usual_line(first)
+    }
 }
 
 impl LineSize for AnyLines {
     #[inline(always)]
     fn data_line(lines: Lines, address: u64) -> LineAddr {
         lines.data_line(address)
+    }
+
+    #[inline(always)]
+    fn holds_group(lines: Lines, group: &AccessGroup, first: u64) -> bool {
+        let (lowest, highest) = group.bounds(first);
+        lines.data_line(lowest) == lines.data_line(highest)
     }
 }
 
@@ -386,8 +401,8 @@ pub trait Sharing: 'static {
     unsafe fn fetch<M: Machines>(seat: Self::Seat<M>, run: &'static Run) {
         // SAFETY: the caller's promise.
         unsafe {
-            if !Self::fetch_hits(seat, run) {
-                Self::fetch_unpredicted(seat, run);
+            if !Self::fetch_hits(seat, run) && !Self::fetch_usual(seat, run) {
+                Self::fetch_unusual(seat, run);
             }
         }
     }
@@ -398,11 +413,22 @@ pub trait Sharing: 'static {
     /// As for `fetch`, or it is nobody's seat.
     unsafe fn fetch_hits<M: Machines>(seat: Self::Seat<M>, run: &'static Run) -> bool;
 
-    /// Fetches from one line, after `fetch_hits` has said that nothing has happened.
+    /// Fetches from one line, after `fetch_hits` has said that nothing has happened, if the cache is of a
+    /// usual geometry. Otherwise still nothing has happened.
+    ///
+    /// # Safety
+    /// As for `fetch_hits`.
+    #[inline(always)]
+    unsafe fn fetch_usual<M: Machines>(seat: Self::Seat<M>, run: &'static Run) -> bool {
+        // SAFETY: the caller's promise.
+        unsafe { Self::fetch_hits(seat, run) }
+    }
+
+    /// Fetches from one line, after `fetch_usual` has said that nothing has happened.
     ///
     /// # Safety
     /// As for `fetch`.
-    unsafe fn fetch_unpredicted<M: Machines>(seat: Self::Seat<M>, run: &'static Run);
+    unsafe fn fetch_unusual<M: Machines>(seat: Self::Seat<M>, run: &'static Run);
 
     /// As `fetch_hits`, for a data access that counts, and the fetches after it.
     ///
@@ -414,15 +440,25 @@ pub trait Sharing: 'static {
         data: AccessData,
     ) -> bool;
 
-    /// As `fetch_unpredicted`, for the same.
+    /// As `fetch_usual`, for the same.
     ///
     /// # Safety
-    /// As for `fetch`.
-    unsafe fn access_unpredicted<M: Machines>(
+    /// As for `fetch_hits`.
+    #[inline(always)]
+    unsafe fn access_usual<M: Machines>(
         seat: Self::Seat<M>,
         access: M::Access,
         data: AccessData,
-    );
+    ) -> bool {
+        // SAFETY: the caller's promise.
+        unsafe { Self::access_hits(seat, access, data) }
+    }
+
+    /// As `fetch_unusual`, for the same.
+    ///
+    /// # Safety
+    /// As for `fetch`.
+    unsafe fn access_unusual<M: Machines>(seat: Self::Seat<M>, access: M::Access, data: AccessData);
 
     /// Fetches that hit by construction.
     ///
@@ -461,9 +497,15 @@ macro_rules! straight_to_the_core {
         }
 
         #[inline(always)]
-        unsafe fn fetch_unpredicted<M: Machines>(seat: Self::Seat<M>, run: &'static Run) {
+        unsafe fn fetch_usual<M: Machines>(seat: Self::Seat<M>, run: &'static Run) -> bool {
             // SAFETY: in a callback of the one vCPU of its core.
-            unsafe { seat.fetch_unpredicted::<$writing>(run) };
+            unsafe { seat.fetch_usual::<$writing>(run) }
+        }
+
+        #[inline(always)]
+        unsafe fn fetch_unusual<M: Machines>(seat: Self::Seat<M>, run: &'static Run) {
+            // SAFETY: in a callback of the one vCPU of its core.
+            unsafe { seat.fetch_unusual::<$writing>(run) };
         }
 
         #[inline(always)]
@@ -477,13 +519,23 @@ macro_rules! straight_to_the_core {
         }
 
         #[inline(always)]
-        unsafe fn access_unpredicted<M: Machines>(
+        unsafe fn access_usual<M: Machines>(
+            seat: Self::Seat<M>,
+            access: M::Access,
+            data: AccessData,
+        ) -> bool {
+            // SAFETY: in a callback of the one vCPU of its core.
+            unsafe { seat.access_usual::<$writing>(access, data) }
+        }
+
+        #[inline(always)]
+        unsafe fn access_unusual<M: Machines>(
             seat: Self::Seat<M>,
             access: M::Access,
             data: AccessData,
         ) {
             // SAFETY: in a callback of the one vCPU of its core.
-            unsafe { seat.access_unpredicted::<$writing>(access, data) };
+            unsafe { seat.access_unusual::<$writing>(access, data) };
         }
 
         #[inline(always)]
@@ -591,14 +643,14 @@ impl Sharing for Shared {
     #[inline(always)]
     unsafe fn fetch_hits<M: Machines>(seat: Self::Seat<M>, run: &'static Run) -> bool {
         // SAFETY: the caller's promise.
-        unsafe { Self::fetch_unpredicted(seat, run) };
+        unsafe { Self::fetch_unusual(seat, run) };
         true
     }
 
     #[inline(always)]
-    unsafe fn fetch_unpredicted<M: Machines>(seat: Self::Seat<M>, run: &'static Run) {
+    unsafe fn fetch_unusual<M: Machines>(seat: Self::Seat<M>, run: &'static Run) {
         let &Run { line, instruction, fetches } = run;
-        seat.record_fetches(line, instruction, fetches.into());
+        seat.record_fetches(line, instruction, fetches);
     }
 
     #[inline(always)]
@@ -612,7 +664,7 @@ impl Sharing for Shared {
     }
 
     #[inline(always)]
-    unsafe fn access_unpredicted<M: Machines>(
+    unsafe fn access_unusual<M: Machines>(
         seat: Self::Seat<M>,
         access: M::Access,
         data: AccessData,
@@ -708,10 +760,9 @@ unsafe extern "C" fn fetch_rounding_unpredicted<M: Machines>(
     // SAFETY: the caller's promise.
     unsafe {
         let core = only_core_that_rounds_or_nobodys::<M>();
-        if core.is_nobodys() {
-            return fetch_rounding_looking_further::<M>(vcpu_index, rounding);
+        if !core.fetch_usual::<OneWriter>(&rounding.subject) {
+            fetch_rounding_looking_further::<M>(vcpu_index, rounding);
         }
-        core.fetch_unpredicted::<OneWriter>(&rounding.subject);
     }
 }
 
@@ -726,16 +777,13 @@ unsafe extern "C" fn access_rounding_unpredicted<M: Machines, L: LineSize>(
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        let core = only_core_that_rounds_or_nobodys::<M>();
-        if core.is_nobodys() {
-            return access_rounding_looking_further::<M, L>(vcpu_index, info, vaddr, userdata);
-        }
         let RoundingAccessData { subject, fetches } = UserData::unpack(userdata);
+        let core = only_core_that_rounds_or_nobodys::<M>();
         let access = read_access::<M, L>(core.lines(), vaddr, info);
-        core.access_unpredicted::<OneWriter>(
-            access,
-            UserData { subject: subject.subject, fetches },
-        );
+        let data = UserData { subject: subject.subject, fetches };
+        if !core.access_usual::<OneWriter>(access, data) {
+            access_rounding_looking_further::<M, L>(vcpu_index, info, vaddr, userdata);
+        }
     }
 }
 
@@ -749,11 +797,16 @@ unsafe extern "C" fn fetch_rounding_looking_further<M: Machines>(
     // SAFETY: the caller's promise.
     unsafe {
         let Rounding { subject: run, late } = rounding;
+        let core = only_core_that_rounds_or_nobodys::<M>();
+        if !core.is_nobodys() {
+            return core.fetch_unusual::<OneWriter>(run);
+        }
         let (vcpu, company) = vcpu_and_company::<M>(vcpu_index, Arrival::At(run.instruction));
         match company {
             Company::None if rounding::is_valid() => vcpu.core().fetch::<OneWriter>(run),
             Company::None => {
-                vcpu.core().fetch::<OneWriter>(&Run { fetches: run.fetches - late, ..*run });
+                vcpu.core()
+                    .fetch::<OneWriter>(&Run { fetches: run.fetches - u64::from(*late), ..*run });
                 vcpu.doubt(Doubtful::Fetches(*late));
             }
             Company::Others => Shared::fetch(vcpu, run),
@@ -774,9 +827,14 @@ unsafe extern "C" fn access_rounding_looking_further<M: Machines, L: LineSize>(
     unsafe {
         let RoundingAccessData { subject: Rounding { subject: instruction, late }, fetches } =
             UserData::unpack(userdata);
+        let data = |fetches| UserData { subject: *instruction, fetches };
+        let core = only_core_that_rounds_or_nobodys::<M>();
+        if !core.is_nobodys() {
+            let access = read_access::<M, L>(core.lines(), vaddr, info);
+            return core.access_unusual::<OneWriter>(access, data(fetches));
+        }
         let (vcpu, company) = vcpu_and_company::<M>(vcpu_index, Arrival::Within);
         let access = Some(read_access::<M, L>(vcpu.core().lines(), vaddr, info));
-        let data = |fetches| UserData { subject: *instruction, fetches };
         match company {
             Company::None if rounding::is_valid() => {
                 vcpu.core().access::<OneWriter>(access, data(fetches));
@@ -807,10 +865,10 @@ unsafe extern "C" fn access_group<M: Machines, L: LineSize>(
     unsafe {
         let group = unpack_record::<AccessGroup>(userdata);
         let core = only_core_or_nobodys::<M>();
-        let (lowest, highest) = group.bounds(vaddr);
-        let line = |address| L::data_line(core.lines(), address);
         let access = read_access::<M, L>(core.lines(), vaddr, info);
-        if line(lowest) != line(highest) || !core.access_repeatedly_hits(access, group) {
+        if !L::holds_group(core.lines(), group, vaddr)
+            || !core.access_repeatedly_hits(access, group)
+        {
             access_group_apart::<M, L>(vcpu_index, info, vaddr, userdata);
         }
     }
@@ -946,7 +1004,7 @@ unsafe extern "C" fn fetch<M: Machines, S: Sharing>(vcpu_index: u32, userdata: *
             None => false,
         };
         if !hits {
-            fetch_unpredicted::<M, S>(run, vcpu_index);
+            fetch_unpredicted::<M, S>(vcpu_index, run);
         }
     }
 }
@@ -1002,21 +1060,24 @@ unsafe extern "C" fn access_of_two<M: Machines, S: Sharing, A: Addressing, L: Li
 // got company; for an address that is not at hand. Apart and called last, and `extern "C"`, which tells
 // the compiler that they do not unwind: so the callbacks above need no stack frame.
 
-/// Fetches that are no hit where the line is expected. (In this order the callback above jumps here with a
-/// shorter instruction.)
+/// Fetches that are no hit where the line is expected. (The vCPU comes first, as in the callback above, which
+/// then has no need to move it.)
 ///
 /// # Safety
 /// As for [`fetch`].
 #[inline(never)]
 unsafe extern "C" fn fetch_unpredicted<M: Machines, S: Sharing>(
-    run: &'static Run,
     vcpu_index: u32,
+    run: &'static Run,
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        match S::seat::<M>(vcpu_index) {
-            Some(seat) => S::fetch_unpredicted(seat, run),
-            None => fetch_looking_further::<M, S>(run, vcpu_index),
+        let done = match S::seat_or_nobodys::<M>(vcpu_index) {
+            Some(seat) => S::fetch_usual(seat, run),
+            None => false,
+        };
+        if !done {
+            fetch_looking_further::<M, S>(vcpu_index, run);
         }
     }
 }
@@ -1025,11 +1086,14 @@ unsafe extern "C" fn fetch_unpredicted<M: Machines, S: Sharing>(
 /// As for [`fetch`].
 #[inline(never)]
 unsafe extern "C" fn fetch_looking_further<M: Machines, S: Sharing>(
-    run: &'static Run,
     vcpu_index: u32,
+    run: &'static Run,
 ) {
     // SAFETY: the caller's promise.
     unsafe {
+        if let Some(seat) = S::seat::<M>(vcpu_index) {
+            return S::fetch_unusual(seat, run);
+        }
         match S::find_vcpu::<M>(vcpu_index, Arrival::At(run.instruction)) {
             (vcpu, Company::None) => S::fetch(S::seat_of(vcpu), run),
             (vcpu, Company::Others) => Shared::fetch(vcpu, run),
@@ -1065,9 +1129,12 @@ unsafe extern "C" fn access_unpredicted<M: Machines, S: Sharing>(
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        match S::seat::<M>(vcpu_index) {
-            Some(seat) => S::access_unpredicted(seat, access, AccessData::unpack(userdata)),
-            None => known_access_looking_further::<M, S>(vcpu_index, access, userdata),
+        let done = match S::seat_or_nobodys::<M>(vcpu_index) {
+            Some(seat) => S::access_usual(seat, access, AccessData::unpack(userdata)),
+            None => false,
+        };
+        if !done {
+            known_access_looking_further::<M, S>(vcpu_index, access, userdata);
         }
     }
 }
@@ -1083,6 +1150,9 @@ unsafe extern "C" fn known_access_looking_further<M: Machines, S: Sharing>(
     // SAFETY: the caller's promise.
     unsafe {
         let data = AccessData::unpack(userdata);
+        if let Some(seat) = S::seat::<M>(vcpu_index) {
+            return S::access_unusual(seat, access, data);
+        }
         match S::find_vcpu::<M>(vcpu_index, Arrival::Within) {
             (vcpu, Company::None) => S::access(S::seat_of(vcpu), Some(access), data),
             (vcpu, Company::Others) => Shared::access(vcpu, Some(access), data),

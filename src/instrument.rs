@@ -552,7 +552,7 @@ impl<'a> CountedBy<'a> {
             Self::Fetch => {
                 let Some(first) = segment.first() else { return };
                 let fetched = fetches(segment.len() + late.len());
-                let run = instructions.run(first.record, first.line, fetched);
+                let run = instructions.run(first.record, first.line, fetched.into());
                 if let Some(rounding) = rounding {
                     on_execution(first, rounding.fetch, records.rounding_run(run, late));
                 } else {

@@ -545,21 +545,21 @@ impl<M: Model> SimulatedCore<M> {
         };
         // SAFETY: the caller's promise.
         unsafe {
-            if !self.access_hits(access, data) {
-                self.access_unpredicted::<W>(access, data);
+            if !self.access_hits(access, data) && !self.access_usual::<W>(access, data) {
+                self.access_unusual::<W>(access, data);
             }
         }
     }
 
     /// As [`SimulatedCore::access`] of one that counts, if it is a hit where the line is expected. Otherwise
-    /// nothing has happened, and [`SimulatedCore::access_unpredicted`] must follow.
+    /// nothing has happened, and [`SimulatedCore::access_usual`] must follow.
     ///
     /// # Safety
     /// As for [`SimulatedCore::access`], or it is nobody's core.
     #[inline(always)]
     pub unsafe fn access_hits(&self, access: M::Access, data: AccessData) -> bool {
         // SAFETY: the caller's promise.
-        unsafe { self.accesses_hit(access, 1, || data.fetches.into()) }
+        unsafe { self.accesses_hit(access, || 1, || data.fetches.into()) }
     }
 
     /// `count` accesses of the line of `access`, and the fetches after them, if they hit where the line is
@@ -571,11 +571,11 @@ impl<M: Model> SimulatedCore<M> {
     unsafe fn accesses_hit(
         &self,
         access: M::Access,
-        count: u64,
+        count: impl FnOnce() -> u64,
         fetches: impl FnOnce() -> u64,
     ) -> bool {
         let accesses = &self.stats.data.accesses;
-        let now = accesses.get().wrapping_add(count);
+        let now = accesses.get().wrapping_add(count());
         // SAFETY: the one vCPU that uses this core is here, and nobody else takes the lock to write. In
         // nobody's core, where several threads may look at once, there is no line to be hit, so that none
         // of them writes.
@@ -596,7 +596,7 @@ impl<M: Model> SimulatedCore<M> {
     #[inline(always)]
     pub unsafe fn access_repeatedly_hits(&self, access: M::Access, group: &AccessGroup) -> bool {
         // SAFETY: the caller's promise.
-        unsafe { self.accesses_hit(access, group.count(), || group.fetches.into()) }
+        unsafe { self.accesses_hit(access, || group.count(), || group.fetches.into()) }
     }
 
     /// As [`SimulatedCore::access_repeatedly_hits`], wherever the line is.
@@ -716,28 +716,28 @@ impl<M: Model> SimulatedCore<M> {
     pub unsafe fn fetch<W: Writing>(&self, run: &Run) {
         // SAFETY: the caller's promise.
         unsafe {
-            if !self.fetch_hits(run) {
-                self.fetch_unpredicted::<W>(run);
+            if !self.fetch_hits(run) && !self.fetch_usual::<W>(run) {
+                self.fetch_unusual::<W>(run);
             }
         }
     }
 
     /// As [`SimulatedCore::fetch`], if it is a hit where the line is expected. Otherwise nothing has happened,
-    /// and [`SimulatedCore::fetch_unpredicted`] must follow.
+    /// and [`SimulatedCore::fetch_usual`] must follow.
     ///
     /// # Safety
     /// As for [`SimulatedCore::access_hits`].
     #[inline(always)]
     pub unsafe fn fetch_hits(&self, run: &Run) -> bool {
         let fetches = &self.stats.fetches;
-        let now = fetches.of(FetchSource::Run).get().wrapping_add(run.fetches.into());
+        let now = fetches.of(FetchSource::Run).get().wrapping_add(run.fetches);
         // SAFETY: as in `accesses_hit`.
         let model = unsafe { &mut *self.model.data_ptr() };
         let hit = model.fetch_hits(run.line, now);
         if hit {
             fetches.of(FetchSource::Run).set(now);
             if M::MAY_COUNT_REPEATS {
-                model.repeat_fetches(run.line, u64::from(run.fetches).saturating_sub(1), now);
+                model.repeat_fetches(run.line, run.fetches.saturating_sub(1), now);
             }
         }
         hit
@@ -877,14 +877,34 @@ impl<M: Model> SimulatedCore<M> {
     // geometry. Apart, so that callbacks need no stack frame for the others; `extern "C"`, so that the
     // compiler knows that they do not unwind, and jumps there.
 
+    /// As [`SimulatedCore::access_hits`], wherever the line is, if the data cache is of a usual geometry.
+    /// Otherwise nothing has happened, and [`SimulatedCore::access_unusual`] must follow.
+    ///
+    /// # Safety
+    /// As for [`SimulatedCore::access_hits`].
+    #[inline(always)]
+    pub unsafe fn access_usual<W: Writing>(&self, access: M::Access, data: AccessData) -> bool {
+        let accesses = &self.stats.data.accesses;
+        let now = accesses.get().wrapping_add(1);
+        // SAFETY: as in `accesses_hit`. The geometry of nobody's core is no usual one.
+        let model = unsafe { &mut *self.model.data_ptr() };
+        let Some(misses) = model.access_usual(access, now, &self.stats) else { return false };
+        accesses.set(now);
+        self.stats.fetches.add(FetchSource::Access, data.fetches.into());
+        self.accessed::<W>(misses, data.subject);
+        true
+    }
+
+    /// A data access that counts, and the fetches after it.
+    ///
     /// # Safety
     /// As for [`SimulatedCore::access`].
     #[inline(always)]
-    pub unsafe fn access_unpredicted<W: Writing>(&self, access: M::Access, data: AccessData) {
+    pub unsafe fn access_unusual<W: Writing>(&self, access: M::Access, data: AccessData) {
         self.stats.fetches.add(FetchSource::Access, data.fetches.into());
         let now = self.stats.data.accesses.add(1);
         // SAFETY: the caller's promise.
-        unsafe { self.access_at::<W>(access, data.subject, now) };
+        unsafe { self.access_unusual_at::<W>(access, data.subject, now) };
     }
 
     /// # Safety
@@ -901,14 +921,14 @@ impl<M: Model> SimulatedCore<M> {
         match model.access_usual(access, now, &self.stats) {
             Some(misses) => self.accessed::<W>(misses, instruction),
             // SAFETY: the caller's promise.
-            None => unsafe { self.access_unusual::<W>(access, instruction, now) },
+            None => unsafe { self.access_unusual_at::<W>(access, instruction, now) },
         }
     }
 
     /// # Safety
     /// As for [`SimulatedCore::access`].
     #[inline(never)]
-    unsafe extern "C" fn access_unusual<W: Writing>(
+    unsafe extern "C" fn access_unusual_at<W: Writing>(
         &self,
         access: M::Access,
         instruction: &'static Instruction,
@@ -927,31 +947,40 @@ impl<M: Model> SimulatedCore<M> {
         }
     }
 
+    /// As [`SimulatedCore::fetch_hits`], wherever the line is, if the instruction cache is of a usual
+    /// geometry. Otherwise nothing has happened, and [`SimulatedCore::fetch_unusual`] must follow.
+    ///
     /// # Safety
-    /// As for [`SimulatedCore::access`].
+    /// As for [`SimulatedCore::access_hits`].
     #[inline(always)]
-    pub unsafe fn fetch_unpredicted<W: Writing>(&self, run: &Run) {
-        let now = self.stats.fetches.add(FetchSource::Run, run.fetches.into());
-        // SAFETY: the caller's promise.
+    pub unsafe fn fetch_usual<W: Writing>(&self, run: &Run) -> bool {
+        let fetches = self.stats.fetches.of(FetchSource::Run);
+        let now = fetches.get().wrapping_add(run.fetches);
+        // SAFETY: as in `access_usual`.
         let model = unsafe { &mut *self.model.data_ptr() };
-        match model.fetch_usual(run.fetch(), now, &self.stats) {
-            Some(misses) => self.accessed::<W>(misses, run.instruction),
-            // SAFETY: the caller's promise.
-            None => unsafe { self.fetch_unusual::<W>(run, now) },
-        }
+        let Some(misses) = model.fetch_usual(run.fetch(), now, &self.stats) else { return false };
+        fetches.set(now);
+        self.accessed::<W>(misses, run.instruction);
         if M::MAY_COUNT_REPEATS {
-            model.repeat_fetches(run.line, u64::from(run.fetches).saturating_sub(1), now);
+            model.repeat_fetches(run.line, run.fetches.saturating_sub(1), now);
         }
+        true
     }
 
+    /// Fetches from one line.
+    ///
     /// # Safety
     /// As for [`SimulatedCore::access`].
     #[inline(never)]
-    unsafe extern "C" fn fetch_unusual<W: Writing>(&self, run: &Run, now: u64) {
+    pub unsafe extern "C" fn fetch_unusual<W: Writing>(&self, run: &Run) {
+        let now = self.stats.fetches.add(FetchSource::Run, run.fetches);
         // SAFETY: the caller's promise.
         let model = unsafe { &mut *self.model.data_ptr() };
         let misses = model.fetch_rest(run.fetch(), now, &self.stats);
         self.accessed::<W>(misses, run.instruction);
+        if M::MAY_COUNT_REPEATS {
+            model.repeat_fetches(run.line, run.fetches.saturating_sub(1), now);
+        }
     }
 }
 

@@ -14,6 +14,9 @@ use crate::instructions::Instruction;
 /// The binary logarithm of a length that no guest's page that has groups falls below (RISC-V's 4 KiB).
 pub const PAGE_SHIFT: u32 = 12;
 
+/// The usual length of a line, for which a group's answers are looked up: as many as a word has bits.
+pub const USUAL_LINE_BYTES: u64 = u64::BITS as u64;
+
 /// One access of a group.
 #[derive(Clone, Copy, Debug)]
 pub struct GroupedAccess {
@@ -48,9 +51,12 @@ impl GroupedAccess {
 #[derive(Debug)]
 #[repr(C)]
 pub struct AccessGroup {
-    extent: Extent,
+    /// Bit n tells whether all of it is in one line of [`USUAL_LINE_BYTES`] whose byte n the first access
+    /// is at.
+    in_usual_line: u64,
     /// The fetches that follow its accesses.
     pub fetches: u32,
+    extent: Extent,
     count: u64,
     /// The instruction that makes the first access.
     pub first: &'static Instruction,
@@ -62,6 +68,13 @@ impl AccessGroup {
     #[inline(always)]
     pub fn count(&self) -> u64 {
         self.count
+    }
+
+    /// Whether all of it is in one line of [`USUAL_LINE_BYTES`], if its first access is at `first`. The
+    /// answer is looked up: one instruction of the host.
+    #[inline(always)]
+    pub fn is_in_usual_line(&self, first: u64) -> bool {
+        self.in_usual_line >> (first % USUAL_LINE_BYTES) & 1 != 0
     }
 
     /// The addresses of the group's lowest and highest byte, if its first access is at `first`.
@@ -128,6 +141,16 @@ impl Extent {
         }
     }
 
+    /// See [`AccessGroup::in_usual_line`].
+    fn in_usual_line(self) -> u64 {
+        let is_in_line = |first: u64| {
+            let line =
+                |distance: i32| first.wrapping_add_signed(distance.into()) / USUAL_LINE_BYTES;
+            line(self.lowest) == line(self.highest)
+        };
+        (0..USUAL_LINE_BYTES).map(|first| u64::from(is_in_line(first)) << first).sum()
+    }
+
     /// The bytes from the lowest to the highest.
     pub fn bytes(self) -> u64 {
         u64::from(self.highest.abs_diff(self.lowest)) + 1
@@ -152,8 +175,10 @@ impl GroupTable {
         };
         let key = accesses.iter().map(of).collect();
         let group = self.groups.entry(key).or_insert_with(|| {
+            let extent = Extent::of(accesses);
             Box::leak(Box::new(AccessGroup {
-                extent: Extent::of(accesses),
+                in_usual_line: extent.in_usual_line(),
+                extent,
                 fetches: accesses.iter().map(|access| u32::from(access.fetches)).sum(),
                 count: accesses.len() as u64,
                 first: first.instruction,
@@ -231,6 +256,22 @@ mod tests {
         let both = group(&[(0, 4), (-4, 4), (4, 4)]);
         assert_eq!(lines(both, 0x1000), (0x40, Some(0x3f)));
         assert_eq!(lines(both, 0x103c), (0x40, Some(0x41)));
+    }
+
+    #[test]
+    fn what_is_looked_up_is_whether_the_bounds_are_in_one_line() {
+        let places: [&[(i32, u8)]; 4] = [
+            &[(0, 8), (8, 8)],
+            &[(0, 8), (-8, 8), (-16, 8)],
+            &[(0, 4), (60, 4)],
+            &[(0, 1), (0, 2)],
+        ];
+        for group in places.map(group) {
+            for first in (0..130).chain(u64::MAX - 130..=u64::MAX) {
+                let (lowest, highest) = group.bounds(first);
+                assert_eq!(group.is_in_usual_line(first), lowest / 64 == highest / 64);
+            }
+        }
     }
 
     #[test]

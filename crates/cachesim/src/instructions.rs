@@ -122,7 +122,7 @@ pub struct Run {
     /// The instruction.
     pub instruction: &'static Instruction,
     /// The fetches that the row's callback stands for.
-    pub fetches: u16,
+    pub fetches: u64,
 }
 
 impl Run {
@@ -145,7 +145,7 @@ pub struct InstructionTable {
     runs: Chunk<Run>,
     /// Rows that begin with an instruction whose own row stands for another number of fetches, by that
     /// instruction's address.
-    other_runs: HashMap<(usize, u16), &'static Run, FixedState>,
+    other_runs: HashMap<(usize, u64), &'static Run, FixedState>,
     symbols: Vec<Arc<str>>,
     symbol_ids: HashMap<Arc<str>, SymbolId, FixedState>,
 }
@@ -226,7 +226,7 @@ impl InstructionTable {
         &mut self,
         instruction: &'static Instruction,
         line: LineAddr,
-        fetches: u16,
+        fetches: u64,
     ) -> &'static Run {
         let Self { runs, other_runs, .. } = self;
         let mut new = || keep(runs, Run { line, instruction, fetches });

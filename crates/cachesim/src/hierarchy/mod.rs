@@ -644,8 +644,8 @@ impl<P: Policy> Model for Hierarchy<P> {
     }
 
     #[inline(always)]
-    fn access_usual(&mut self, access: DataAccess, now: u64, counts: &CoreStats) -> Option<Misses> {
-        Some(self.access_rest(access, now, counts))
+    fn access_usual(&mut self, _: DataAccess, _: u64, _: &CoreStats) -> Option<Misses> {
+        None
     }
 
     #[inline(always)]
@@ -659,8 +659,8 @@ impl<P: Policy> Model for Hierarchy<P> {
     }
 
     #[inline(always)]
-    fn fetch_usual(&mut self, fetch: Fetch, now: u64, counts: &CoreStats) -> Option<Misses> {
-        Some(self.fetch_rest(fetch, now, counts))
+    fn fetch_usual(&mut self, _: Fetch, _: u64, _: &CoreStats) -> Option<Misses> {
+        None
     }
 
     #[inline(always)]
