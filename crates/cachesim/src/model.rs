@@ -52,9 +52,9 @@ pub trait Model: Clone + Debug + Send + Sized + 'static {
     /// expected. Otherwise nothing has happened, and [`Model::access_usual`] must follow.
     fn access_hits(&mut self, access: Self::Access, now: u64) -> bool;
 
-    /// The access, wherever its line is, if the data cache is of a usual geometry. `None` in others:
-    /// nothing has happened, and [`Model::access_rest`] must follow. Counts in `stats` what is beyond
-    /// accesses and misses of the first level.
+    /// The access, wherever its line is, if the model has a path for a usual geometry and the data cache is
+    /// of one. Else `None`: nothing has happened, and [`Model::access_rest`] must follow. Counts in `stats`
+    /// what is beyond accesses and misses of the first level.
     fn access_usual(&mut self, access: Self::Access, now: u64, stats: &CoreStats)
     -> Option<Misses>;
 
