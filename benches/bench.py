@@ -144,7 +144,7 @@ GUESTS = (
           measures_options=True, native="xz-t2"),
     Guest("xz-t2-cores-2", "the same, cores=2", USER, XZ_BAR, options=",cores=2", long_reference=True,
           measures_levels=True),
-    # The CPU that QEMU 10.2 takes by itself has Ztso: with two threads, a locked instruction beside each access.
+    # The CPU that QEMU 10.2 takes by itself has Ztso: with two threads, locked instructions beside accesses.
     Guest("xz-t2-no-ztso", "cores=1 again, with -cpu max,ztso=off", ("10.2",), XZ_BAR,
           qemu_options=("-cpu", "max,ztso=off"), long_reference=True),
     Guest("boot-x86_64", "Debian's cloud kernel and busybox, boot to power-off", SYSTEM, BOOT_BAR,

@@ -1056,8 +1056,9 @@ unsafe extern "C" fn access_of_two<M: Machines, S: Sharing, A: Addressing, L: Li
     }
 }
 
-// What callbacks do more rarely: for a vCPU that calls back for the first time, or has no slot, or has
-// got company; for an address that is not at hand. Apart and called last, and `extern "C"`, which tells
+// What callbacks do more rarely: for a line that is not where it is expected, in caches of a usual geometry
+// and, yet another function, in others; for a vCPU that calls back for the first time, or has no slot, or
+// has got company; for an address that is not at hand. Apart and called last, and `extern "C"`, which tells
 // the compiler that they do not unwind: so the callbacks above need no stack frame.
 
 /// Fetches that are no hit where the line is expected. (The vCPU comes first, as in the callback above, which
