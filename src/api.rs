@@ -9,6 +9,7 @@ use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::mem;
 use std::sync::atomic::{AtomicI32, Ordering};
 
+use anyhow::Context;
 use cachesim::options::GuestMode;
 use qemu_plugin_sys::{
     qemu_info_t, qemu_plugin_id_t, qemu_plugin_insn, qemu_plugin_register_atexit_cb,
@@ -18,7 +19,7 @@ use qemu_plugin_sys::{
     qemu_plugin_register_vcpu_tb_trans_cb, qemu_plugin_tb,
 };
 
-use crate::syscalls::Numbers;
+use crate::process::syscalls::Numbers;
 
 /// The API version QEMU reads when it has loaded the file: an `int` (`AtomicI32` has its layout).
 #[unsafe(no_mangle)]
@@ -484,13 +485,18 @@ pub fn log(text: &str) {
 
 /// The plugin's arguments, as `qemu_plugin_install` was given them.
 ///
+/// # Errors
+/// Where one is not UTF-8: it would become the name of another file.
+///
 /// # Safety
 /// `count` and `strings` are the `argc` and `argv` that QEMU passed to `qemu_plugin_install`.
-pub unsafe fn arguments(count: c_int, strings: *mut *mut c_char) -> Vec<String> {
+pub unsafe fn arguments(count: c_int, strings: *mut *mut c_char) -> anyhow::Result<Vec<String>> {
     (0..usize::try_from(count).unwrap_or(0))
         .map(|i| {
             // SAFETY: `strings` has `count` NUL-terminated strings.
-            unsafe { CStr::from_ptr(*strings.add(i)) }.to_string_lossy().into_owned()
+            let argument = unsafe { CStr::from_ptr(*strings.add(i)) };
+            let text = argument.to_str().map(ToOwned::to_owned);
+            text.with_context(|| format!("{}: not UTF-8", argument.to_string_lossy()))
         })
         .collect()
 }

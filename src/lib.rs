@@ -8,28 +8,18 @@
 mod api;
 mod callbacks;
 mod command_line;
+mod copies;
 mod disassembly;
-#[cfg(target_os = "linux")]
-mod fatal;
-mod files;
-#[cfg(target_os = "linux")]
-mod forks;
-#[cfg(target_os = "linux")]
-mod handover;
 mod instrument;
-mod live;
 mod output;
 mod places;
 mod probe;
+mod process;
 mod profiling;
 mod reporter;
 mod rounding;
 mod session;
-#[cfg(target_os = "linux")]
-mod signals;
 mod snapshot;
-mod syscalls;
-mod threads;
 mod userdata;
 mod vcpu;
 
@@ -52,5 +42,12 @@ pub unsafe extern "C" fn qemu_plugin_install(
 ) -> c_int {
     // SAFETY: QEMU's arguments, used during the call only.
     let (qemu, arguments) = unsafe { (api::Qemu::new(id, info), api::arguments(argc, arguments)) };
-    session::install(qemu, &arguments)
+    session::install(qemu, arguments)
+}
+
+/// Writes this plugin's report. For another copy of this file in the same QEMU, which has the process die
+/// of a signal.
+#[unsafe(no_mangle)]
+pub extern "C" fn libcache_report_before_death() {
+    session::report_before_death();
 }

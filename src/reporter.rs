@@ -36,7 +36,7 @@ pub struct Texts {
     /// The report.
     pub report: String,
     /// The files.
-    pub files: Vec<(Format, PathTemplate, String)>,
+    pub files: Vec<(Format, String)>,
 }
 
 impl Reporter {
@@ -73,8 +73,7 @@ impl Reporter {
             })
         };
         let files = config.files.iter();
-        let files =
-            files.filter_map(|file| Some((file.0, file.1.clone(), text(file).ok()?))).collect();
+        let files = files.filter_map(|file| Some((file.0, text(file).ok()?))).collect();
         Texts { report, files }
     }
 

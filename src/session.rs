@@ -2,22 +2,21 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
+use std::time::Duration;
 
-use anyhow::anyhow;
+use anyhow::{anyhow, bail};
 use cachesim::core::Core;
 use cachesim::groups::PAGE_SHIFT;
 use cachesim::hierarchy::Hierarchy;
 use cachesim::model::EffectLayout;
-use cachesim::options::{
-    self, Config, Detail, Format, Host, PathTemplate, PolicyKind, Request, Straddle,
-};
+use cachesim::options::{self, Config, Detail, Format, Host, PolicyKind, Request, Straddle};
 use cachesim::policy::{AnyPolicy, Fifo, Lru, Random, Repeats};
 use isa::Isa;
 use parking_lot::{Mutex, RawMutex};
 use qemu_plugin_sys::qemu_plugin_tb;
-use report::table;
+use report::{CoreSnapshot, table};
 
 use crate::api::{Emulation, Events, Qemu};
 use crate::callbacks::{
@@ -25,21 +24,25 @@ use crate::callbacks::{
     SHARED_GENERATION, Shared, UsualLines, Virtual, effect_layout, expect_readable_stores,
     memory_info_is_readable, vcpu_made_here,
 };
+use crate::command_line::plugins_of_file;
+use crate::copies;
 use crate::instrument::Translator;
-use crate::live;
+use crate::output::held::{Held, Streams};
 use crate::output::{self, Outlet};
 use crate::probe;
+use crate::process::{report_thread, syscalls, threads};
 use crate::profiling::SharingInFull;
 use crate::reporter::{Reporter, Texts};
 use crate::rounding;
 use crate::snapshot::Reading;
-use crate::syscalls;
-use crate::threads;
 use crate::vcpu::{
     Machine, Machines, Simulator, distrust_rounding, expect_several, several_expected,
 };
 #[cfg(target_os = "linux")]
-use crate::{fatal, forks, handover, signals};
+use crate::{
+    output::handover,
+    process::{forks, kill, signals},
+};
 
 /// The run. Set once, by install, and never freed: QEMU may call back until the process is gone.
 static SESSION: OnceLock<Session> = OnceLock::new();
@@ -61,14 +64,17 @@ struct Session {
 }
 
 /// Installs the plugin; the status for QEMU.
-pub fn install(qemu: Qemu, arguments: &[String]) -> i32 {
-    let installed = catch_unwind(AssertUnwindSafe(|| try_install(qemu, arguments)));
+pub fn install(qemu: Qemu, arguments: anyhow::Result<Vec<String>>) -> i32 {
+    // Not what Rust does by default: the program may have a file of its own on number 2.
+    panic::set_hook(Box::new(|information| output::complain(&information.to_string())));
+    let installed = catch_unwind(AssertUnwindSafe(|| try_install(qemu, &arguments?)));
     let message = match installed {
         Ok(Ok(())) => return 0,
         Ok(Err(error)) => format!("{error:#}"),
         Err(_) => "internal error while installing".to_owned(),
     };
-    output::complain(&message);
+    // Nothing but QEMU has run, so standard error is what it was.
+    eprintln!("cache: {message}");
     1
 }
 
@@ -99,17 +105,24 @@ fn read_options(path: &str) -> Result<String, String> {
 }
 
 fn start(qemu: Qemu, config: Config) -> anyhow::Result<()> {
+    if let Some(path) = copies::own_path()
+        && plugins_of_file(qemu.emulation, &path) > 1
+    {
+        bail!(
+            "-plugin {} is given twice, and QEMU makes one plugin of both; for a second run of libcache \
+             load a copy of the file",
+            path.display()
+        );
+    }
     let session = simulating(qemu, config)?;
     if SESSION.set(session).is_err() {
-        return Err(anyhow!("this file is loaded already; load a copy of it under another name"));
+        bail!("this file is loaded already; load a copy of it under another name");
     }
-    if let Some(session) = SESSION.get() {
-        output::keep_stderr();
-        session.qemu.register::<Session>();
-        session.tell_progress()?;
-        #[cfg(target_os = "linux")]
-        session.guard_program();
-    }
+    let session = SESSION.get().ok_or_else(|| anyhow!("no session"))?;
+    report_thread::start(session)?;
+    session.qemu.register::<Session>();
+    #[cfg(target_os = "linux")]
+    session.guard();
     Ok(())
 }
 
@@ -135,7 +148,7 @@ fn simulating(qemu: Qemu, config: Config) -> anyhow::Result<Session> {
 
 impl Session {
     fn new<M: Machines>(qemu: Qemu, config: Config) -> anyhow::Result<Self> {
-        let outlet = Outlet::new(&config, qemu.emulation)?;
+        let outlet = Outlet::new(&qemu, &config)?;
         let isa = Isa::from_target(&qemu.target).with_plugin_api(qemu.api);
         let isa = match qemu.emulation {
             Emulation::User => isa.in_user_mode(),
@@ -183,30 +196,26 @@ impl Session {
 
     /// Takes what has been counted: the report for `write_report`, then what else is asked for, for
     /// `write_file`.
-    fn tell(
-        &self,
-        write_report: impl FnOnce(&str),
-        write_file: impl Fn(Format, &PathTemplate, &str),
-    ) {
-        let table = || {
-            let snapshot = self.reading(&self.translator.lock()).snapshot();
-            table::render(&snapshot, &self.config)
-        };
+    fn tell(&self, write_report: impl FnOnce(&str), write_file: impl Fn(Format, &str)) {
         if !self.config.needs_locations() {
-            return write_report(&table());
+            return write_report(&self.table());
         }
-        // On a stack of our own: QEMU gives the guest's threads 256 KiB.
-        let texts = threads::run("cache report", REPORT_STACK_BYTES, || {
+        let texts = catch_unwind(AssertUnwindSafe(|| {
             self.reporter.texts(&self.qemu, &self.reading(&self.translator.lock()))
-        });
-        let texts = texts.unwrap_or_else(|error| {
-            output::complain(&format!("{error:#}: only the table follows"));
-            Texts { report: table(), files: Vec::new() }
+        }));
+        let texts = texts.unwrap_or_else(|_| {
+            output::complain("internal error: only the table follows");
+            Texts { report: self.table(), files: Vec::new() }
         });
         write_report(&texts.report);
-        for (format, template, text) in texts.files {
-            write_file(format, &template, &text);
+        for (format, text) in texts.files {
+            write_file(format, &text);
         }
+    }
+
+    fn table(&self) -> String {
+        let snapshot = self.reading(&self.translator.lock()).snapshot();
+        table::render(&snapshot, &self.config)
     }
 
     fn reading<'a>(&'a self, translator: &'a Translator) -> Reading<'a> {
@@ -215,61 +224,76 @@ impl Session {
 
     /// Writes the report, once. Whoever comes second waits until it is written: the process may end
     /// when this returns.
-    fn report(&self) {
+    fn report(&'static self) {
+        if let Err(error) = report_thread::run(|held| self.report_on(held)) {
+            threads::take_no_signals();
+            output::complain(&format!("{error:#}: only the table follows"));
+            let held = Held::new(self.outlet.streams());
+            self.outlet.write(&self.qemu, &held, &self.table());
+        }
+    }
+
+    /// The same on the report thread.
+    fn report_on(&self, held: &Held) {
         let mut reported = self.reported.lock();
-        if !*reported {
-            live::clear();
+        if *reported {
+            return;
+        }
+        if self.translator.lock().instructions().is_empty() {
+            // QEMU did not come as far as the guest. The last run's files stay as they are.
+            held.complain("no instruction was executed, so there is no report");
+        } else {
             self.tell(
                 |report| {
                     // Not before: meanwhile a call of execve may succeed.
                     #[cfg(target_os = "linux")]
                     handover::cancel_all();
-                    self.outlet.write(&self.qemu, report);
+                    self.outlet.write(&self.qemu, held, report);
                 },
-                |format, template, text| self.outlet.write_file(format, template, text),
+                |format, text| self.outlet.write_file(held, format, text),
             );
-            *reported = true;
         }
-    }
-
-    /// Has a line tell every so often how far the run is, until the report is written, if that is asked
-    /// for.
-    fn tell_progress(&'static self) -> anyhow::Result<()> {
-        let Some(interval) = self.config.progress else { return Ok(()) };
-        let may_write = |write: &dyn Fn()| {
-            // While one is being written the program may still go on: its execve may fail.
-            let Some(reported) = self.reported.try_lock() else { return true };
-            if !*reported {
-                write();
-            }
-            !*reported
-        };
-        live::tell(interval, || self.simulator.rough_sum(), may_write)
+        *reported = true;
     }
 
     /// Has the report written if the execve that this thread is about to call succeeds, and it has not been
     /// written. It may not be until that is arranged, lest there be two.
     #[cfg(target_os = "linux")]
-    fn report_if_program_is_replaced(&self) {
-        let reported = self.reported.lock();
-        if !*reported {
+    fn report_if_program_is_replaced(&'static self) {
+        let thread = handover::this_thread();
+        let arranged = report_thread::run(move |held| {
+            let reported = self.reported.lock();
+            if *reported {
+                return;
+            }
             let outlet = &self.outlet;
             self.tell(
-                |report| outlet.write_if_program_is_replaced(&self.qemu, report),
-                |format, template, text| {
-                    outlet.write_file_if_program_is_replaced(format, template, text);
+                |report| outlet.write_if_program_is_replaced(&self.qemu, held, thread, report),
+                |format, text| {
+                    outlet.write_file_if_program_is_replaced(held, thread, format, text);
                 },
             );
+        });
+        if let Err(error) = arranged {
+            output::complain(&format!("{error:#}: there is no report if execve succeeds"));
         }
+    }
+
+    /// The execve that this thread has called has failed.
+    #[cfg(target_os = "linux")]
+    fn program_is_not_replaced() {
+        let thread = handover::this_thread();
+        // Where there is no thread, there was none to leave anything with.
+        let _ = report_thread::run(move |_| handover::cancel(thread));
     }
 
     /// QEMU ends. Where the program dies of a signal it is only known a little later which one, and what is
     /// in doubt may depend on that.
-    fn end(&self) {
+    fn end(&'static self) {
         #[cfg(target_os = "linux")]
         if self.qemu.emulation == Emulation::User
             && self.simulator.is_in_doubt()
-            && fatal::is_arranged()
+            && kill::is_arranged()
             && at_exit(report_without_signal)
         {
             return;
@@ -282,26 +306,56 @@ impl Session {
         self.syscalls.is_some_and(|syscalls| syscalls.replaces_program(number))
     }
 
-    /// What only a program has: it is ended by signals that it need not know of, and forks.
+    /// Has the report written where QEMU tells a plugin nothing: signals, and what programs do.
     #[cfg(target_os = "linux")]
-    fn guard_program(&self) {
+    fn guard(&self) {
+        signals::begin(self.qemu.emulation);
         if self.qemu.emulation != Emulation::User {
             return;
         }
         if let Err(error) = forks::follow(every_lock, in_child) {
             output::complain(&format!("forks of programs with threads may not report: {error:#}"));
         }
-        let report = || with_session("death", Session::report);
         let report_death = |signal| {
             with_session("death", |session| {
                 session.simulator.ends(Some(signal));
                 session.report();
             });
+            copies::report_others();
         };
-        if let Err(error) = fatal::before_death(report_death).and(signals::before_death(report)) {
+        if let Err(error) = kill::before_death(report_death) {
             complain_of_signals(&error);
         }
     }
+}
+
+impl report_thread::Owner for Session {
+    fn runs_program(&self) -> bool {
+        self.qemu.emulation == Emulation::User
+    }
+
+    fn streams(&'static self) -> &'static Streams {
+        self.outlet.streams()
+    }
+
+    fn before_death(&self, held: &Held) {
+        with_session("death", |session| session.report_on(held));
+        copies::report_others();
+    }
+
+    fn progress_interval(&self) -> Option<Duration> {
+        self.config.progress
+    }
+
+    fn progress(&self) -> Option<CoreSnapshot> {
+        let is_running = !*self.reported.lock();
+        is_running.then(|| self.simulator.rough_sum())
+    }
+}
+
+/// For another copy of this file in the same process: a signal is about to end it.
+pub fn report_before_death() {
+    with_session("death", Session::report);
 }
 
 /// Calls `function` when the process exits, if it does not die of a signal. Whether that is arranged.
@@ -329,8 +383,10 @@ fn complain_of_signals(error: &anyhow::Error) {
 #[cfg(target_os = "linux")]
 fn in_child() {
     handover::forget_in_child();
-    if let Err(error) = signals::go_on_in_child() {
-        complain_of_signals(&error);
+    signals::pause_in_child();
+    match report_thread::start_in_child() {
+        Ok(()) => signals::begin(Emulation::User),
+        Err(error) => complain_of_signals(&error),
     }
 }
 
@@ -338,6 +394,8 @@ fn in_child() {
 #[cfg(target_os = "linux")]
 fn every_lock(act: &dyn Fn(&'static RawMutex)) {
     let Some(session) = SESSION.get() else { return };
+    let [call, job, complaints] = report_thread::locks();
+    act(call);
     // SAFETY: what is done to the locks is the caller's business.
     unsafe {
         act(session.reported.raw());
@@ -345,6 +403,8 @@ fn every_lock(act: &dyn Fn(&'static RawMutex)) {
     }
     session.simulator.every_lock(act);
     act(handover::lock());
+    act(job);
+    act(complaints);
 }
 
 /// Whether every instruction that can change address translation is known, and accesses tell the
@@ -418,9 +478,6 @@ fn set<M: Machines, S: SharingInFull, A: Addressing, L: LineSize>(config: &Confi
     }
 }
 
-/// The stack on which reports are made that tell functions and lines: DWARF is a tree.
-const REPORT_STACK_BYTES: usize = 16 << 20;
-
 /// Runs `event` for the session. A panic must not unwind into QEMU, nor end the guest.
 fn with_session(what: &str, event: impl FnOnce(&'static Session)) {
     let Some(session) = SESSION.get() else { return };
@@ -474,7 +531,7 @@ impl Events for Session {
         #[cfg(target_os = "linux")]
         with_session("system call", |session| {
             if session.replaces_program(number) {
-                Outlet::program_not_replaced();
+                Session::program_is_not_replaced();
             }
             if session.syscalls.is_some_and(|syscalls| syscalls.sets_signal_action(number)) {
                 signals::catch_defaults();

@@ -12,6 +12,7 @@
 
 pub mod artifacts;
 pub mod differential;
+pub mod launch;
 pub mod process;
 pub mod profile;
 pub mod report;

@@ -126,6 +126,43 @@ pub struct Report {
     pub l3: Option<Vec<MissRow>>,
 }
 
+/// What the line begins with that tells whose report follows, where there may be several.
+const SIGNATURE: &str = "cache: process ";
+
+/// The reports in `text`, which holds nothing else, each with the process that its line names.
+pub fn reports(text: &str) -> Result<Vec<(Option<u32>, Report)>, String> {
+    let begins = |start: usize| {
+        let before = text[..start].strip_suffix('\n').unwrap_or_default();
+        let line = before.rfind('\n').map_or(0, |end| end + 1);
+        if before[line..].starts_with(SIGNATURE) { line } else { start }
+    };
+    let starts: Vec<_> = text.match_indices(HEADING).map(|(start, _)| begins(start)).collect();
+    if starts.first().copied().unwrap_or(text.len()) != 0 {
+        return Err(format!("more than reports:\n{text}"));
+    }
+    let ends = starts.iter().skip(1).copied().chain([text.len()]);
+    starts.iter().zip(ends).map(|(&start, end)| signed(&text[start..end])).collect()
+}
+
+/// The one report in `text`, which holds nothing else, whoever's it is.
+pub fn only_report(text: &str) -> Result<Report, String> {
+    let mut reports = reports(text)?;
+    match reports.pop() {
+        Some((_, report)) if reports.is_empty() => Ok(report),
+        _ => Err("not one report".to_owned()),
+    }
+}
+
+/// A report, maybe with a line before it that names its process.
+fn signed(text: &str) -> Result<(Option<u32>, Report), String> {
+    let Some(rest) = text.strip_prefix(SIGNATURE) else { return Ok((None, Report::parse(text)?)) };
+    let (line, report) = rest.split_once('\n').unwrap_or_default();
+    let process = line.split_once(' ').filter(|(_, program)| program.starts_with('('));
+    let process = process.and_then(|(process, _)| process.parse().ok());
+    let process = process.ok_or_else(|| format!("{line:?} names no process"))?;
+    Ok((Some(process), Report::parse(report)?))
+}
+
 impl Report {
     /// Takes exactly one report apart, with nothing before or after it.
     pub fn parse(text: &str) -> Result<Self, String> {

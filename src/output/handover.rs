@@ -8,19 +8,24 @@
 
 use std::io;
 use std::mem;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use cachesim::options::Format;
 use parking_lot::{Mutex, RawMutex};
+use rustix::fs::{Mode, OFlags, fcntl_setfl, open};
+use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, send, socketpair};
 
-use crate::files::LaterStream;
-use crate::output::duplicate_high;
+use super::file::LaterStream;
+use super::stream::{self, Turn};
+
+/// A thread's number in the system.
+pub type Thread = libc::pid_t;
 
 /// A thread in a call of execve.
 struct Caller {
-    thread: libc::pid_t,
+    thread: Thread,
     /// Our end of the socket to the process that has its text.
     socket: OwnedFd,
 }
@@ -57,10 +62,10 @@ pub fn lock() -> &'static RawMutex {
     unsafe { CALLERS.raw() }
 }
 
-/// In a child of the guest's: the calls are its parent's, and the sockets are closed only when it has no
-/// copy of them.
+/// In a child of the guest's: the calls are its parent's. Nothing is closed: the sockets are numbers in the
+/// table of the parent's report thread, under which the child may have files of its own.
 pub fn forget_in_child() {
-    CALLERS.lock().clear();
+    mem::forget(mem::take(&mut *CALLERS.lock()));
     WRITTEN.store(ptr::null_mut(), Ordering::Relaxed);
 }
 
@@ -81,15 +86,25 @@ fn written() -> io::Result<&'static [AtomicBool; Kind::ALL]> {
     Ok(unsafe { &*WRITTEN.load(Ordering::Relaxed) })
 }
 
-/// Has `text` written to `destination` if the execve that this thread is about to call succeeds; if other
-/// threads call it too, of each kind only one text. If it returns, [`cancel`] has to be called. For one
-/// thread at a time.
+/// Has `text` written to `destination` if the execve that `thread` is about to call succeeds; if other
+/// threads call it too, of each kind only one text. If it returns, [`cancel`] has to be called. For the
+/// report thread: its descriptors go with it.
 ///
 /// # Errors
 /// Where the system has no process or descriptors left.
-pub fn offer(kind: Kind, text: &str, destination: &LaterStream) -> io::Result<()> {
+pub fn offer(
+    kind: Kind,
+    thread: Thread,
+    text: &str,
+    destination: &LaterStream<'_>,
+) -> io::Result<()> {
     let written = &written()?[kind.index()];
-    let (ours, theirs) = socket_pair()?;
+    let turn = match destination {
+        LaterStream::Open(file) => Turn::new(file),
+        LaterStream::Pipe(_) => None,
+    };
+    let (ours, theirs) =
+        socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     // SAFETY: what runs in the new process is `wait_and_write`, made for that.
     let child = unsafe { new_process()? };
     if child == 0 {
@@ -97,7 +112,7 @@ pub fn offer(kind: Kind, text: &str, destination: &LaterStream) -> io::Result<()
         // SAFETY: as before.
         if matches!(unsafe { new_process() }, Ok(0)) {
             drop(ours);
-            wait_and_write(theirs.as_raw_fd(), text.as_bytes(), destination, written);
+            wait_and_write(&theirs, text.as_bytes(), destination, turn.as_ref(), written);
         }
         // SAFETY: ends this process, and runs nothing of the one it is a copy of.
         unsafe { libc::_exit(0) };
@@ -107,14 +122,13 @@ pub fn offer(kind: Kind, text: &str, destination: &LaterStream) -> io::Result<()
     while unsafe { libc::waitpid(child, &raw mut status, libc::__WALL) } < 0
         && io::Error::last_os_error().kind() == io::ErrorKind::Interrupted
     {}
-    CALLERS.lock().push(Caller { thread: this_thread(), socket: ours });
+    CALLERS.lock().push(Caller { thread, socket: ours });
     Ok(())
 }
 
-/// The execve of this thread has returned: what was offered is forgotten.
-pub fn cancel() {
-    let this_thread = this_thread();
-    CALLERS.lock().extract_if(.., |caller| caller.thread == this_thread).for_each(Caller::cancel);
+/// The execve of `thread` has returned: what was offered is forgotten.
+pub fn cancel(thread: Thread) {
+    CALLERS.lock().extract_if(.., |caller| caller.thread == thread).for_each(Caller::cancel);
 }
 
 /// The report is about to be written, whatever becomes of threads in execve: what was offered is
@@ -125,33 +139,15 @@ pub fn cancel_all() {
 
 impl Caller {
     fn cancel(self) {
-        let byte = [0_u8];
-        // SAFETY: one byte of ours. If nobody is there to read it, nobody will write either.
-        unsafe { libc::send(self.socket.as_raw_fd(), byte.as_ptr().cast(), 1, libc::MSG_NOSIGNAL) };
+        // If nobody is there to read it, nobody will write either.
+        let _ = send(&self.socket, &[0], SendFlags::NOSIGNAL);
     }
 }
 
-fn this_thread() -> libc::pid_t {
+/// This thread.
+pub fn this_thread() -> Thread {
     // SAFETY: asks for a number.
     unsafe { libc::gettid() }
-}
-
-/// Two connected sockets, closed by execve, with high numbers.
-fn socket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
-    let mut pair = [-1; 2];
-    let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC;
-    // SAFETY: writes two descriptors.
-    if unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, pair.as_mut_ptr()) } < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: two descriptors that were just made and belong to nobody else.
-    let pair = pair.map(|descriptor| unsafe { OwnedFd::from_raw_fd(descriptor) });
-    let high = |low: OwnedFd| {
-        let high = duplicate_high(low.as_raw_fd()).map(OwnedFd::from);
-        high.ok_or_else(io::Error::last_os_error)
-    };
-    let [ours, theirs] = pair;
-    Ok((high(ours)?, high(theirs)?))
 }
 
 /// A copy of this process with this thread only, whose end tells nobody; 0 in it.
@@ -169,57 +165,45 @@ unsafe fn new_process() -> io::Result<libc::pid_t> {
 }
 
 /// Waits at `socket` and writes `text` to `destination` if it is closed and nobody else has `written`,
-/// nothing if a byte comes.
-fn wait_and_write(socket: RawFd, text: &[u8], destination: &LaterStream, written: &AtomicBool) {
-    // SAFETY: system calls only, on this process and what was made for it.
+/// nothing if a byte comes. Makes system calls only.
+fn wait_and_write(
+    socket: &OwnedFd,
+    text: &[u8],
+    destination: &LaterStream<'_>,
+    turn: Option<&Turn>,
+    written: &AtomicBool,
+) {
+    // QEMU's handlers must not run here, and an interrupt at the terminal not lose the report.
+    // SAFETY: all zeros is a value of this type; of this process, in which nothing else runs.
     unsafe {
-        // QEMU's handlers must not run here, and an interrupt at the terminal not lose the report.
         let mut all: libc::sigset_t = mem::zeroed();
         libc::sigfillset(&raw mut all);
         libc::sigprocmask(libc::SIG_BLOCK, &raw const all, ptr::null_mut());
-        let open = match destination {
-            LaterStream::Open(file) => file.as_raw_fd(),
-            LaterStream::Pipe(_) => socket,
-        };
-        close_all_but(socket, open);
-        let mut byte = 0_u8;
-        if libc::read(socket, (&raw mut byte).cast(), 1) != 0 {
-            return;
-        }
-        if written.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        let destination = match destination {
-            LaterStream::Open(_) => open,
-            LaterStream::Pipe(name) => {
-                // Not waiting for a reader. What cannot be opened cannot be written either.
-                let pipe = libc::open(name.as_ptr(), libc::O_WRONLY | libc::O_NONBLOCK);
-                libc::fcntl(pipe, libc::F_SETFL, 0);
-                pipe
-            }
-        };
-        let mut rest = text;
-        while !rest.is_empty() {
-            let written = libc::write(destination, rest.as_ptr().cast(), rest.len());
-            match usize::try_from(written) {
-                Ok(written) if written > 0 => rest = rest.get(written..).unwrap_or_default(),
-                _ => return,
-            }
-        }
     }
+    let file = match destination {
+        LaterStream::Open(file) => Some(file),
+        LaterStream::Pipe(_) => None,
+    };
+    let kept =
+        [Some(socket.as_raw_fd()), file.map(|file| file.as_raw_fd()), turn.map(Turn::as_raw_fd)];
+    stream::close_all_but(&mut kept.map(|kept| kept.unwrap_or(socket.as_raw_fd())));
+    let has_failed = !matches!(rustix::io::read(socket, &mut [0_u8]), Ok(0));
+    if has_failed || written.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    if let Some(turn) = turn {
+        turn.take();
+    }
+    // What cannot be opened or written is lost: there is nobody to tell.
+    let _ = match destination {
+        LaterStream::Open(file) => stream::write_all(file.as_fd(), text),
+        LaterStream::Pipe(name) => write_to_pipe(name, text),
+    };
 }
 
-/// Closes this process's other descriptors, as far as this kernel has a call for that: of pipes among
-/// them a reader may be waiting for the last writer to close.
-///
-/// # Safety
-/// Nothing here uses them any more.
-unsafe fn close_all_but(a: RawFd, b: RawFd) {
-    let (low, high) = (a.min(b).cast_unsigned(), a.max(b).cast_unsigned());
-    for unused in [0..low, low + 1..high, high + 1..u32::MAX] {
-        if !unused.is_empty() {
-            // SAFETY: the caller's promise.
-            unsafe { libc::syscall(libc::SYS_close_range, unused.start, unused.end - 1, 0) };
-        }
-    }
+/// Without waiting for a reader to open it.
+fn write_to_pipe(name: &std::ffi::CStr, text: &[u8]) -> io::Result<()> {
+    let pipe = open(name, OFlags::WRONLY | OFlags::NONBLOCK, Mode::empty())?;
+    fcntl_setfl(&pipe, OFlags::empty())?;
+    stream::write_all(pipe.as_fd(), text)
 }

@@ -1,39 +1,40 @@
 //! Signals that end QEMU before it knows of them.
 //!
-//! Since 8.1 a user-mode QEMU leaves the default action to the kernel for signals that the guest neither
-//! handles nor ignores, unless they dump core: SIGTERM, SIGINT, SIGHUP. Those are caught here, as long as
-//! their action is the default one; where the guest sets another, QEMU's takes the place of ours.
+//! Since 8.1 a user-mode QEMU leaves the default action to the kernel for most signals that the guest neither
+//! handles nor ignores, and a machine's QEMU always did. Those are caught here, as long as their action is
+//! the default one; where the guest sets another, QEMU's takes the place of ours.
 //!
-//! The handler does nothing but tell a thread, which has the report written and then the process die of
-//! the signal. That thread takes no signals itself. The interrupted one waits a moment, so that the
-//! guest does not go on beyond its death; only a moment, for it may hold what the report needs.
+//! The handler does nothing but tell the report thread, which has the report written and then the process
+//! die of the signal. The interrupted thread waits a moment, so that the guest does not go on beyond its
+//! death; only a moment, for it may hold what the report needs.
 
-use std::cell::UnsafeCell;
 use std::ffi::c_int;
-use std::mem::{self, MaybeUninit};
+use std::mem;
 use std::ptr;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
 
-use anyhow::anyhow;
+use super::report_thread;
+use crate::api::Emulation;
 
-use crate::threads;
-
-/// The signals whose default action ends a process without a core dump.
-const FATAL: [c_int; 12] = [
-    libc::SIGHUP,
-    libc::SIGINT,
-    libc::SIGPIPE,
-    libc::SIGALRM,
-    libc::SIGTERM,
-    libc::SIGUSR1,
-    libc::SIGUSR2,
-    libc::SIGVTALRM,
-    libc::SIGPROF,
-    libc::SIGIO,
-    libc::SIGPWR,
-    libc::SIGSTKFLT,
-];
+/// The signals that end a process by default and are not sent by the process's own faults, which QEMU
+/// handles itself. Those of the C library's own cannot be had; [`catch_defaults`] leaves them out.
+fn fatal_signals() -> impl Iterator<Item = c_int> {
+    const HARMLESS: [c_int; 8] = [
+        libc::SIGCHLD,
+        libc::SIGCONT,
+        libc::SIGSTOP,
+        libc::SIGTSTP,
+        libc::SIGTTIN,
+        libc::SIGTTOU,
+        libc::SIGURG,
+        libc::SIGWINCH,
+    ];
+    const FAULTS: [c_int; 5] =
+        [libc::SIGILL, libc::SIGTRAP, libc::SIGBUS, libc::SIGFPE, libc::SIGSEGV];
+    (1..=libc::SIGRTMAX()).filter(|signal| {
+        *signal != libc::SIGKILL && !HARMLESS.contains(signal) && !FAULTS.contains(signal)
+    })
+}
 
 /// How long an interrupted thread waits for the process to die, at most.
 const WAIT_MILLISECONDS: c_int = 300;
@@ -42,32 +43,22 @@ const WAIT_MILLISECONDS: c_int = 300;
 /// read it may never do so.
 const PATIENCE_SECONDS: i64 = 2;
 
-/// What the thread waits for. Not a descriptor: a guest's program may close all it finds.
-static WAKE: Semaphore = Semaphore(UnsafeCell::new(MaybeUninit::zeroed()));
-
-struct Semaphore(UnsafeCell<MaybeUninit<libc::sem_t>>);
-
-// SAFETY: threads use it by the functions that are made for that; it is set up before there are two.
-unsafe impl Sync for Semaphore {}
-
 /// The signal that was caught; 0 before, and negative where there is no thread to tell.
 static CAUGHT: AtomicI32 = AtomicI32::new(-1);
 
 /// When that was.
 static CAUGHT_AT_SECONDS: AtomicI64 = AtomicI64::new(i64::MAX);
 
-/// What is done before the process dies.
-static BEFORE: OnceLock<fn()> = OnceLock::new();
-
-/// Calls `before` when one of these signals is about to end the process.
-///
-/// # Errors
-/// Where the system has no thread left.
-pub fn before_death(before: fn()) -> anyhow::Result<()> {
-    BEFORE.set(before).map_err(|_| anyhow!("asked for twice"))?;
-    start_thread()?;
-    catch_defaults();
-    Ok(())
+/// Catches signals from now on. There is a report thread.
+pub fn begin(emulation: Emulation) {
+    CAUGHT.store(0, Ordering::Relaxed);
+    match emulation {
+        Emulation::User => catch_defaults(),
+        // A machine's QEMU waits for these itself, and does nothing where their action is the default one.
+        Emulation::System { .. } => {
+            catch(fatal_signals().filter(|signal| ![libc::SIGALRM, libc::SIGIO].contains(signal)));
+        }
+    }
 }
 
 /// Catches the signals that have their default action now: it may have been set again.
@@ -75,7 +66,12 @@ pub fn catch_defaults() {
     if CAUGHT.load(Ordering::Relaxed) < 0 {
         return;
     }
-    for signal in FATAL {
+    catch(fatal_signals());
+}
+
+/// Catches those of `signals` that have their default action.
+fn catch(signals: impl Iterator<Item = c_int>) {
+    for signal in signals {
         // SAFETY: all zeros is a value of this type; the handler does only what a handler may.
         unsafe {
             let mut action: libc::sigaction = mem::zeroed();
@@ -90,24 +86,10 @@ pub fn catch_defaults() {
     }
 }
 
-/// In a child of the guest's: it has the handlers of its parent, but no thread of its own yet.
-///
-/// # Errors
-/// As for [`before_death`].
-pub fn go_on_in_child() -> anyhow::Result<()> {
-    if CAUGHT.swap(-1, Ordering::Relaxed) < 0 {
-        return Ok(());
-    }
-    start_thread()
-}
-
-/// Starts the one thread that waits.
-fn start_thread() -> anyhow::Result<()> {
-    // SAFETY: nobody uses the semaphore yet.
-    unsafe { libc::sem_init(WAKE.0.get().cast(), 0, 0) };
-    threads::start("cache report", die_when_told)?;
-    CAUGHT.store(0, Ordering::Relaxed);
-    Ok(())
+/// In a child of the guest's, which has the handlers of its parent: nobody is to be told until there is a
+/// report thread.
+pub fn pause_in_child() {
+    CAUGHT.store(-1, Ordering::Relaxed);
 }
 
 /// The handler.
@@ -119,7 +101,7 @@ extern "C" fn caught(signal: c_int) {
         let told = match CAUGHT.compare_exchange(0, signal, Ordering::Relaxed, Ordering::Relaxed) {
             Ok(_) => {
                 CAUGHT_AT_SECONDS.store(uptime_seconds(), Ordering::Relaxed);
-                libc::sem_post(WAKE.0.get().cast()) == 0
+                report_thread::wake()
             }
             Err(nobody) if nobody < 0 => false,
             Err(_) => {
@@ -144,14 +126,13 @@ fn uptime_seconds() -> i64 {
     now.tv_sec
 }
 
-/// The thread.
-fn die_when_told() {
-    // SAFETY: set up by `start_thread`.
-    while unsafe { libc::sem_wait(WAKE.0.get().cast()) } != 0 {}
-    if let Some(before) = BEFORE.get() {
-        before();
-    }
+/// Has the process die of the signal that was caught, if one was, after `before`. For the report thread.
+pub fn die_if_caught(before: impl FnOnce()) {
     let signal = CAUGHT.load(Ordering::Relaxed);
+    if signal <= 0 {
+        return;
+    }
+    before();
     // SAFETY: all zeros is a value of this type.
     unsafe {
         let mut only: libc::sigset_t = mem::zeroed();

@@ -22,6 +22,8 @@ use anyhow::{anyhow, bail};
 use parking_lot::RawMutex;
 use parking_lot::lock_api::{GuardNoSend, RawMutex as _};
 
+use crate::output;
+
 /// Calls a function for every lock, always in the same order: that in which they are taken together.
 pub type EveryLock = fn(&dyn Fn(&'static RawMutex));
 
@@ -79,6 +81,7 @@ fn is_at_rest(folder: &Path) -> bool {
 }
 
 unsafe extern "C" fn prepare() {
+    output::expect_other_reports();
     wait_for_other_threads();
     each(&|lock| {
         lock.lock();

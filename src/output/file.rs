@@ -3,11 +3,14 @@
 use std::ffi::CString;
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, IsTerminal, Write};
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::output::duplicate_high;
+use rustix::fs::{OFlags, fcntl_setfl};
+
+use super::held::Opened;
+use super::stream;
 
 /// Makes `contents` what is in the file at `path`. Who reads it finds what was there before or all of
 /// this, also if the process is killed meanwhile. To a stream it is written.
@@ -18,7 +21,7 @@ use crate::output::duplicate_high;
 /// Where the file cannot be written; then it is what it was, as a rule.
 pub fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
     if let Some(stream) = stream(path) {
-        return stream?.write_all(contents);
+        return stream::write_all(stream?.as_fd(), contents);
     }
     // What a symbolic link points to is replaced, not the link.
     let path = &followed(path);
@@ -26,7 +29,8 @@ pub fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
     // As a new file has them; what the umask takes away is taken.
     let permissions = before.as_ref().map_or(Permissions::from_mode(0o666), Metadata::permissions);
     let replaced = beside(path, &permissions).and_then(|mut file| {
-        file.write_all(contents)?;
+        // Not by its own method, whose errors tell a name that nobody knows.
+        file.as_file_mut().write_all(contents)?;
         Ok(file.persist(path)?)
     });
     match replaced {
@@ -54,33 +58,23 @@ pub fn check(path: &Path) -> io::Result<()> {
     }
 }
 
-/// What `path` names, if it is there and no file to be replaced: a pipe, a terminal, or the file that is
-/// standard output or error, which is the guest's.
+/// What `path` names, if it is there and no file to be replaced: a pipe, a terminal, a device.
 fn stream(path: &Path) -> Option<io::Result<File>> {
     let there = fs::metadata(path).ok()?;
-    if there.is_file() {
-        let open = [libc::STDOUT_FILENO, libc::STDERR_FILENO].into_iter().find_map(|descriptor| {
-            // With its place in the file: what the guest writes afterwards follows.
-            let file = duplicate_high(descriptor)?;
-            let metadata = file.metadata().ok()?;
-            (identity(&metadata) == identity(&there)).then_some(file)
-        });
-        return open.map(Ok);
-    }
-    Some(open_stream(path, &there))
+    (!there.is_file()).then(|| open_stream(path, &there))
 }
 
 /// A stream to which something may be written later.
-pub enum LaterStream {
+pub enum LaterStream<'a> {
     /// It is open.
-    Open(File),
+    Open(Opened<'a>),
     /// A pipe with this name. To open and close it without writing would end its reader.
     Pipe(CString),
 }
 
 /// What `path` names, if it is a stream and what is written to it may wait for a while: not to a device,
 /// which would not say then what is wrong with it.
-pub fn later_stream(path: &Path) -> Option<LaterStream> {
+pub fn later_stream(path: &Path) -> Option<LaterStream<'static>> {
     let named = fs::canonicalize(path).ok();
     let is_pipe = |path: &Path| fs::metadata(path).is_ok_and(|there| there.file_type().is_fifo());
     if let Some(pipe) = named.filter(|named| is_pipe(named)) {
@@ -90,7 +84,7 @@ pub fn later_stream(path: &Path) -> Option<LaterStream> {
     }
     let stream = stream(path)?.ok()?;
     let is_device = stream.metadata().ok()?.file_type().is_char_device();
-    (!is_device || stream.is_terminal()).then_some(LaterStream::Open(stream))
+    (!is_device || stream.is_terminal()).then_some(LaterStream::Open(Opened::Now(stream)))
 }
 
 fn open_stream(path: &Path, there: &Metadata) -> io::Result<File> {
@@ -103,14 +97,8 @@ fn open_stream(path: &Path, there: &Metadata) -> io::Result<File> {
         }
         _ => error,
     })?;
-    // SAFETY: of a descriptor of ours.
-    unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETFL, 0) };
+    fcntl_setfl(&file, OFlags::empty())?;
     Ok(file)
-}
-
-/// Device and inode, to know a file again.
-pub fn identity(metadata: &Metadata) -> (u64, u64) {
-    (metadata.dev(), metadata.ino())
 }
 
 /// Where `path` leads, also if nothing is there yet.

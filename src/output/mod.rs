@@ -1,0 +1,391 @@
+//! Ways out: where a report goes, so that it arrives whole, once, and nowhere else.
+//!
+//! What is written goes to one of three kinds of place, which are found out at the start: a stream that
+//! is open then ([`stream`], [`held`]), a file that appears whole or not at all ([`file`]), or, on a
+//! machine, QEMU's log. All writing is done by one thread (`process::report_thread`), whose descriptors,
+//! directory and rights are those of the start, whatever the program does to its own.
+
+pub mod file;
+#[cfg(target_os = "linux")]
+pub mod handover;
+pub mod held;
+pub mod progress;
+pub mod stream;
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, bail};
+use cachesim::escape::escape;
+use cachesim::options::{Config, Format, Output, PathTemplate};
+
+use self::held::{Held, Known, Name, Streams};
+use self::stream::Stream;
+#[cfg(target_os = "linux")]
+use self::{file::LaterStream, handover::Kind};
+use crate::api::{self, Emulation, Qemu};
+use crate::command_line::{has_qemu_flag, program, qemu_option};
+use crate::process::report_thread;
+
+/// Where something is written.
+#[derive(Debug)]
+enum Destination {
+    /// A stream that was open at the start.
+    Stream(Name),
+    /// A file, or what else has this name then.
+    File(PathTemplate),
+    /// QEMU's log, by QEMU itself.
+    QemuLog,
+}
+
+/// The ways out of one run.
+#[derive(Debug)]
+pub struct Outlet {
+    output: Output,
+    report: Destination,
+    files: Vec<(Format, Destination)>,
+    streams: Streams,
+    /// Where relative file names begin.
+    directory: PathBuf,
+    is_system: bool,
+    logging_requested: bool,
+    /// The guest's program.
+    program: Option<OsString>,
+}
+
+impl Outlet {
+    /// Finds out where everything goes that `config` asks for. Checks as far as possible that it can be
+    /// written, so that a wrong path is known before the run and not after it.
+    ///
+    /// # Errors
+    /// Where a file has no directory, is one, or may not be written; where standard error will be gone.
+    pub fn new(qemu: &Qemu, config: &Config) -> anyhow::Result<Self> {
+        let emulation = qemu.emulation;
+        let requested = qemu_option(emulation, "d", "QEMU_LOG").is_some_and(|items| {
+            items.to_string_lossy().split(',').any(|item| item == "plugin" || item == "all")
+        });
+        let mut outlet = Self {
+            output: config.output.clone(),
+            report: Destination::QemuLog,
+            files: Vec::new(),
+            streams: Streams::default(),
+            // Where the directory has gone, so has what is written relative to it.
+            directory: std::env::current_dir().unwrap_or_default(),
+            is_system: emulation != Emulation::User,
+            logging_requested: requested,
+            program: program(emulation),
+        };
+        let open = |number| Some(Known { stream: Stream::at(number)?, is_wanted: false });
+        outlet.streams.set(Name::Stderr, open(libc::STDERR_FILENO));
+        outlet.streams.set(Name::Stdout, open(libc::STDOUT_FILENO));
+        outlet.report = match &config.output {
+            Output::File(template) => outlet.destination("out", template)?,
+            Output::Stderr => Destination::Stream(Name::Stderr),
+            Output::Auto | Output::Log if outlet.is_system => Destination::QemuLog,
+            Output::Auto | Output::Log if outlet.is_logging(qemu) => outlet.log(emulation),
+            Output::Auto | Output::Log => Destination::Stream(Name::Stderr),
+        };
+        let files = config.files.iter();
+        outlet.files = files
+            .map(|(format, template)| Ok((*format, outlet.destination(format.name(), template)?)))
+            .collect::<anyhow::Result<_>>()?;
+        if outlet.is_system && has_qemu_flag("daemonize") && outlet.reports_to_stderr(qemu) {
+            bail!(
+                "-daemonize: standard error is closed before the report is written; name a file with out=FILE"
+            );
+        }
+        if config.progress.is_some() {
+            outlet.streams.want(Name::Stderr);
+        }
+        if !outlet.is_system && std::env::var_os("QEMU_PLUGIN").is_some() {
+            // So have the QEMUs that this program may start.
+            expect_other_reports();
+        }
+        let named = outlet.files.iter().map(|(_, destination)| destination);
+        let streams: Vec<_> = [&outlet.report].into_iter().chain(named).map(stream_of).collect();
+        for name in streams.into_iter().flatten() {
+            outlet.streams.want(name);
+        }
+        Ok(outlet)
+    }
+
+    /// Where what the option `name` asks for goes.
+    fn destination(&self, name: &str, template: &PathTemplate) -> anyhow::Result<Destination> {
+        let path = self.path(template);
+        if template.to_string() == "-" {
+            return Ok(Destination::Stream(Name::Stdout));
+        }
+        let is_open = |name| self.streams.get(name).is_some_and(|known| known.stream.is_at(&path));
+        if let Some(name) = [Name::Stdout, Name::Stderr].into_iter().find(|&name| is_open(name)) {
+            return Ok(Destination::Stream(name));
+        }
+        check_writable(&path).with_context(|| format!("{name}={template}"))?;
+        Ok(Destination::File(template.clone()))
+    }
+
+    /// The log of a program's QEMU: a file of its own, or standard error.
+    fn log(&mut self, emulation: Emulation) -> Destination {
+        let Some(name) = qemu_option(emulation, "D", "QEMU_LOG_FILENAME") else {
+            return Destination::Stream(Name::Stderr);
+        };
+        let path = self.directory.join(with_process_id(&name));
+        // QEMU's own descriptor: with another one each would write over what the other has written.
+        let Some(stream) = Stream::of_file(&path) else { return Destination::QemuLog };
+        self.streams.set(Name::Log, Some(Known { stream, is_wanted: true }));
+        Destination::Stream(Name::Log)
+    }
+
+    fn is_logging(&self, qemu: &Qemu) -> bool {
+        qemu.plugin_logging().unwrap_or(self.logging_requested)
+    }
+
+    fn reports_to_stderr(&self, qemu: &Qemu) -> bool {
+        match self.report {
+            Destination::Stream(name) => name == Name::Stderr,
+            Destination::File(_) => false,
+            Destination::QemuLog => !self.is_logging(qemu),
+        }
+    }
+
+    /// The streams of the start.
+    pub fn streams(&self) -> &Streams {
+        &self.streams
+    }
+
+    fn path(&self, template: &PathTemplate) -> PathBuf {
+        self.directory.join(template.resolve(std::process::id()))
+    }
+
+    /// Writes `report`; where it cannot go where it should, says so and writes it to standard error.
+    pub fn write(&self, qemu: &Qemu, held: &Held, report: &str) {
+        held.write_complaints();
+        let (name, complaint) = match &self.report {
+            Destination::Stream(name) => (*name, None),
+            Destination::QemuLog if self.is_logging(qemu) => {
+                api::log(report);
+                return;
+            }
+            Destination::QemuLog => (Name::Stderr, None),
+            Destination::File(template) => {
+                let path = self.path(template);
+                let Err(error) = file::replace(&path, report.as_bytes()) else { return };
+                (Name::Stderr, Some(report_follows(&path, &error)))
+            }
+        };
+        if let Some(complaint) = complaint.or_else(|| self.no_log(qemu)) {
+            held.complain(&complaint);
+        }
+        let report = match IS_ONE_OF_SEVERAL.load(Ordering::Relaxed) {
+            true => self.signed(report),
+            false => report.to_owned(),
+        };
+        if let Err(error) = held.write(name, &report)
+            && name != Name::Stderr
+        {
+            held.complain(&format!("{}: {error}; the report follows", described(name)));
+            // Where there is no standard error either nothing more can be done.
+            let _ = held.write(Name::Stderr, &report);
+        }
+    }
+
+    /// Writes the file that `format` was asked for; where that cannot be, says so.
+    pub fn write_file(&self, held: &Held, format: Format, contents: &str) {
+        let Some(destination) = self.file(format) else { return };
+        let (written, place) = match destination {
+            Destination::Stream(name) => (held.write(*name, contents), described(*name).to_owned()),
+            Destination::File(template) => {
+                let path = self.path(template);
+                (file::replace(&path, contents.as_bytes()), path.display().to_string())
+            }
+            Destination::QemuLog => return,
+        };
+        if let Err(error) = written {
+            held.complain(&not_written(format, &place, &error));
+        }
+    }
+
+    fn file(&self, format: Format) -> Option<&Destination> {
+        let mut files = self.files.iter();
+        files.find(|(other, _)| *other == format).map(|(_, destination)| destination)
+    }
+
+    /// What is said where the log was asked for by name and takes no plugin output.
+    fn no_log(&self, qemu: &Qemu) -> Option<String> {
+        (self.output == Output::Log && !self.is_logging(qemu)).then(|| NO_LOG.to_owned())
+    }
+
+    /// `report` with a line before it that tells whose it is.
+    fn signed(&self, report: &str) -> String {
+        let program = self.program.as_deref().unwrap_or("unknown program".as_ref());
+        let program = program.to_string_lossy();
+        let program = escape(&program);
+        format!("cache: process {} ({program})\n{report}", std::process::id())
+    }
+}
+
+/// Whether other processes may write reports to the same place.
+static IS_ONE_OF_SEVERAL: AtomicBool = AtomicBool::new(false);
+
+/// Other processes may write reports to the same place from now on.
+pub fn expect_other_reports() {
+    IS_ONE_OF_SEVERAL.store(true, Ordering::Relaxed);
+}
+
+/// The name of a log, in which `%d` stands for the process id.
+fn with_process_id(name: &OsStr) -> OsString {
+    let id = std::process::id().to_string();
+    name.to_str().map_or_else(|| name.to_owned(), |name| name.replace("%d", &id).into())
+}
+
+fn stream_of(destination: &Destination) -> Option<Name> {
+    match destination {
+        Destination::Stream(name) => Some(*name),
+        Destination::File(_) => None,
+        // If the log takes no plugin output then.
+        Destination::QemuLog => Some(Name::Stderr),
+    }
+}
+
+fn described(name: Name) -> &'static str {
+    match name {
+        Name::Stderr => "standard error",
+        Name::Stdout => "standard output",
+        Name::Log => "QEMU's log",
+    }
+}
+
+fn report_follows(path: &Path, error: &io::Error) -> String {
+    format!("out={}: {error}; the report follows", path.display())
+}
+
+fn not_written(format: Format, place: &str, error: &io::Error) -> String {
+    format!("{}={place}: {error}; it is not written", format.name())
+}
+
+const NO_LOG: &str =
+    "out=log: QEMU's log does not take plugin output (add -d plugin); the report follows";
+
+/// The report of a program that is about to be replaced by another, unless that fails.
+#[cfg(target_os = "linux")]
+impl Outlet {
+    /// Writes `report` if the execve that `thread` is about to call succeeds. A file is written now: the
+    /// report at the end of a program that goes on takes its place. If the call returns,
+    /// [`handover::cancel`] has to be called.
+    pub fn write_if_program_is_replaced(
+        &self,
+        qemu: &Qemu,
+        held: &Held,
+        thread: handover::Thread,
+        report: &str,
+    ) {
+        let (destination, complaint) = match &self.report {
+            Destination::Stream(name) => (later(held, *name), None),
+            Destination::QemuLog => (None, None),
+            Destination::File(template) => {
+                let path = self.path(template);
+                match write_or_open(&path, report) {
+                    Ok(Written::Now) => return,
+                    Ok(Written::Later(stream)) => (Some(stream), None),
+                    Err(error) => (None, Some(report_follows(&path, &error))),
+                }
+            }
+        };
+        let complaint = complaint.or_else(|| self.no_log(qemu));
+        let complaint = complaint.map(|complaint| format!("cache: {complaint}\n"));
+        let text = complaint.unwrap_or_default() + &self.signed(report);
+        let destination = destination.or_else(|| later(held, Name::Stderr));
+        leave_behind(held, Kind::Report, thread, &text, destination);
+    }
+
+    /// The same of a file beside the report.
+    pub fn write_file_if_program_is_replaced(
+        &self,
+        held: &Held,
+        thread: handover::Thread,
+        format: Format,
+        contents: &str,
+    ) {
+        let (destination, text) = match self.file(format) {
+            None | Some(Destination::QemuLog) => return,
+            Some(Destination::Stream(name)) => (later(held, *name), contents.to_owned()),
+            Some(Destination::File(template)) => {
+                let path = self.path(template);
+                match write_or_open(&path, contents) {
+                    Ok(Written::Now) => return,
+                    Ok(Written::Later(stream)) => (Some(stream), contents.to_owned()),
+                    Err(error) => {
+                        let place = path.display().to_string();
+                        let complaint = not_written(format, &place, &error);
+                        (later(held, Name::Stderr), format!("cache: {complaint}\n"))
+                    }
+                }
+            }
+        };
+        leave_behind(held, Kind::File(format), thread, &text, destination);
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn later(held: &Held, name: Name) -> Option<LaterStream<'_>> {
+    held.open(name).map(LaterStream::Open)
+}
+
+/// How far a file is that is written before a call of execve.
+#[cfg(target_os = "linux")]
+enum Written {
+    Now,
+    /// It is to be written there if the call succeeds.
+    Later(LaterStream<'static>),
+}
+
+#[cfg(target_os = "linux")]
+fn write_or_open(path: &Path, contents: &str) -> io::Result<Written> {
+    match file::later_stream(path) {
+        Some(stream) => Ok(Written::Later(stream)),
+        None => file::replace(path, contents.as_bytes()).map(|()| Written::Now),
+    }
+}
+
+/// Has `text`, which is of `kind`, written to `destination` by another process if this one is replaced. Where
+/// there is none, there is no standard error any more, and nowhere to write to.
+#[cfg(target_os = "linux")]
+fn leave_behind(
+    held: &Held,
+    kind: Kind,
+    thread: handover::Thread,
+    text: &str,
+    destination: Option<LaterStream<'_>>,
+) {
+    let Some(destination) = destination else { return };
+    if let Err(error) = handover::offer(kind, thread, text, &destination) {
+        let what = match kind {
+            Kind::Report => "the report",
+            Kind::File(format) => format.name(),
+        };
+        held.complain(&format!(
+            "execve: nobody to leave {what} with ({error}); it is lost if the call succeeds"
+        ));
+    }
+}
+
+fn check_writable(path: &Path) -> anyhow::Result<()> {
+    if path.is_dir() {
+        bail!("is a directory; name a file in it");
+    }
+    let parent = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    if !parent.is_dir() {
+        bail!("there is no directory {}; make it first", parent.display());
+    }
+    file::check(path).context("cannot be written")
+}
+
+/// Has a line of libcache's own written to standard error, by any thread, which does not wait for it.
+pub fn complain(message: &str) {
+    held::leave_complaint(message.to_owned());
+    report_thread::wake();
+}

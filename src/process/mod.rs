@@ -1,0 +1,12 @@
+//! What happens to the process: signals, forks, calls of execve, and the one thread of ours in it.
+
+#[cfg(target_os = "linux")]
+pub mod forks;
+#[cfg(target_os = "linux")]
+pub mod kill;
+pub mod report_thread;
+#[cfg(target_os = "linux")]
+pub mod signals;
+pub mod syscalls;
+pub mod threads;
+pub mod wakeup;
