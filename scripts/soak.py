@@ -330,7 +330,7 @@ def pick_cache(rng, case, which):
     case.options += [f"{which}cachesize={line * ways * sets}", f"{which}blksize={line}", f"{which}assoc={ways}"]
 
 
-POLICIES = ("lru", "fifo", "rand", "tree-plru", "bit-plru", "nru", "srrip", "brrip", "drrip", "lfu", "lip", "bip")
+POLICIES = ("lru", "fifo", "rand", "tree-plru", "bit-plru", "srrip", "brrip", "drrip", "lfu", "lip", "bip")
 # With their levels beyond the first.
 PRESETS = {"cortex-m7": (), "cortex-a53": ("l2",), "sifive-u74": ("l2",), "neoverse-n1": ("l2", "l3"),
            "skylake-client": ("l2", "l3"), "zen3": ("l2", "l3"), "rpi5": ("l2", "l3")}
@@ -359,7 +359,8 @@ def pick_levels(rng, case):
         if rng.random() < 0.3:
             case.extra.append("l2split=on")
         if lines_are_alike and rng.random() < 0.5:
-            case.extra.append(f"inclusion={rng.choice(('inclusive', 'exclusive'))}")
+            names = ["inclusion", *(f"{level}inclusion" for level in case.levels)]
+            case.extra.append(f"{rng.choice(names)}={rng.choice(('inclusive', 'exclusive'))}")
             case.equal_misses = False
     if rng.random() < 0.3:
         case.extra.append(f"{rng.choice('di')}evict={rng.choice(POLICIES)}")

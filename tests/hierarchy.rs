@@ -181,7 +181,8 @@ impl Caches {
                 l2: self.level(self.l2),
                 l2_kind: L2Kind::Unified,
                 l3: self.l3.map(|l3| self.level(l3)),
-                inclusion: Inclusion::Nine,
+                l2_inclusion: Inclusion::Nine,
+                l3_inclusion: Inclusion::Nine,
             }),
             writes: Some(Writes { on_hit: self.on_hit, on_miss }),
             ..Config::default()

@@ -234,6 +234,22 @@ fn an_inclusive_level_takes_from_those_above_and_an_exclusive_one_adds_to_them()
     }
 }
 
+/// As in Zen: what is fetched again leaves the L3, which so adds to the L2.
+#[test]
+fn an_exclusive_third_level_adds_to_an_inclusive_second_one() {
+    for qemu in qemus(Mode::User) {
+        let core = |options: &str| {
+            let report = report(list(&qemu), &format!("{L3},l2inclusion=inclusive,{options}"));
+            report.core(0).clone()
+        };
+        let (filled, victims) = (core("l3inclusion=nine"), core("l3inclusion=exclusive"));
+        assert_eq!((victims.data, victims.fetch), (filled.data, filled.fetch));
+        assert_eq!(victims.l2, filled.l2);
+        let misses = |row: &CoreRow| row.l3.expect("three levels").misses;
+        assert!(misses(&victims) < misses(&filled), "{victims:?} {filled:?}");
+    }
+}
+
 #[test]
 fn a_split_second_level_keeps_code_and_data_from_each_other() {
     for qemu in qemus(Mode::User) {
@@ -410,7 +426,12 @@ fn what_one_core_has_fetched_others_find_in_the_third_level() {
 #[test]
 fn a_machine_that_ends_while_its_vcpus_share_a_third_level_reports_once() {
     for qemu in qemus(Mode::System) {
-        for options in ["cores=4", "cores=4,inclusion=inclusive,dwrite=back,rw=on", "cores=2"] {
+        for options in [
+            "cores=4",
+            "cores=4,inclusion=inclusive,dwrite=back,rw=on",
+            "cores=4,l2inclusion=inclusive,l3inclusion=exclusive,dwrite=back,rw=on",
+            "cores=2",
+        ] {
             for _ in 0..3 {
                 let finished = qemu
                     .bare(&bare_guest("semihost"), 4)

@@ -80,6 +80,13 @@ const BAD: &[(&str, &str, &[&str])] = &[
     ("l2,l2evict=lur", "l2evict=lur: ", &["unknown policy", "did you mean lru?"]),
     ("inclusion=inclusive", "inclusion=inclusive: ", &["there is no L2", "add l2=on"]),
     ("l2,inclusion=strict", "inclusion=strict: ", &["write nine, inclusive or exclusive"]),
+    ("l2,l3inclusion=exclusive", "l3inclusion=exclusive: ", &["there is no L3", "add l3=on"]),
+    (
+        "l2,l3blksize=128,l3inclusion=exclusive",
+        "l3blksize=128: ",
+        &["not l2blksize (64)", "write l3blksize=64 or l3inclusion=nine"],
+    ),
+    ("evict=nru", "evict=nru: ", &["write bit-plru"]),
     (
         "l2blksize=32,inclusion=inclusive",
         "l2blksize=32: ",
@@ -318,6 +325,8 @@ fn check_help(finished: &Finished) {
         "l2=",
         "l3cachesize=",
         "inclusion=",
+        "l2inclusion=",
+        "l3inclusion=",
         "evict=",
         "dwrite=",
         "straddle=",

@@ -86,8 +86,7 @@ struct Configuration {
     instruction_cache: CacheSettings,
     data_cache: CacheSettings,
     l2: Option<L2Settings>,
-    l3: Option<CacheSettings>,
-    inclusion: Option<&'static str>,
+    l3: Option<L3Settings>,
     writes: Option<WriteSettings>,
     straddle: &'static str,
     rw: bool,
@@ -112,6 +111,14 @@ struct L2Settings {
     #[serde(flatten)]
     cache: CacheSettings,
     split: bool,
+    inclusion: &'static str,
+}
+
+#[derive(Serialize)]
+struct L3Settings {
+    #[serde(flatten)]
+    cache: CacheSettings,
+    inclusion: &'static str,
 }
 
 #[derive(Serialize)]
@@ -387,9 +394,12 @@ impl Configuration {
             l2: lower.map(|lower| L2Settings {
                 cache: CacheSettings::of(&lower.l2),
                 split: lower.l2_kind == L2Kind::Split,
+                inclusion: lower.l2_inclusion.name(),
             }),
-            l3: lower.and_then(|lower| lower.l3).as_ref().map(CacheSettings::of),
-            inclusion: lower.map(|lower| settings::inclusion(lower.inclusion)),
+            l3: lower.and_then(|lower| {
+                let cache = CacheSettings::of(&lower.l3?);
+                Some(L3Settings { cache, inclusion: lower.l3_inclusion.name() })
+            }),
             writes: config.writes.map(WriteSettings::of),
             straddle: match config.straddle {
                 Straddle::First => "first",
@@ -809,7 +819,8 @@ mod tests {
             spoilt(|report| report["total"]["l2"]["surprise"] = json!(1)),
             spoilt(|report| report["total"]["summary"]["data"]["mpki"] = json!(-1)),
             spoilt(|report| report["configuration"]["l2"]["policy"] = json!("best")),
-            spoilt(|report| report["configuration"]["inclusion"] = json!("any")),
+            spoilt(|report| report["configuration"]["l2"]["inclusion"] = json!("any")),
+            spoilt(|report| report["configuration"]["l3"]["inclusion"] = json!("any")),
             spoilt(|report| {
                 report["lines"][0].as_object_mut().unwrap().remove("l3_fetch_misses");
             }),

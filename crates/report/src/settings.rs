@@ -1,6 +1,6 @@
 //! The names of a run's settings, and which levels it has.
 
-use cachesim::options::{Config, Inclusion, Level, PolicyKind};
+use cachesim::options::{Config, Inclusion, Level, LowerLevels, PolicyKind};
 
 use crate::{CoreSnapshot, InstructionCounts, LowerCounts, MissesByKind};
 
@@ -103,11 +103,11 @@ pub(crate) fn policy(kind: PolicyKind) -> PolicyName {
     PolicyName { key, title, victim }
 }
 
-/// The value of the option `inclusion`.
-pub(crate) fn inclusion(inclusion: Inclusion) -> &'static str {
-    match inclusion {
-        Inclusion::Nine => "nine",
-        Inclusion::Inclusive => "inclusive",
-        Inclusion::Exclusive => "exclusive",
+/// What the levels have in common, as the options say it: in one word where it is the same of all.
+pub(crate) fn inclusion(lower: &LowerLevels) -> String {
+    let [l2, l3] = [lower.l2_inclusion, lower.l3_inclusion].map(Inclusion::name);
+    match lower.l3 {
+        Some(_) if l2 != l3 => format!("L2 {l2}, L3 {l3}"),
+        _ => l2.to_owned(),
     }
 }

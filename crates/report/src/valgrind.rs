@@ -66,7 +66,7 @@ pub(crate) fn write_description(out: &mut fmt::Formatter<'_>, run: &RunDescripti
     let config = &run.config;
     write_cache(out, "I1", &config.icache.geometry)?;
     write_cache(out, "D1", &config.dcache.geometry)?;
-    if let Some(LowerLevels { l2, l2_kind, l3, inclusion }) = &config.lower {
+    if let Some(lower @ LowerLevels { l2, l2_kind, l3, .. }) = &config.lower {
         if l3.is_some() {
             write_cache(out, "L2", &l2.geometry)?;
         }
@@ -75,7 +75,7 @@ pub(crate) fn write_description(out: &mut fmt::Formatter<'_>, run: &RunDescripti
             L2Kind::Unified => "unified",
             L2Kind::Split => "split",
         };
-        let inclusion = settings::inclusion(*inclusion);
+        let inclusion = settings::inclusion(lower);
         writeln!(out, "desc: Levels: L2 {l2_kind}, inclusion {inclusion}")?;
     }
     out.write_str("desc: Replacement policy: ")?;

@@ -54,8 +54,9 @@ impl<P: Policy> FirstLevel<P> {
         1 << self.data_shift
     }
 
-    pub(super) fn fetch_address(&self, line: LineAddr) -> u64 {
-        line.number() << self.fetch_shift
+    /// The bytes of a line of the instruction cache.
+    pub(super) fn fetch_range(&self, line: LineAddr) -> Range {
+        Range { address: line.number() << self.fetch_shift, bytes: self.fetch_line_bytes() }
     }
 
     pub(super) fn fetch_line_bytes(&self) -> u64 {

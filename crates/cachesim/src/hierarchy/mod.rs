@@ -2,18 +2,19 @@
 //!
 //! The rules, which `docs/model.md` has for users:
 //! - Levels are looked up from the first on. A miss goes to the next level, and fills every level that
-//!   it passes (with [`Inclusion::Exclusive`] the first level only).
+//!   it passes, but for those that are exclusive of the one above.
 //! - A store that misses fills like a load, unless it is not to allocate.
 //! - A dirty victim is a store of its line to the next level. There it makes the line dirty that it
-//!   finds, which is no use in the sense of the replacement policy (as in `ChampSim`, whose policies
-//!   leave out write-backs that hit); where it finds none, the line is read from further down and
-//!   filled, as for any store.
-//! - [`Inclusion::Inclusive`]: what a level evicts is invalidated in the levels above. Hits above do
-//!   not make a line more recent below.
-//! - [`Inclusion::Exclusive`]: a hit below takes the line out there and puts it into the first level.
-//!   Its victim goes to the second level, that level's victim to the third, which so is a victim cache
-//!   (Jouppi, "Improving direct-mapped cache performance by the addition of a small fully-associative
-//!   cache and prefetch buffers", ISCA 1990).
+//!   finds, which is no use in the sense of the replacement policy (as in `ChampSim`'s LRU; its SRRIP
+//!   promotes the line); where it finds none, the line is read from further down and filled, as for any
+//!   store.
+//!
+//! What a level has in common with those above is a setting of the level:
+//! - [`Inclusion::Inclusive`]: what the level evicts is invalidated in all levels above
+//!   (back-invalidation). Hits above do not make a line more recent here.
+//! - [`Inclusion::Exclusive`]: a hit takes the line out and moves it to the level above. All victims of
+//!   that level come here, and nothing else does: a victim cache (Jouppi and Wilton, "Tradeoffs in
+//!   two-level on-chip caching", ISCA 1994).
 //!
 //! With default settings of a second level the numbers are the reference's.
 
@@ -57,7 +58,10 @@ pub struct Hierarchy<P: Policy> {
 struct Lower {
     second: Option<SecondLevel>,
     third: Option<ThirdLevel>,
-    inclusion: Inclusion,
+    /// What the second level has in common with the first.
+    second_inclusion: Inclusion,
+    /// What the third level has in common with those above.
+    third_inclusion: Inclusion,
 }
 
 /// The second level.
@@ -221,10 +225,11 @@ impl<P: Policy> Hierarchy<P> {
             self.lower.read(fetch.address, line_bytes, Purpose::Fetch, &mut self.first, counts);
         if found == LineState::Dirty {
             // An instruction cache has no dirty lines.
-            counts.memory_written_bytes.add(line_bytes);
+            let range = self.first.fetch_range(fetch.line);
+            self.lower.write_past_exclusive(range, &mut self.first, counts);
         }
         if let Some(evicted) = self.first.fill_fetch(fetch.line, now) {
-            let range = Range { address: self.first.fetch_address(evicted), bytes: line_bytes };
+            let range = self.first.fetch_range(evicted);
             self.evict_from_first(range, LineState::Clean, Purpose::Fetch, counts);
         }
         misses.by(Purpose::Fetch)
@@ -246,21 +251,17 @@ impl<P: Policy> Hierarchy<P> {
         purpose: Purpose,
         counts: &BeyondStats,
     ) {
-        if self.lower.inclusion == Inclusion::Exclusive && self.lower.second.is_some() {
-            if self.first.holds(range) {
-                // The other cache of the first level has it still: it is in one level only.
-                if state == LineState::Dirty {
-                    counts.write_backs[0].add(1);
-                    counts.memory_written_bytes.add(range.bytes);
-                }
-                return;
-            }
-            if state == LineState::Dirty {
-                counts.write_backs[0].add(1);
-            }
-            self.lower.insert(range, state, purpose, counts);
-        } else if state == LineState::Dirty {
+        if state == LineState::Dirty {
             counts.write_backs[0].add(1);
+        }
+        if self.lower.second_inclusion == Inclusion::Exclusive {
+            if !self.first.holds(range) {
+                self.lower.insert_into_second(range, state, purpose, &mut self.first, counts);
+            } else if state == LineState::Dirty {
+                // The other cache of the first level has the line still: it stays in one level.
+                self.lower.write_past_exclusive(range, &mut self.first, counts);
+            }
+        } else if state == LineState::Dirty {
             self.lower.write_to_second(range, &mut self.first, counts);
         }
     }
@@ -276,7 +277,12 @@ fn count(counts: &LowerStats, purpose: Purpose, is_miss: bool) {
 impl Lower {
     fn new(config: &Config, number: u32, shared: Option<&Arc<SharedCache>>) -> Self {
         let Some(lower) = config.lower else {
-            return Self { second: None, third: None, inclusion: Inclusion::Nine };
+            return Self {
+                second: None,
+                third: None,
+                second_inclusion: Inclusion::Nine,
+                third_inclusion: Inclusion::Nine,
+            };
         };
         // Apart from those of the first level and of the third.
         let seed = config.seed.wrapping_add(1 << 20).wrapping_add(u64::from(number) << 1);
@@ -290,7 +296,8 @@ impl Lower {
                 },
             }),
             third: ThirdLevel::new(config, number, shared),
-            inclusion: lower.inclusion,
+            second_inclusion: lower.l2_inclusion,
+            third_inclusion: lower.l3_inclusion,
         }
     }
 
@@ -306,34 +313,37 @@ impl Lower {
     ) -> (Depth, LineState) {
         if self.second.is_none() {
             counts.memory_read_bytes.add(line_bytes);
-            (Depth::FIRST, LineState::Clean)
-        } else if self.inclusion == Inclusion::Exclusive {
-            self.take(address, purpose, counts)
-        } else {
-            (self.read_second(address, purpose, first, counts), LineState::Clean)
+            return (Depth::FIRST, LineState::Clean);
         }
+        self.read_second(address, purpose, first, counts)
     }
 
-    /// Reads a line of the second level, which is filled if it is not there.
+    /// Reads a line of the second level, which is there afterwards unless it moves to the first. How many
+    /// levels missed, and in which state the line comes up.
     fn read_second<P: Policy>(
         &mut self,
         address: u64,
         purpose: Purpose,
         first: &mut FirstLevel<P>,
         counts: &BeyondStats,
-    ) -> Depth {
-        let Some(second) = &mut self.second else { return Depth::FIRST };
+    ) -> (Depth, LineState) {
+        let Some(second) = &mut self.second else { return (Depth::FIRST, LineState::Clean) };
+        let moves = self.second_inclusion == Inclusion::Exclusive;
         let cache = second.of(purpose);
         let line = cache.line_of(address);
-        let hit = cache.access(line).is_some();
-        count(&counts.l2, purpose, !hit);
-        if hit {
-            return Depth::FIRST;
+        let hit =
+            if moves { cache.remove(line) } else { cache.access(line).map(|_| LineState::Clean) };
+        count(&counts.l2, purpose, hit.is_none());
+        if let Some(state) = hit {
+            return (Depth::FIRST, state);
         }
         let line_bytes = cache.line_bytes();
-        let misses = self.read_third(address, line_bytes, purpose, first, counts);
-        self.fill_second(line, LineState::Clean, purpose, first, counts);
-        misses
+        let (misses, state) = self.read_third(address, line_bytes, purpose, first, counts);
+        if moves {
+            return (misses, state);
+        }
+        self.fill_second(line, state, purpose, first, counts);
+        (misses, LineState::Clean)
     }
 
     fn fill_second<P: Policy>(
@@ -346,19 +356,39 @@ impl Lower {
     ) {
         let Some(second) = &mut self.second else { return };
         let cache = second.of(purpose);
-        let (_, Some(Evicted { line, state })) = cache.fill(line, state) else { return };
-        let range = Range { address: cache.address_of(line), bytes: cache.line_bytes() };
-        let above = match self.inclusion {
+        let (_, Some(evicted)) = cache.fill(line, state) else { return };
+        let range = Range { address: cache.address_of(evicted.line), bytes: cache.line_bytes() };
+        self.evict_from_second(range, evicted.state, first, counts);
+    }
+
+    /// What was a line of the second level is so no more.
+    fn evict_from_second<P: Policy>(
+        &mut self,
+        range: Range,
+        state: LineState,
+        first: &mut FirstLevel<P>,
+        counts: &BeyondStats,
+    ) {
+        let above = match self.second_inclusion {
             Inclusion::Inclusive => first.invalidate(range),
             Inclusion::Nine | Inclusion::Exclusive => LineState::Clean,
         };
-        if state.max(above) == LineState::Dirty {
+        let state = state.max(above);
+        if state == LineState::Dirty {
             counts.write_backs[1].add(1);
-            self.write_to_third(range, first, counts);
+        }
+        match &mut self.third {
+            Some(third) if self.third_inclusion == Inclusion::Exclusive => {
+                let evicted = third.insert(third.line_of(range.address), state);
+                self.evict_from_third(evicted, first, counts);
+            }
+            _ if state == LineState::Dirty => self.write_to_third(range, first, counts),
+            _ => {}
         }
     }
 
-    /// Reads a line of the third level for one of `line_bytes` of the second.
+    /// Reads a line of the third level for one of `line_bytes` of the second. It is there afterwards unless
+    /// it moves to the level above, which is told its state.
     fn read_third<P: Policy>(
         &mut self,
         address: u64,
@@ -366,21 +396,34 @@ impl Lower {
         purpose: Purpose,
         first: &mut FirstLevel<P>,
         counts: &BeyondStats,
-    ) -> Depth {
+    ) -> (Depth, LineState) {
         let Some(third) = &mut self.third else {
             counts.memory_read_bytes.add(line_bytes);
-            return Depth::SECOND;
+            return (Depth::SECOND, LineState::Clean);
         };
-        let found = third.access(third.line_of(address));
+        let line = third.line_of(address);
+        if self.third_inclusion == Inclusion::Exclusive {
+            let taken = third.remove(line);
+            count(&counts.l3, purpose, taken.is_none());
+            return taken.map_or_else(
+                || {
+                    counts.memory_read_bytes.add(line_bytes);
+                    (Depth::THIRD, LineState::Clean)
+                },
+                |state| (Depth::SECOND, state),
+            );
+        }
+        let found = third.access(line);
         count(&counts.l3, purpose, found != Found::Hit);
-        match found {
+        let misses = match found {
             Found::Hit => Depth::SECOND,
             Found::Filled(evicted) => {
                 counts.memory_read_bytes.add(third.line_bytes());
                 self.evict_from_third(evicted, first, counts);
                 Depth::THIRD
             }
-        }
+        };
+        (misses, LineState::Clean)
     }
 
     fn evict_from_third<P: Policy>(
@@ -390,7 +433,7 @@ impl Lower {
         counts: &BeyondStats,
     ) {
         let Some(Evicted { line, state }) = evicted else { return };
-        let above = match self.inclusion {
+        let above = match self.third_inclusion {
             Inclusion::Inclusive => self.invalidate_above_third(line, first),
             Inclusion::Nine | Inclusion::Exclusive => LineState::Clean,
         };
@@ -434,15 +477,32 @@ impl Lower {
             counts.memory_written_bytes.add(range.bytes);
             return Depth::FIRST;
         };
-        if self.inclusion == Inclusion::Exclusive {
-            return self.store_where_it_is(range, Purpose::Write, counts);
-        }
         let line = second.data.line_of(range.address);
-        let misses = self.read_second(range.address, Purpose::Write, first, counts);
-        if let Some(SecondLevel { data, .. }) = &mut self.second
-            && let Some(place) = data.find(line)
-        {
-            data.soil(place);
+        if self.second_inclusion != Inclusion::Exclusive {
+            let (misses, _) = self.read_second(range.address, Purpose::Write, first, counts);
+            if let Some(second) = &mut self.second {
+                second.data.soil_line(line);
+            }
+            return misses;
+        }
+        let is_there = second.data.soil_line(line);
+        count(&counts.l2, Purpose::Write, !is_there);
+        if is_there {
+            return Depth::FIRST;
+        }
+        let Some(third) = &mut self.third else {
+            counts.memory_written_bytes.add(range.bytes);
+            return Depth::SECOND;
+        };
+        let line = third.line_of(range.address);
+        if self.third_inclusion == Inclusion::Exclusive {
+            return self.store_in_exclusive_third(range, Purpose::Write, counts);
+        }
+        let line_bytes = third.line_bytes();
+        let (misses, _) = self.read_third(range.address, line_bytes, Purpose::Write, first, counts);
+        if self.third.as_mut().is_some_and(|third| !third.soil(line)) {
+            // Another core has evicted it meanwhile.
+            self.write_to_memory_from_third(counts);
         }
         misses
     }
@@ -454,27 +514,80 @@ impl Lower {
         first: &mut FirstLevel<P>,
         counts: &BeyondStats,
     ) {
-        let Some(second) = &self.second else {
+        let Some(second) = &mut self.second else {
             counts.memory_written_bytes.add(range.bytes);
             return;
         };
-        if self.inclusion == Inclusion::Exclusive {
-            self.store_where_it_is(range, Purpose::WriteBack, counts);
-            return;
-        }
         for address in range.stretches(second.data.line_shift()) {
             let Some(SecondLevel { data, .. }) = &mut self.second else { return };
             let line = data.line_of(address);
-            let place = data.find(line);
-            count(&counts.l2, Purpose::WriteBack, place.is_none());
-            if let Some(place) = place {
-                data.soil(place);
-            } else {
+            let is_there = data.soil_line(line);
+            count(&counts.l2, Purpose::WriteBack, !is_there);
+            if is_there {
+                continue;
+            }
+            if self.second_inclusion != Inclusion::Exclusive {
                 let line_bytes = data.line_bytes();
                 self.read_third(address, line_bytes, Purpose::WriteBack, first, counts);
                 self.fill_second(line, LineState::Dirty, Purpose::WriteBack, first, counts);
+            } else if self.third_is_exclusive() {
+                self.store_in_exclusive_third(range, Purpose::WriteBack, counts);
+            } else {
+                self.write_to_third(range, first, counts);
             }
         }
+    }
+
+    /// Dirty bytes of a line that stays in the first level, and so is in no level that is exclusive, come
+    /// from there.
+    fn write_past_exclusive<P: Policy>(
+        &mut self,
+        range: Range,
+        first: &mut FirstLevel<P>,
+        counts: &BeyondStats,
+    ) {
+        if self.third_is_exclusive() {
+            counts.memory_written_bytes.add(range.bytes);
+        } else {
+            self.write_to_third(range, first, counts);
+        }
+    }
+
+    fn third_is_exclusive(&self) -> bool {
+        self.third.is_some() && self.third_inclusion == Inclusion::Exclusive
+    }
+
+    /// Stored bytes come to a third level that does not allocate for them. How many levels missed.
+    fn store_in_exclusive_third(
+        &mut self,
+        range: Range,
+        purpose: Purpose,
+        counts: &BeyondStats,
+    ) -> Depth {
+        let Some(third) = &mut self.third else { return Depth::SECOND };
+        let is_there = third.soil(third.line_of(range.address));
+        count(&counts.l3, purpose, !is_there);
+        if is_there {
+            return Depth::SECOND;
+        }
+        counts.memory_written_bytes.add(range.bytes);
+        Depth::THIRD
+    }
+
+    /// A victim of the first level goes to the second.
+    fn insert_into_second<P: Policy>(
+        &mut self,
+        range: Range,
+        state: LineState,
+        purpose: Purpose,
+        first: &mut FirstLevel<P>,
+        counts: &BeyondStats,
+    ) {
+        let Some(second) = &mut self.second else { return };
+        let cache = second.of(purpose);
+        let Some(evicted) = cache.insert(cache.line_of(range.address), state) else { return };
+        let range = Range { address: cache.address_of(evicted.line), bytes: cache.line_bytes() };
+        self.evict_from_second(range, evicted.state, first, counts);
     }
 
     /// A dirty line comes from the second level.
@@ -491,7 +604,7 @@ impl Lower {
         for address in range.stretches(third.line_shift()) {
             let Some(third) = &mut self.third else { return };
             let line = third.line_of(address);
-            if self.inclusion == Inclusion::Inclusive {
+            if self.third_inclusion == Inclusion::Inclusive {
                 // What is above is below, but for what another core evicts there right now: as if it did a
                 // little later. Filling it again could evict the line that is just on its way up.
                 let is_there = third.soil(line);
@@ -509,78 +622,6 @@ impl Lower {
             }
         }
     }
-
-    // What follows is for exclusive levels, which have lines of one length.
-
-    /// Takes a line out of where it is.
-    fn take(&mut self, address: u64, purpose: Purpose, counts: &BeyondStats) -> (Depth, LineState) {
-        let Some(second) = &mut self.second else { return (Depth::FIRST, LineState::Clean) };
-        let cache = second.of(purpose);
-        let line = cache.line_of(address);
-        let taken = cache.remove(line);
-        count(&counts.l2, purpose, taken.is_none());
-        if let Some(state) = taken {
-            return (Depth::FIRST, state);
-        }
-        let line_bytes = cache.line_bytes();
-        let Some(third) = &mut self.third else {
-            counts.memory_read_bytes.add(line_bytes);
-            return (Depth::SECOND, LineState::Clean);
-        };
-        let taken = third.remove(line);
-        count(&counts.l3, purpose, taken.is_none());
-        if let Some(state) = taken {
-            return (Depth::SECOND, state);
-        }
-        counts.memory_read_bytes.add(line_bytes);
-        (Depth::THIRD, LineState::Clean)
-    }
-
-    /// A victim of the first level goes to the second, that one's to the third, that one's to memory.
-    fn insert(&mut self, range: Range, state: LineState, purpose: Purpose, counts: &BeyondStats) {
-        let Some(second) = &mut self.second else { return };
-        let cache = second.of(purpose);
-        let Some(evicted) = cache.insert(cache.line_of(range.address), state) else { return };
-        if evicted.state == LineState::Dirty {
-            counts.write_backs[1].add(1);
-        }
-        let last = match &mut self.third {
-            None => Some(evicted),
-            Some(third) => {
-                let evicted = third.insert(evicted.line, evicted.state);
-                if evicted.is_some_and(|evicted| evicted.state == LineState::Dirty) {
-                    counts.write_backs[2].add(1);
-                }
-                evicted
-            }
-        };
-        if last.is_some_and(|evicted| evicted.state == LineState::Dirty) {
-            counts.memory_written_bytes.add(range.bytes);
-        }
-    }
-
-    /// Stored bytes go to the first level that has the line, else to memory.
-    fn store_where_it_is(&mut self, range: Range, purpose: Purpose, counts: &BeyondStats) -> Depth {
-        let Some(SecondLevel { data, .. }) = &mut self.second else { return Depth::FIRST };
-        let line = data.line_of(range.address);
-        let place = data.find(line);
-        count(&counts.l2, purpose, place.is_none());
-        if let Some(place) = place {
-            data.soil(place);
-            return Depth::FIRST;
-        }
-        let Some(third) = &mut self.third else {
-            counts.memory_written_bytes.add(range.bytes);
-            return Depth::SECOND;
-        };
-        let is_there = third.soil(line);
-        count(&counts.l3, purpose, !is_there);
-        if is_there {
-            return Depth::SECOND;
-        }
-        counts.memory_written_bytes.add(range.bytes);
-        Depth::THIRD
-    }
 }
 
 impl<P: Policy> Model for Hierarchy<P> {
@@ -596,7 +637,7 @@ impl<P: Policy> Model for Hierarchy<P> {
 
     fn new(config: &Config, number: u32, shared: &Self::Shared, layout: EffectLayout) -> Self {
         let has_mailbox = shared.is_some()
-            && config.lower.is_some_and(|lower| lower.inclusion == Inclusion::Inclusive);
+            && config.lower.is_some_and(|lower| lower.l3_inclusion == Inclusion::Inclusive);
         Self {
             first: FirstLevel::new(config, number),
             tells_stores: config.tells_stores(),

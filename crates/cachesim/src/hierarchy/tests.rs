@@ -19,11 +19,17 @@ fn config() -> Config {
     let geometry = CacheGeometry::new(64, 64, 1).unwrap();
     let level = Level { geometry, policy: PolicyKind::Lru };
     let l3 = Some(level);
-    let inclusion = Inclusion::Inclusive;
+    let [l2_inclusion, l3_inclusion] = [Inclusion::Inclusive; 2];
     Config {
         icache: level,
         dcache: level,
-        lower: Some(LowerLevels { l2: level, l2_kind: L2Kind::Unified, l3, inclusion }),
+        lower: Some(LowerLevels {
+            l2: level,
+            l2_kind: L2Kind::Unified,
+            l2_inclusion,
+            l3,
+            l3_inclusion,
+        }),
         writes: Some(Writes { on_hit: WriteHit::Back, on_miss: WriteMiss::Allocate }),
         cores: NonZeroU32::new(2).unwrap(),
         ..Config::default()
@@ -50,7 +56,7 @@ fn a_core_does_not_evict_below_what_it_is_reading() {
     assert!(one.has_mail());
     // As if it had looked just before.
     let beyond = &counts[0].beyond;
-    let misses = one.lower.read_second(X, Purpose::Read, &mut one.first, beyond);
+    let (misses, _) = one.lower.read_second(X, Purpose::Read, &mut one.first, beyond);
     assert_eq!(misses, Depth::THIRD);
 
     let line = [LineAddr::containing(X, 6)];

@@ -4,7 +4,7 @@
 //! that miss at the same time seldom wait for each other. (Real last levels are sliced too, though not
 //! by the lowest bits of the line number.) A core alone has one slice and no lock.
 //!
-//! Where the hierarchy is inclusive, a line that is evicted here has to go from the cores' own caches,
+//! Where this level is inclusive, a line that is evicted here has to go from the cores' own caches,
 //! which only they may touch. So the slice knows which cores have read a line since it was filled, and
 //! those are sent the lines to invalidate; each does it before its next access. For that core the others
 //! just evict a little later, in one of the orders that threads may run in.
@@ -192,7 +192,7 @@ pub enum ThirdLevel {
 pub(super) fn shared(config: &Config) -> Option<Arc<SharedCache>> {
     let lower = config.lower?;
     let several = config.cores.get() > 1;
-    let is_inclusive = lower.inclusion == Inclusion::Inclusive;
+    let is_inclusive = lower.l3_inclusion == Inclusion::Inclusive;
     let level = lower.l3.filter(|_| several)?;
     Some(Arc::new(SharedCache::new(&level, config, is_inclusive)))
 }
@@ -262,7 +262,7 @@ impl ThirdLevel {
         }
     }
 
-    /// Takes a dirty line from the level above; where the hierarchy is inclusive, [`ThirdLevel::soil`] does.
+    /// Takes a dirty line from the level above; where this one is inclusive, [`ThirdLevel::soil`] does.
     pub(super) fn write(&mut self, line: LineAddr) -> Found {
         match self {
             Self::Own(cache) => match cache.find(line) {

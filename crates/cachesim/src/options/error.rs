@@ -1,6 +1,6 @@
 //! What can be wrong with an option, in one line: the option, its value, the rule, the remedy.
 
-use super::{MAX_MODEL_BYTES, MODEL_BYTES_PER_LINE, PolicyKind, value::Form, value::NRU};
+use super::{MAX_MODEL_BYTES, MODEL_BYTES_PER_LINE, PolicyKind, value::Form};
 use crate::escape::escape;
 use crate::geometry::{MAX_LINES, NearestSizes};
 
@@ -96,6 +96,9 @@ pub enum Problem {
         /// The policy with the most similar name, if one is similar at all.
         nearest: Option<&'static str>,
     },
+    /// Two policies are called this, of which one is there by another name.
+    #[error("nru is two policies; write bit-plru for the one that is here")]
+    AmbiguousNru,
     /// The value of a switch is neither of its two.
     #[error("neither on nor off")]
     NeitherOnNorOff,
@@ -223,8 +226,8 @@ pub enum Problem {
     NeedsL2,
     /// Lines that are not parts of those below, which have to include them.
     #[error(
-        "shorter than {upper_name} ({upper_bytes}); with inclusion=inclusive a line holds those of \
-         the level above; write {name}={upper_bytes} or inclusion=nine"
+        "shorter than {upper_name} ({upper_bytes}); with {inclusion_name}=inclusive a line holds those \
+         of the levels above; write {name}={upper_bytes} or {inclusion_name}=nine"
     )]
     LineShorter {
         /// The option.
@@ -233,11 +236,13 @@ pub enum Problem {
         upper_name: &'static str,
         /// The length of the lines above.
         upper_bytes: u64,
+        /// The option that says what the levels have in common.
+        inclusion_name: &'static str,
     },
     /// Lines that cannot move between the levels.
     #[error(
-        "not {upper_name} ({upper_bytes}); with inclusion=exclusive lines move between the caches; \
-         write {name}={upper_bytes} or inclusion=nine"
+        "not {upper_name} ({upper_bytes}); with {inclusion_name}=exclusive lines move between the \
+         caches; write {name}={upper_bytes} or {inclusion_name}=nine"
     )]
     LineNotEqual {
         /// The option.
@@ -246,6 +251,8 @@ pub enum Problem {
         upper_name: &'static str,
         /// The length of the other lines.
         upper_bytes: u64,
+        /// The option that says what the levels have in common.
+        inclusion_name: &'static str,
     },
     /// A level that answers sooner than the one before it.
     #[error(
@@ -307,10 +314,7 @@ fn did_you_mean(nearest: Option<&str>) -> String {
 
 /// The names of all policies, as a list in a sentence.
 pub(super) fn policies() -> String {
-    let [others @ .., last] = PolicyKind::ALL.map(|kind| match kind {
-        PolicyKind::BitPlru => format!("{} ({NRU})", kind.name()),
-        _ => kind.name().to_owned(),
-    });
+    let [others @ .., last] = PolicyKind::ALL.map(PolicyKind::name);
     format!("{} and {last}", others.join(", "))
 }
 

@@ -180,10 +180,13 @@ pub struct LowerLevels {
     pub l2: Level,
     /// Whether it is one cache or two.
     pub l2_kind: L2Kind,
+    /// What it has in common with the first level.
+    pub l2_inclusion: Inclusion,
     /// The third level, one for all cores.
     pub l3: Option<Level>,
-    /// What the levels' contents have to do with each other.
-    pub inclusion: Inclusion,
+    /// What it has in common with the second level, or if it is inclusive, with all levels above.
+    /// [`Inclusion::Nine`] without a third level.
+    pub l3_inclusion: Inclusion,
 }
 
 /// Whether a second level is one cache or two.
@@ -195,16 +198,27 @@ pub enum L2Kind {
     Split,
 }
 
-/// What the levels' contents have to do with each other.
+/// What a level has in common with those above.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Inclusion {
-    /// Neither inclusive nor exclusive, as in the reference: a miss fills every level that it passes,
-    /// an eviction is that level's affair.
+    /// Neither inclusive nor exclusive, as in the reference: a miss fills the level, and what it evicts
+    /// stays above.
     Nine,
-    /// What a level holds, all levels below it hold: what is evicted there is invalidated above.
+    /// It has all that is above: what it evicts is invalidated there.
     Inclusive,
-    /// A line is in one level: a hit below moves it up, a victim moves down.
+    /// It has the victims of the level above and nothing else: a hit moves the line up.
     Exclusive,
+}
+
+impl Inclusion {
+    /// The name, as users type it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Nine => "nine",
+            Self::Inclusive => "inclusive",
+            Self::Exclusive => "exclusive",
+        }
+    }
 }
 
 /// How stores are treated, where it matters.
@@ -317,10 +331,10 @@ impl Config {
     /// Whether accesses to the line accessed last in its set matter: to the policy of `cache`, or because
     /// the line may be gone, invalidated from below.
     pub fn repeats(&self, cache: &Level) -> Repeats {
-        match self.lower {
-            Some(LowerLevels { inclusion: Inclusion::Inclusive, .. }) => Repeats::Count,
-            _ => cache.policy.repeats(),
-        }
+        let has_inclusive_level = self.lower.is_some_and(|lower| {
+            lower.l2_inclusion == Inclusion::Inclusive || lower.l3_inclusion == Inclusion::Inclusive
+        });
+        if has_inclusive_level { Repeats::Count } else { cache.policy.repeats() }
     }
 
     /// The same settings for caches of one line each.

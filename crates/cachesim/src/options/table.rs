@@ -1,7 +1,7 @@
 //! The table of all options, which parsing, help and the search for misspelt names follow.
 
 use super::error::policies;
-use super::typed::{Given, Source, Switch, Typed, TypedCache};
+use super::typed::{Given, Source, Switch, Typed, TypedCache, TypedLevel};
 use super::{Directions, Format, MAX_CORES, PathTemplate, Problem, WriteMiss, value};
 use crate::geometry::{MAX_LINE_BYTES, MAX_LINES, MAX_SIZE_BYTES};
 
@@ -45,6 +45,8 @@ pub(super) enum Read {
 pub fn options() -> impl Iterator<Item = &'static OptionSpec> {
     GROUPS.iter().flat_map(|group| group.options)
 }
+
+const INCLUSIONS: &str = "nine|inclusive|exclusive";
 
 /// All options, in the order of the help.
 pub static GROUPS: &[OptionGroup] = &[
@@ -193,15 +195,29 @@ pub static GROUPS: &[OptionGroup] = &[
             },
             OptionSpec {
                 name: "inclusion",
-                value: "nine|inclusive|exclusive",
+                value: INCLUSIONS,
                 default: "nine",
-                help: "what the levels have in common: nine: each fills and evicts by itself; \
-                       inclusive: what one evicts leaves those above too; \
-                       exclusive: a line is in one of them, a victim moves to the next",
+                help: "what each level has in common with those above: nine: it fills and evicts by \
+                       itself; inclusive: what it evicts leaves those above too; \
+                       exclusive: it has the victims of the one above, a hit moves a line up",
                 read: Read::Value(|typed, source| {
                     typed.inclusion = source.given(value::inclusion(source.text)?);
                     Ok(())
                 }),
+            },
+            OptionSpec {
+                name: "l2inclusion",
+                value: INCLUSIONS,
+                default: "that of inclusion",
+                help: "that of the L2, with the first level",
+                read: Read::Value(|typed, source| typed.l2.set_inclusion(source)),
+            },
+            OptionSpec {
+                name: "l3inclusion",
+                value: INCLUSIONS,
+                default: "that of inclusion",
+                help: "that of the L3, with the L2; inclusive: with the first level too",
+                read: Read::Value(|typed, source| typed.l3.set_inclusion(source)),
             },
         ],
     },
@@ -503,6 +519,13 @@ impl Typed {
             return Err(Problem::FileOff { name: format.name() });
         }
         self.files[format.index()] = Some(source.given(PathTemplate::new(source.text)?));
+        Ok(())
+    }
+}
+
+impl TypedLevel {
+    fn set_inclusion(&mut self, source: Source) -> Result<(), Problem> {
+        self.inclusion = Some(source.given(value::inclusion(source.text)?));
         Ok(())
     }
 }

@@ -137,7 +137,6 @@ fn every_option_reaches_its_setting() {
     );
     assert_eq!(config(&["evict=rand"]).dcache.policy, PolicyKind::Random);
     assert_eq!(config(&["evict=lru"]).dcache.policy, PolicyKind::Lru);
-    assert_eq!(config(&["evict=nru"]).dcache.policy, PolicyKind::BitPlru);
     for kind in PolicyKind::ALL {
         assert_eq!(config(&[&format!("evict={}", kind.name())]).dcache.policy, kind);
     }
@@ -331,6 +330,13 @@ const BAD_INPUTS: &[&[&str]] = &[
     &["inclusion=exclusive", "l2blksize=128"],
     &["inclusion=exclusive", "iblksize=32", "l2=on"],
     &["inclusion=exclusive", "l2=on", "l3blksize=32"],
+    &["l2inclusion=exclusive"],
+    &["l2=on", "l3inclusion=nine"],
+    &["l3inclusion=victim", "l3=on"],
+    &["l2inclusion=inclusive", "l2blksize=32"],
+    &["l3inclusion=inclusive", "dblksize=128", "l2=on", "l3=on"],
+    &["l3inclusion=exclusive", "l2blksize=128", "l3=on"],
+    &["evict=nru"],
     // Writes and summary.
     &["rw=yes"],
     &["dwrite"],
@@ -348,7 +354,7 @@ const BAD_INPUTS: &[&[&str]] = &[
     &["cpu="],
     &["cpu=a72"],
     &["cpu=zen"],
-    &["cpu=zen5"],
+    &["cpu=zen9"],
     &["cpu=Cortex_A53"],
     &["cpu=mips"],
     &["cpu=zen3", "dassoc=3"],
@@ -438,12 +444,12 @@ fn every_bad_input_has_its_message() {
     limit=18446744073709551616: too large; the most is 18446744073709551615
     seed=18446744073709551616: too large; the most is 18446744073709551615
     seed=0x10000000000000000: too large; the most is 18446744073709551615
-    evict=random: unknown policy; did you mean rand? the policies are lru, fifo, rand, tree-plru, bit-plru (nru), srrip, brrip, drrip, lfu, lip and bip
-    evict=LRU: unknown policy; did you mean lru? the policies are lru, fifo, rand, tree-plru, bit-plru (nru), srrip, brrip, drrip, lfu, lip and bip
-    evict=nmru: unknown policy; did you mean nru? the policies are lru, fifo, rand, tree-plru, bit-plru (nru), srrip, brrip, drrip, lfu, lip and bip
-    evict=belady: unknown policy; the policies are lru, fifo, rand, tree-plru, bit-plru (nru), srrip, brrip, drrip, lfu, lip and bip
-    evict=plru: unknown policy; did you mean lru? the policies are lru, fifo, rand, tree-plru, bit-plru (nru), srrip, brrip, drrip, lfu, lip and bip
-    evict=brip: unknown policy; did you mean brrip? the policies are lru, fifo, rand, tree-plru, bit-plru (nru), srrip, brrip, drrip, lfu, lip and bip
+    evict=random: unknown policy; did you mean rand? the policies are lru, fifo, rand, tree-plru, bit-plru, srrip, brrip, drrip, lfu, lip and bip
+    evict=LRU: unknown policy; did you mean lru? the policies are lru, fifo, rand, tree-plru, bit-plru, srrip, brrip, drrip, lfu, lip and bip
+    evict=nmru: unknown policy; the policies are lru, fifo, rand, tree-plru, bit-plru, srrip, brrip, drrip, lfu, lip and bip
+    evict=belady: unknown policy; the policies are lru, fifo, rand, tree-plru, bit-plru, srrip, brrip, drrip, lfu, lip and bip
+    evict=plru: unknown policy; did you mean lru? the policies are lru, fifo, rand, tree-plru, bit-plru, srrip, brrip, drrip, lfu, lip and bip
+    evict=brip: unknown policy; did you mean brrip? the policies are lru, fifo, rand, tree-plru, bit-plru, srrip, brrip, drrip, lfu, lip and bip
     out=report-%d: % in a file name must be %p (the process id) or %% (a percent sign)
     out=100%: % in a file name must be %p (the process id) or %% (a percent sign)
     by=functions: unknown; did you mean function? lists are by instruction, function or line
@@ -470,16 +476,23 @@ fn every_bad_input_has_its_message() {
     l3cachesize=4M: an L3 needs an L2; write l2=on or l3=off
     l3cachesize=100: not a multiple of l3blksize × l3assoc (64 × 16 = 1024); try 1024
     l3evict=fifo: there is no L3; add l3=on
-    l3evict=fast: unknown policy; the policies are lru, fifo, rand, tree-plru, bit-plru (nru), srrip, brrip, drrip, lfu, lip and bip
+    l3evict=fast: unknown policy; the policies are lru, fifo, rand, tree-plru, bit-plru, srrip, brrip, drrip, lfu, lip and bip
     inclusion=exclusive: there is no L2; add l2=on
     inclusion=inclusiv: unknown; did you mean inclusive? write nine, inclusive or exclusive
     inclusion=victim: unknown; write nine, inclusive or exclusive
-    l2blksize=32: shorter than iblksize (64); with inclusion=inclusive a line holds those of the level above; write l2blksize=64 or inclusion=nine
-    l2blksize=64 (default): shorter than iblksize (128); with inclusion=inclusive a line holds those of the level above; write l2blksize=128 or inclusion=nine
-    l3blksize=64 (default): shorter than l2blksize (128); with inclusion=inclusive a line holds those of the level above; write l3blksize=128 or inclusion=nine
+    l2blksize=32: shorter than iblksize (64); with inclusion=inclusive a line holds those of the levels above; write l2blksize=64 or inclusion=nine
+    l2blksize=64 (default): shorter than iblksize (128); with inclusion=inclusive a line holds those of the levels above; write l2blksize=128 or inclusion=nine
+    l3blksize=64 (default): shorter than l2blksize (128); with inclusion=inclusive a line holds those of the levels above; write l3blksize=128 or inclusion=nine
     l2blksize=128: not iblksize (64); with inclusion=exclusive lines move between the caches; write l2blksize=64 or inclusion=nine
     iblksize=32: not dblksize (64); with inclusion=exclusive lines move between the caches; write iblksize=64 or inclusion=nine
     l3blksize=32: not l2blksize (64); with inclusion=exclusive lines move between the caches; write l3blksize=64 or inclusion=nine
+    l2inclusion=exclusive: there is no L2; add l2=on
+    l3inclusion=nine: there is no L3; add l3=on
+    l3inclusion=victim: unknown; write nine, inclusive or exclusive
+    l2blksize=32: shorter than iblksize (64); with l2inclusion=inclusive a line holds those of the levels above; write l2blksize=64 or l2inclusion=nine
+    l3blksize=64 (default): shorter than dblksize (128); with l3inclusion=inclusive a line holds those of the levels above; write l3blksize=128 or l3inclusion=nine
+    l3blksize=64 (default): not l2blksize (128); with l3inclusion=exclusive lines move between the caches; write l3blksize=128 or l3inclusion=nine
+    evict=nru: nru is two policies; write bit-plru for the one that is here
     rw=yes: neither on nor off
     dwrite: needs a value; write dwrite=off|back|through
     dwrite=on: needs a value; write dwrite=off|back|through
@@ -495,7 +508,7 @@ fn every_bad_input_has_its_message() {
     cpu=: needs a value; write cpu=NAME|list
     cpu=a72: unknown; did you mean cortex-a72? cpu=list lists all
     cpu=zen: unknown; did you mean zen2, zen3 or zen4? cpu=list lists all
-    cpu=zen5: unknown; did you mean zen2, zen3 or zen4? cpu=list lists all
+    cpu=zen9: unknown; did you mean zen2, zen3 or zen4? cpu=list lists all
     cpu=Cortex_A53: unknown; did you mean cortex-a53, cortex-a72 or cortex-a76? cpu=list lists all
     cpu=mips: unknown; cpu=list lists all
     dcachesize=32K (cpu=zen3): not a multiple of dblksize × dassoc (64 × 3 = 192); try 32640 or 32832
@@ -626,11 +639,17 @@ fn the_help_lists_every_option() {
       l3assoc=N                     its associativity, the ways of a set (default:
                                     16)
       inclusion=nine|inclusive|exclusive
-                                    what the levels have in common: nine: each fills
-                                    and evicts by itself; inclusive: what one evicts
-                                    leaves those above too; exclusive: a line is in
-                                    one of them, a victim moves to the next
-                                    (default: nine)
+                                    what each level has in common with those above:
+                                    nine: it fills and evicts by itself; inclusive:
+                                    what it evicts leaves those above too;
+                                    exclusive: it has the victims of the one above,
+                                    a hit moves a line up (default: nine)
+      l2inclusion=nine|inclusive|exclusive
+                                    that of the L2, with the first level (default:
+                                    that of inclusion)
+      l3inclusion=nine|inclusive|exclusive
+                                    that of the L3, with the L2; inclusive: with the
+                                    first level too (default: that of inclusion)
 
     Replacement:
       evict=POLICY                  replacement policy of all caches (default: lru)
@@ -702,8 +721,8 @@ fn the_help_lists_every_option() {
       list                          the same as help
 
     BYTES may end in K, M or G (or KiB, MiB, GiB): powers of 1024.
-    POLICY is one of lru, fifo, rand, tree-plru, bit-plru (nru), srrip, brrip,
-    drrip, lfu, lip and bip.
+    POLICY is one of lru, fifo, rand, tree-plru, bit-plru, srrip, brrip, drrip, lfu,
+    lip and bip.
     "#);
 }
 
@@ -790,36 +809,38 @@ fn any_hierarchy() -> impl Strategy<Value = Config> {
 fn any_lower() -> impl Strategy<Value = LowerLevels> {
     let l2_kind = prop::sample::select(vec![L2Kind::Unified, L2Kind::Split]);
     let inclusion =
-        prop::sample::select(vec![Inclusion::Nine, Inclusion::Inclusive, Inclusion::Exclusive]);
-    (any_level(), l2_kind, prop::option::of(any_level()), inclusion)
-        .prop_map(|(l2, l2_kind, l3, inclusion)| LowerLevels { l2, l2_kind, l3, inclusion })
+        || prop::sample::select(vec![Inclusion::Nine, Inclusion::Inclusive, Inclusion::Exclusive]);
+    let l3 = prop::option::of((any_level(), inclusion()));
+    (any_level(), l2_kind, inclusion(), l3).prop_map(|(l2, l2_kind, l2_inclusion, l3)| {
+        let l3_inclusion = l3.map_or(Inclusion::Nine, |(_, inclusion)| inclusion);
+        LowerLevels { l2, l2_kind, l2_inclusion, l3: l3.map(|(l3, _)| l3), l3_inclusion }
+    })
 }
 
 /// Changes lines that the inclusion does not allow; where those of the first level are in the way, the
 /// inclusion.
-fn with_lines_that_fit(lower: LowerLevels, icache: &Level, dcache: &Level) -> LowerLevels {
+fn with_lines_that_fit(mut lower: LowerLevels, icache: &Level, dcache: &Level) -> LowerLevels {
     let with_line = |level: Level, bytes| {
         let (sets, ways) = (level.geometry.sets(), level.geometry.ways());
         Level { geometry: geometry(sets * bytes * u64::from(ways), bytes, ways), ..level }
     };
     let line = |level: &Level| level.geometry.line_bytes();
     let first = line(icache).max(line(dcache));
-    match lower.inclusion {
-        Inclusion::Nine => lower,
-        Inclusion::Inclusive => {
-            let l2 = with_line(lower.l2, line(&lower.l2).max(first));
-            let l3 = lower.l3.map(|l3| with_line(l3, line(&l3).max(line(&l2))));
-            LowerLevels { l2, l3, ..lower }
-        }
+    match lower.l2_inclusion {
+        Inclusion::Nine => {}
+        Inclusion::Inclusive => lower.l2 = with_line(lower.l2, line(&lower.l2).max(first)),
         Inclusion::Exclusive if line(icache) != line(dcache) => {
-            LowerLevels { inclusion: Inclusion::Nine, ..lower }
+            lower.l2_inclusion = Inclusion::Nine;
         }
-        Inclusion::Exclusive => LowerLevels {
-            l2: with_line(lower.l2, first),
-            l3: lower.l3.map(|l3| with_line(l3, first)),
-            ..lower
-        },
+        Inclusion::Exclusive => lower.l2 = with_line(lower.l2, first),
     }
+    let second = line(&lower.l2);
+    lower.l3 = lower.l3.map(|l3| match lower.l3_inclusion {
+        Inclusion::Nine => l3,
+        Inclusion::Inclusive => with_line(l3, line(&l3).max(second).max(first)),
+        Inclusion::Exclusive => with_line(l3, second),
+    });
+    lower
 }
 
 fn any_writes() -> impl Strategy<Value = Writes> {
@@ -920,10 +941,10 @@ fn hierarchy_arguments(config: &Config) -> Vec<BoxedStrategy<String>> {
     if let Some(lower) = lower {
         arguments.extend(level(["l2cachesize", "l2blksize", "l2assoc", "l2evict"], &lower.l2));
         arguments.extend(one(format!("l2split={}", on_off(lower.l2_kind == L2Kind::Split))));
-        let inclusion = format!("{:?}", lower.inclusion).to_lowercase();
-        arguments.extend(one(format!("inclusion={inclusion}")));
+        arguments.extend(one(format!("l2inclusion={}", lower.l2_inclusion.name())));
         if let Some(l3) = &lower.l3 {
             arguments.extend(level(["l3cachesize", "l3blksize", "l3assoc", "l3evict"], l3));
+            arguments.extend(one(format!("l3inclusion={}", lower.l3_inclusion.name())));
         }
     }
     if let Some(Latencies { l1, l2, l3, memory }) = config.summary {

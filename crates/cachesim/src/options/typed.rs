@@ -60,6 +60,12 @@ impl<T> Given<T> {
         Given { value: convert(self.value), origin: self.origin }
     }
 
+    /// One for all caches or levels, unless this one has its own: that of a preset or a file gives way to
+    /// what a later layer says of all.
+    fn or_own<'a>(&'a self, own: Option<&'a Self>) -> &'a Self {
+        own.filter(|own| own.origin.layer >= self.origin.layer).unwrap_or(self)
+    }
+
     /// The error that this setting causes.
     pub(super) fn error(&self, problem: Problem) -> OptionError {
         self.origin.error(problem)
@@ -107,6 +113,8 @@ pub(super) struct TypedCache {
 pub(super) struct TypedLevel {
     pub(super) switch: Given<Switch>,
     pub(super) cache: TypedCache,
+    /// `None`: that of all levels.
+    pub(super) inclusion: Option<Given<Inclusion>>,
 }
 
 /// The latencies as read.
@@ -132,6 +140,7 @@ pub(super) struct Typed {
     pub(super) l2: TypedLevel,
     pub(super) l2_split: Given<Switch>,
     pub(super) l3: TypedLevel,
+    /// Of all levels that have none of their own.
     pub(super) inclusion: Given<Inclusion>,
     /// Of all caches that have none of their own.
     pub(super) policy: Given<PolicyKind>,
@@ -171,6 +180,7 @@ impl Default for Typed {
                 ways: Given::default(ways, 16, "16"),
                 policy: None,
             },
+            inclusion: None,
         };
         Self {
             help: false,
@@ -251,11 +261,7 @@ impl Typed {
     }
 
     fn level(&self, cache: &TypedCache) -> Result<Level, OptionError> {
-        let policy = match &cache.policy {
-            // One for all caches overrides what a preset or a file says of this one.
-            Some(policy) if policy.origin.layer >= self.policy.origin.layer => policy.value,
-            _ => self.policy.value,
-        };
+        let policy = self.policy.or_own(cache.policy.as_ref()).value;
         Ok(Level { geometry: cache.geometry()?, policy })
     }
 
@@ -263,18 +269,17 @@ impl Typed {
     fn lower(&self) -> Result<Option<LowerLevels>, OptionError> {
         let third_by = self.l3.turned_on_by();
         if third_by.is_none() {
-            self.l3.check_unused(self.l3.cache.policy.as_ref().map(|policy| &policy.origin))?;
+            self.l3.check_unused([])?;
         }
         if self.l2.turned_on_by().is_none() {
             if let Some(origin) = third_by {
                 return Err(origin.error(Problem::NeedsL2));
             }
-            let policy = self.l2.cache.policy.as_ref().map(|policy| &policy.origin);
             let is_split = self.l2_split.value == Switch::On;
             let is_bound = self.inclusion.value != Inclusion::Nine;
             let split = is_split.then_some(&self.l2_split.origin);
             let inclusion = is_bound.then_some(&self.inclusion.origin);
-            self.l2.check_unused(policy.into_iter().chain(split).chain(inclusion))?;
+            self.l2.check_unused(split.into_iter().chain(inclusion))?;
             return Ok(None);
         }
         Ok(Some(LowerLevels {
@@ -283,9 +288,14 @@ impl Typed {
                 Switch::On => L2Kind::Split,
                 Switch::Off => L2Kind::Unified,
             },
+            l2_inclusion: self.inclusion_of(&self.l2).value,
             l3: third_by.map(|_| self.level(&self.l3.cache)).transpose()?,
-            inclusion: self.inclusion.value,
+            l3_inclusion: third_by.map_or(Inclusion::Nine, |_| self.inclusion_of(&self.l3).value),
         }))
+    }
+
+    fn inclusion_of<'a>(&'a self, level: &'a TypedLevel) -> &'a Given<Inclusion> {
+        self.inclusion.or_own(level.inclusion.as_ref())
     }
 
     /// The lengths of lines that the levels must have to have lines in common.
@@ -297,32 +307,14 @@ impl Typed {
     ) -> Result<(), OptionError> {
         let first = [(&self.icache, icache), (&self.dcache, dcache)];
         let second = (&self.l2.cache, &lower.l2);
-        let third = lower.l3.as_ref().map(|l3| (&self.l3.cache, l3));
-        let downwards = first
-            .map(|upper| (upper, second))
-            .into_iter()
-            .chain(third.map(|third| (second, third)));
-        let problem = |typed: &TypedCache, upper: (&TypedCache, &Level)| {
-            let (name, upper_name) = (typed.line.origin.name, upper.0.line.origin.name);
-            let upper_bytes = upper.1.geometry.line_bytes();
-            typed.line.error(match lower.inclusion {
-                Inclusion::Exclusive => Problem::LineNotEqual { name, upper_name, upper_bytes },
-                _ => Problem::LineShorter { name, upper_name, upper_bytes },
-            })
-        };
-        let bytes = |(_, level): (&TypedCache, &Level)| level.geometry.line_bytes();
-        match lower.inclusion {
-            Inclusion::Nine => Ok(()),
-            Inclusion::Inclusive => downwards
-                .into_iter()
-                .find(|(upper, lower)| bytes(*lower) < bytes(*upper))
-                .map_or(Ok(()), |(upper, lower)| Err(problem(lower.0, upper))),
-            // The two of the first level first: no line of the second would do for both.
-            Inclusion::Exclusive => std::iter::once((first[1], first[0]))
-                .chain(downwards)
-                .find(|(upper, lower)| bytes(*lower) != bytes(*upper))
-                .map_or(Ok(()), |(upper, lower)| Err(problem(lower.0, upper))),
-        }
+        // The two of the first level are compared too: no line of the second would be as long as both.
+        let exclusive = [(first[0], first[1]), (second, first[0]), (second, first[1])];
+        let inclusive = [(second, first[0]), (second, first[1])];
+        check_lines_of(self.inclusion_of(&self.l2), &inclusive, &exclusive)?;
+        let Some(l3) = &lower.l3 else { return Ok(()) };
+        let third = (&self.l3.cache, l3);
+        let inclusive = [(third, second), (third, first[0]), (third, first[1])];
+        check_lines_of(self.inclusion_of(&self.l3), &inclusive, &[(third, second)])
     }
 
     /// The number of cores, whose caches fit into memory.
@@ -426,6 +418,44 @@ impl Typed {
     }
 }
 
+/// A cache as typed and as it is.
+type CacheAndLevel<'a> = (&'a TypedCache, &'a Level);
+
+/// Of a level: each pair is of a cache and one whose lines it has to hold, or that has to have equal ones.
+fn check_lines_of(
+    inclusion: &Given<Inclusion>,
+    inclusive: &[(CacheAndLevel<'_>, CacheAndLevel<'_>)],
+    exclusive: &[(CacheAndLevel<'_>, CacheAndLevel<'_>)],
+) -> Result<(), OptionError> {
+    let pairs = match inclusion.value {
+        Inclusion::Nine => return Ok(()),
+        Inclusion::Inclusive => inclusive,
+        Inclusion::Exclusive => exclusive,
+    };
+    for ((typed, level), (upper_typed, upper)) in pairs {
+        let [bytes, upper_bytes] = [level, upper].map(|level| level.geometry.line_bytes());
+        let inclusion_name = inclusion.origin.name;
+        let (name, upper_name) = (typed.line.origin.name, upper_typed.line.origin.name);
+        if inclusion.value == Inclusion::Exclusive && bytes != upper_bytes {
+            return Err(typed.line.error(Problem::LineNotEqual {
+                name,
+                upper_name,
+                upper_bytes,
+                inclusion_name,
+            }));
+        }
+        if bytes < upper_bytes {
+            return Err(typed.line.error(Problem::LineShorter {
+                name,
+                upper_name,
+                upper_bytes,
+                inclusion_name,
+            }));
+        }
+    }
+    Ok(())
+}
+
 fn number_of_cores(cores: u32) -> Result<NonZeroU32, Problem> {
     match NonZeroU32::new(cores) {
         None => Err(Problem::Zero),
@@ -449,14 +479,17 @@ impl TypedLevel {
         (self.switch.value == Switch::On).then_some(&self.switch.origin)
     }
 
-    /// Of a level that is not there: whether any of these options was given in the belief that it is. Who
-    /// switches it off need not take back what was said of it.
+    /// Of a level that is not there: whether its policy, its inclusion or any of these options was given in
+    /// the belief that it is. Who switches it off need not take back what was said of it.
     fn check_unused<'a>(
-        &self,
+        &'a self,
         origins: impl IntoIterator<Item = &'a Origin>,
     ) -> Result<(), OptionError> {
         let level = self.switch.origin.name;
-        let mut unused = origins.into_iter().filter(|it| it.layer > self.switch.origin.layer);
+        let policy = self.cache.policy.as_ref().map(|policy| &policy.origin);
+        let inclusion = self.inclusion.as_ref().map(|inclusion| &inclusion.origin);
+        let origins = policy.into_iter().chain(inclusion).chain(origins);
+        let mut unused = origins.filter(|it| it.layer > self.switch.origin.layer);
         unused.next().map_or(Ok(()), |origin| Err(origin.error(Problem::NoLevel { level })))
     }
 }

@@ -71,17 +71,13 @@ pub(super) fn bits(text: &str) -> Result<u64, Problem> {
     u64::from_str_radix(digits, 16).map_err(|_| Problem::TooLarge { max: u64::MAX })
 }
 
-/// Another name of [`PolicyKind::BitPlru`].
-pub(super) const NRU: &str = "nru";
-
 /// The name of a replacement policy.
 pub(super) fn policy(text: &str) -> Result<PolicyKind, Problem> {
-    if text == NRU {
-        return Ok(PolicyKind::BitPlru);
+    if text == "nru" {
+        return Err(Problem::AmbiguousNru);
     }
     PolicyKind::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| {
-        let names = PolicyKind::ALL.into_iter().map(PolicyKind::name).chain([NRU]);
-        Problem::UnknownPolicy { nearest: nearest(text, names) }
+        Problem::UnknownPolicy { nearest: nearest(text, PolicyKind::ALL.map(PolicyKind::name)) }
     })
 }
 
@@ -109,16 +105,10 @@ pub(super) fn subject(text: &str) -> Result<Subject, Problem> {
     }
 }
 
-/// What the levels' contents have to do with each other.
+/// What a level has in common with those above.
 pub(super) fn inclusion(text: &str) -> Result<Inclusion, Problem> {
-    choice(
-        text,
-        &[
-            ("nine", Inclusion::Nine),
-            ("inclusive", Inclusion::Inclusive),
-            ("exclusive", Inclusion::Exclusive),
-        ],
-    )
+    let all = [Inclusion::Nine, Inclusion::Inclusive, Inclusion::Exclusive];
+    choice(text, &all.map(|inclusion| (inclusion.name(), inclusion)))
 }
 
 /// What stores do, if anything.

@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 
+use cachesim::options::Inclusion::{Exclusive, Inclusive, Nine};
 use cachesim::options::{
     Config, Inclusion, L2Kind, Level, LowerLevels, PolicyKind, WriteHit, WriteMiss, Writes,
 };
@@ -14,9 +15,21 @@ use super::timed::{Kind, Step};
 /// All policies.
 pub const POLICIES: &[PolicyKind] = &PolicyKind::ALL;
 
-/// The kinds of inclusion.
-pub const INCLUSIONS: [Inclusion; 3] =
-    [Inclusion::Nine, Inclusion::Inclusive, Inclusion::Exclusive];
+/// What the second and the third level have in common with those above.
+pub type Inclusions = [Inclusion; 2];
+
+/// All of them.
+pub const INCLUSIONS: [Inclusions; 9] = [
+    [Nine, Nine],
+    [Nine, Inclusive],
+    [Nine, Exclusive],
+    [Inclusive, Nine],
+    [Inclusive, Inclusive],
+    [Inclusive, Exclusive],
+    [Exclusive, Nine],
+    [Exclusive, Inclusive],
+    [Exclusive, Exclusive],
+];
 
 /// A cache without the length of its lines, so small that all of it is full soon.
 #[derive(Clone, Copy, Debug)]
@@ -43,18 +56,23 @@ fn shape(policies: &'static [PolicyKind], most_sets: u64) -> impl Strategy<Value
 }
 
 /// The binary logarithms of the lines' lengths: of code, data, second and third level; any that go with
-/// this inclusion.
-fn line_shifts(inclusion: Inclusion, any: [u32; 4]) -> [u32; 4] {
-    let [code, data, second, third] = any;
-    match inclusion {
-        Inclusion::Nine => any.map(|shift| 4 + shift),
-        Inclusion::Inclusive => {
-            let (code, data) = (4 + code % 2, 4 + data % 2);
-            let second = code.max(data) + second % 2;
-            [code, data, second, second + third % 2]
+/// these inclusions.
+fn line_shifts([l2, l3]: Inclusions, any: [u32; 4]) -> [u32; 4] {
+    let [mut code, mut data, mut second, mut third] = any.map(|shift| 4 + shift);
+    match l2 {
+        Nine => {}
+        Inclusive => {
+            (code, data) = (4 + code % 2, 4 + data % 2);
+            second = code.max(data) + second % 2;
         }
-        Inclusion::Exclusive => [4 + code; 4],
+        Exclusive => (data, second) = (code, code),
     }
+    match l3 {
+        Nine => {}
+        Inclusive => third = code.max(data).max(second) + third % 2,
+        Exclusive => third = second,
+    }
+    [code, data, second, third]
 }
 
 fn writes() -> impl Strategy<Value = Writes> {
@@ -63,11 +81,11 @@ fn writes() -> impl Strategy<Value = Writes> {
     (on_hit, on_miss).prop_map(|(on_hit, on_miss)| Writes { on_hit, on_miss })
 }
 
-/// Any hierarchy of so many cores, its policies and its inclusion some of these.
+/// Any hierarchy of so many cores, its policies and its inclusions some of these.
 pub fn hierarchy(
     cores: RangeInclusive<u32>,
     policies: &'static [PolicyKind],
-    inclusions: &'static [Inclusion],
+    inclusions: &'static [Inclusions],
 ) -> impl Strategy<Value = Config> {
     let shapes = (
         shape(policies, 3),
@@ -78,17 +96,28 @@ pub fn hierarchy(
     let kind = prop_oneof![2 => Just(L2Kind::Unified), 1 => Just(L2Kind::Split)];
     let writes = prop::option::weighted(0.8, writes());
     let has_lower = prop::bool::weighted(0.9);
-    let inclusion = prop::sample::select(inclusions);
+    let inclusions = prop::sample::select(inclusions);
     let shifts = [0..=3_u32, 0..=3, 0..=3, 0..=3];
-    (shapes, kind, inclusion, shifts, has_lower, writes, cores, any::<u64>()).prop_map(
-        |((icache, dcache, l2, l3), l2_kind, inclusion, shifts, has_lower, writes, cores, seed)| {
-            let [code, data, second, third] = line_shifts(inclusion, shifts);
+    (shapes, kind, inclusions, shifts, has_lower, writes, cores, any::<u64>()).prop_map(
+        |(
+            (icache, dcache, l2, l3),
+            l2_kind,
+            inclusions,
+            shifts,
+            has_lower,
+            writes,
+            cores,
+            seed,
+        )| {
+            let [code, data, second, third] = line_shifts(inclusions, shifts);
             let l2 = l2.level(second);
             let l3 = l3.map(|l3| l3.level(third));
+            let [l2_inclusion, l3_inclusion] = inclusions;
+            let lower = LowerLevels { l2, l2_kind, l2_inclusion, l3, l3_inclusion };
             Config {
                 icache: icache.level(code),
                 dcache: dcache.level(data),
-                lower: has_lower.then_some(LowerLevels { l2, l2_kind, l3, inclusion }),
+                lower: has_lower.then_some(lower),
                 writes,
                 cores: NonZeroU32::new(cores).expect("at least one"),
                 seed,

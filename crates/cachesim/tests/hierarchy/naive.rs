@@ -261,11 +261,7 @@ impl NaiveMachine {
     }
 
     fn access(&mut self, core: usize, address: u64, purpose: Purpose) -> usize {
-        if self.is_exclusive() {
-            self.swap_in(core, address, purpose)
-        } else {
-            self.read(core, 1, address, purpose, 0)
-        }
+        self.read(core, 1, address, purpose, 0).0
     }
 
     /// A store of `size` bytes where that matters.
@@ -288,22 +284,19 @@ impl NaiveMachine {
             }
             WriteHit::Through => {
                 self.counts[core].passed_stores += 1;
-                if self.is_exclusive() {
-                    self.store_where_it_is(core, &stored, Purpose::WriteBack);
-                } else {
-                    self.write(core, 2, &stored);
-                }
+                self.write(core, 2, &stored);
             }
         }
         missed
     }
 
-    fn is_exclusive(&self) -> bool {
-        self.config.lower.is_some_and(|lower| lower.inclusion == Inclusion::Exclusive)
-    }
-
-    fn is_inclusive(&self) -> bool {
-        self.config.lower.is_some_and(|lower| lower.inclusion == Inclusion::Inclusive)
+    /// Whether this level is there and set to this.
+    fn is(&self, level: usize, inclusion: Inclusion) -> bool {
+        self.config.lower.is_some_and(|lower| match level {
+            2 => lower.l2_inclusion == inclusion,
+            3 => lower.l3.is_some() && lower.l3_inclusion == inclusion,
+            _ => false,
+        })
     }
 
     fn cache(&mut self, key: Key) -> &mut NaiveCache {
@@ -326,9 +319,8 @@ impl NaiveMachine {
         }
     }
 
-    // Levels that are not exclusive.
-
-    /// Reads at a level, for `wanted_bytes` of the level before; how many levels missed from there on.
+    /// Reads at a level, for `wanted_bytes` of the level before; how many levels missed from there on, and
+    /// whether the line comes up dirty.
     fn read(
         &mut self,
         core: usize,
@@ -336,30 +328,48 @@ impl NaiveMachine {
         address: u64,
         purpose: Purpose,
         wanted_bytes: u64,
-    ) -> usize {
+    ) -> (usize, bool) {
         let Some(key) = self.key(core, level, purpose) else {
             self.counts[core].memory_read_bytes += wanted_bytes;
-            return 0;
+            return (0, false);
         };
+        let moves = self.is(level, Inclusion::Exclusive);
         let cache = self.cache(key);
         let (line, line_bytes) = (cache.line_of(address), cache.line_bytes);
-        let hits = cache.hits(line);
-        self.count(core, level, purpose, !hits);
-        if hits {
-            return 0;
+        let bytes = cache.bytes_of(line);
+        let found = if moves {
+            cache.take(line).map(|held| held.is_dirty)
+        } else {
+            cache.hits(line).then_some(false)
+        };
+        self.count(core, level, purpose, found.is_none());
+        if let Some(is_dirty) = found {
+            return (0, is_dirty);
         }
-        let missed = self.read(core, level + 1, address, purpose, line_bytes);
-        self.fill(core, key, Held { line, is_dirty: false });
-        1 + missed
+        let (missed, mut is_dirty) = self.read(core, level + 1, address, purpose, line_bytes);
+        if moves {
+            return (1 + missed, is_dirty);
+        }
+        if is_dirty && key.2 == Side::Code && level == 1 {
+            self.write_past_exclusive(core, &bytes);
+            is_dirty = false;
+        }
+        self.fill(core, key, Held { line, is_dirty }, purpose);
+        (1 + missed, false)
     }
 
-    fn fill(&mut self, core: usize, key: Key, held: Held) {
+    fn fill(&mut self, core: usize, key: Key, held: Held, purpose: Purpose) {
+        if let Some(victim) = self.cache(key).put(held) {
+            self.leave(core, key, victim, purpose);
+        }
+    }
+
+    /// A line has left its cache.
+    fn leave(&mut self, core: usize, key: Key, victim: Held, purpose: Purpose) {
         let level = key.0;
-        let cache = self.cache(key);
-        let Some(victim) = cache.put(held) else { return };
-        let bytes = cache.bytes_of(victim.line);
+        let bytes = self.cache(key).bytes_of(victim.line);
         let mut is_dirty = victim.is_dirty;
-        if self.is_inclusive() {
+        if self.is(level, Inclusion::Inclusive) {
             let mut dirty_in = vec![false; self.counts.len()];
             for (&(above, owner, _), cache) in &mut self.caches {
                 if above < level && (owner == core || level == 3) {
@@ -376,7 +386,29 @@ impl NaiveMachine {
         }
         if is_dirty {
             self.counts[core].write_backs[level - 1] += 1;
-            self.write(core, level + 1, &bytes);
+        }
+        if !self.is(level + 1, Inclusion::Exclusive) {
+            if is_dirty {
+                self.write(core, level + 1, &bytes);
+            }
+            return;
+        }
+        let is_still_there = level == 1
+            && [Side::Code, Side::Data]
+                .into_iter()
+                .any(|side| self.cache((1, core, side)).find(victim.line).is_some());
+        if is_still_there {
+            if is_dirty {
+                self.write_past_exclusive(core, &bytes);
+            }
+            return;
+        }
+        let next = self.key(core, level + 1, purpose).expect("an exclusive level");
+        let cache = self.cache(next);
+        if cache.hits(victim.line) {
+            cache.find(victim.line).expect("a hit").is_dirty |= is_dirty;
+        } else {
+            self.fill(core, next, Held { line: victim.line, is_dirty }, purpose);
         }
     }
 
@@ -391,103 +423,44 @@ impl NaiveMachine {
             let (address, line_bytes) = (*cache.bytes_of(line).start(), cache.line_bytes);
             let is_there = cache.find(line).map(|held| held.is_dirty = true).is_some();
             self.count(core, level, Purpose::WriteBack, !is_there);
-            if !is_there {
+            if is_there {
+                continue;
+            }
+            if self.is(level, Inclusion::Exclusive) {
+                self.write(core, level + 1, bytes);
+            } else {
                 self.read(core, level + 1, address, Purpose::WriteBack, line_bytes);
-                self.fill(core, key, Held { line, is_dirty: true });
+                self.fill(core, key, Held { line, is_dirty: true }, Purpose::WriteBack);
             }
         }
     }
 
-    /// A store that does not fill the first level: one access, to the line of its first byte.
+    /// Dirty bytes of a line that stays in the first level: it is not to be in an exclusive one.
+    fn write_past_exclusive(&mut self, core: usize, bytes: &Bytes) {
+        let level = if self.is(3, Inclusion::Exclusive) { 4 } else { 3 };
+        self.write(core, level, bytes);
+    }
+
+    /// A store that does not fill the first level: one access, to the line of its first byte, in the nearest
+    /// level that fills or has it.
     fn store_past(&mut self, core: usize, stored: Bytes) -> usize {
-        if self.is_exclusive() {
-            return self.store_where_it_is(core, &stored, Purpose::Write);
-        }
-        let Some(key) = self.key(core, 2, Purpose::Write) else {
-            self.counts[core].memory_written_bytes += length(&stored);
-            return 0;
-        };
-        let missed = self.read(core, 2, *stored.start(), Purpose::Write, 0);
-        let cache = self.cache(key);
-        let line = cache.line_of(*stored.start());
-        cache.find(line).expect("a line just used").is_dirty = true;
-        missed
-    }
-
-    // Exclusive levels.
-
-    /// A line comes to the first level, from wherever it is; how many levels missed.
-    fn swap_in(&mut self, core: usize, address: u64, purpose: Purpose) -> usize {
-        let first = self.key(core, 1, purpose).expect("a first level");
-        let cache = self.cache(first);
-        let (line, line_bytes) = (cache.line_of(address), cache.line_bytes);
-        if cache.hits(line) {
-            return 0;
-        }
-        let mut missed = 1;
-        let mut is_dirty = None;
-        while let Some(key) = self.key(core, missed + 1, purpose)
-            && is_dirty.is_none()
-        {
-            is_dirty = self.cache(key).take(line).map(|held| held.is_dirty);
-            self.count(core, missed + 1, purpose, is_dirty.is_none());
-            missed += usize::from(is_dirty.is_none());
-        }
-        if is_dirty.is_none() {
-            self.counts[core].memory_read_bytes += line_bytes;
-        }
-        let mut is_dirty = is_dirty.unwrap_or_default();
-        if is_dirty && purpose == Purpose::Fetch {
-            self.counts[core].memory_written_bytes += line_bytes;
-            is_dirty = false;
-        }
-        if let Some(victim) = self.cache(first).put(Held { line, is_dirty }) {
-            self.spill(core, victim, purpose, line_bytes);
-        }
-        missed
-    }
-
-    /// What has left the first level moves down, and what that pushes out after it.
-    fn spill(&mut self, core: usize, mut moving: Held, purpose: Purpose, line_bytes: u64) {
-        let is_still_there = [Side::Code, Side::Data]
-            .into_iter()
-            .any(|side| self.cache((1, core, side)).find(moving.line).is_some());
-        for level in 1.. {
-            if moving.is_dirty {
-                self.counts[core].write_backs[level - 1] += 1;
-            }
-            let next = self.key(core, level + 1, purpose).filter(|_| !is_still_there);
-            let Some(next) = next else { break };
-            let cache = self.cache(next);
-            if cache.hits(moving.line) {
-                let held = cache.find(moving.line).expect("a hit");
-                held.is_dirty |= moving.is_dirty;
-                return;
-            }
-            match cache.put(moving) {
-                Some(victim) => moving = victim,
-                None => return,
-            }
-        }
-        if moving.is_dirty {
-            self.counts[core].memory_written_bytes += line_bytes;
-        }
-    }
-
-    /// Stored bytes go to the nearest level below the first that has their line; how many had it not.
-    fn store_where_it_is(&mut self, core: usize, stored: &Bytes, purpose: Purpose) -> usize {
-        let mut missed = 0;
-        while let Some(key) = self.key(core, missed + 2, purpose) {
+        let mut passed = 0;
+        while let Some(key) = self.key(core, 2 + passed, Purpose::Write) {
             let cache = self.cache(key);
             let line = cache.line_of(*stored.start());
-            let is_there = cache.find(line).map(|held| held.is_dirty = true).is_some();
-            self.count(core, missed + 2, purpose, !is_there);
-            if is_there {
-                return missed;
+            if !self.is(2 + passed, Inclusion::Exclusive) {
+                let (missed, _) = self.read(core, 2 + passed, *stored.start(), Purpose::Write, 0);
+                self.cache(key).find(line).expect("a line just used").is_dirty = true;
+                return passed + missed;
             }
-            missed += 1;
+            let is_there = self.cache(key).find(line).map(|held| held.is_dirty = true).is_some();
+            self.count(core, 2 + passed, Purpose::Write, !is_there);
+            if is_there {
+                return passed;
+            }
+            passed += 1;
         }
-        self.counts[core].memory_written_bytes += length(stored);
-        missed
+        self.counts[core].memory_written_bytes += length(&stored);
+        passed
     }
 }

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cachesim::hierarchy::Hierarchy;
 use cachesim::model::Model;
+use cachesim::options::Inclusion::{Exclusive, Inclusive, Nine};
 use cachesim::options::{
-    Config, Directions, Inclusion, L2Kind, Level, PolicyKind, Straddle, WriteHit, WriteMiss, Writes,
+    Config, Directions, L2Kind, Level, PolicyKind, Straddle, WriteHit, WriteMiss, Writes,
 };
 use cachesim::policy::AnyPolicy;
 use cachesim::stats::{LowerStats, Purpose};
@@ -39,24 +40,41 @@ fn check_within(
     Ok(())
 }
 
-/// Fails unless what is above is below.
+/// Fails unless what is above is below, of inclusive levels.
 pub fn check_inclusion(config: &Config, core: &Core) -> Result<(), TestCaseError> {
     let Some(lower) = &config.lower else { return Ok(()) };
     let [icache, dcache, second, third] = core.lines();
-    check_within((&config.icache, &icache), (&lower.l2, &second))?;
-    check_within((&config.dcache, &dcache), (&lower.l2, &second))?;
-    match &lower.l3 {
-        Some(l3) => check_within((&lower.l2, &second), (l3, &third)),
-        None => Ok(()),
+    let first = [(&config.icache, &*icache), (&config.dcache, &*dcache)];
+    if lower.l2_inclusion == Inclusive {
+        for upper in first {
+            check_within(upper, (&lower.l2, &second))?;
+        }
     }
+    if let (Some(l3), Inclusive) = (&lower.l3, lower.l3_inclusion) {
+        for upper in first.into_iter().chain([(&lower.l2, &*second)]) {
+            check_within(upper, (l3, &third))?;
+        }
+    }
+    Ok(())
 }
 
-/// Fails unless a line is in one level.
-fn check_exclusion(core: &Core) -> Result<(), TestCaseError> {
+/// Fails unless a line is above or below, of exclusive levels.
+fn check_exclusion(config: &Config, core: &Core) -> Result<(), TestCaseError> {
+    let Some(lower) = &config.lower else { return Ok(()) };
     let [icache, dcache, second, third] = core.lines().map(BTreeSet::from_iter);
     let first = &icache | &dcache;
-    prop_assert!(first.is_disjoint(&second), "{first:x?} {second:x?}");
-    prop_assert!((&first | &second).is_disjoint(&third), "{first:x?} {second:x?} {third:x?}");
+    if lower.l2_inclusion == Exclusive {
+        prop_assert!(first.is_disjoint(&second), "{first:x?} {second:x?}");
+    }
+    if lower.l3_inclusion == Exclusive {
+        prop_assert!(second.is_disjoint(&third), "{second:x?} {third:x?}");
+        // What the second level includes or excludes too, the third has not either.
+        let has_same_lines = config.dcache.geometry.line_bytes() == lower.l2.geometry.line_bytes()
+            && config.icache.geometry.line_bytes() == lower.l2.geometry.line_bytes();
+        if lower.l2_inclusion != Nine && has_same_lines {
+            prop_assert!(first.is_disjoint(&third), "{first:x?} {third:x?}");
+        }
+    }
     Ok(())
 }
 
@@ -89,7 +107,7 @@ proptest! {
 
     #[test]
     fn what_is_above_is_below_in_inclusive_levels(
-        config in hierarchy(1..=1, POLICIES, &[Inclusion::Inclusive]),
+        config in hierarchy(1..=1, POLICIES, &INCLUSIONS),
         steps in steps(1, 300),
     ) {
         let mut core = core(&config);
@@ -101,8 +119,8 @@ proptest! {
 
     /// With two second-level caches code that is read as data is in both sides, and so in two levels.
     #[test]
-    fn a_line_is_in_one_level_of_exclusive_ones(
-        config in hierarchy(1..=1, POLICIES, &[Inclusion::Exclusive]),
+    fn a_line_is_in_no_exclusive_level_and_in_the_one_above(
+        config in hierarchy(1..=1, POLICIES, &INCLUSIONS),
         steps in steps(1, 300),
     ) {
         let is_split = config.lower.is_some_and(|lower| lower.l2_kind == L2Kind::Split);
@@ -112,7 +130,7 @@ proptest! {
                 step.address ^= 1 << 44;
             }
             core.step(step);
-            check_exclusion(&core)?;
+            check_exclusion(&config, &core)?;
         }
     }
 
@@ -120,7 +138,7 @@ proptest! {
     /// are left out.
     #[test]
     fn more_ways_of_a_second_level_hold_all_that_fewer_do(
-        config in hierarchy(1..=1, &[PolicyKind::Lru], &[Inclusion::Nine]),
+        config in hierarchy(1..=1, &[PolicyKind::Lru], &[[Nine, Nine], [Nine, Exclusive]]),
         more_ways in 1..=4_u32,
         steps in steps(1, 300),
     ) {
@@ -186,7 +204,9 @@ proptest! {
         };
         let line_bytes = last.geometry.line_bytes();
         let read = beyond.memory_read_bytes.get();
-        if lower.inclusion == Inclusion::Exclusive {
+        let allocates = lower.l2_inclusion != Exclusive
+            || lower.l3.is_some() && lower.l3_inclusion != Exclusive;
+        if !allocates {
             // Stores that find their line nowhere go to memory and read nothing.
             let stores_past = config.writes.is_some_and(|writes| writes.on_miss == WriteMiss::NoAllocate);
             let reading = if stores_past { &DEMAND[..2] } else { &DEMAND[..] };
@@ -200,7 +220,7 @@ proptest! {
     /// Fills are evictions and what is there: so the lines written back are among those evicted.
     #[test]
     fn a_line_leaves_only_full_sets_and_no_more_are_written_back_than_leave(
-        config in hierarchy(1..=1, POLICIES, &[Inclusion::Nine]),
+        config in hierarchy(1..=1, POLICIES, &[[Nine, Nine]]),
         steps in steps(1, 300),
     ) {
         let mut core = core(&config);
@@ -239,14 +259,19 @@ proptest! {
     /// A line that has been stored to is written back when it leaves, and only then.
     #[test]
     fn dirty_lines_are_written_back_once(
-        config in hierarchy(1..=1, POLICIES, &[Inclusion::Nine, Inclusion::Exclusive]),
+        config in hierarchy(
+            1..=1,
+            POLICIES,
+            &[[Nine, Nine], [Nine, Exclusive], [Exclusive, Nine], [Exclusive, Exclusive]],
+        ),
         steps in steps(1, 300),
     ) {
         let on_miss = WriteMiss::Allocate;
         let config = Config { writes: Some(Writes { on_hit: WriteHit::Back, on_miss }), ..config };
         let line_bytes = config.dcache.geometry.line_bytes();
-        // In exclusive levels a line comes up dirty that went down dirty.
-        let is_exclusive = config.lower.is_some_and(|lower| lower.inclusion == Inclusion::Exclusive);
+        // From an exclusive level a line comes up dirty that went down dirty.
+        let is_exclusive = config.lower.is_some_and(|lower| lower.l2_inclusion == Exclusive);
+        let third_moves_lines_up = config.lower.is_some_and(|lower| lower.l3_inclusion == Exclusive);
         let (mut core, mut dirty, mut below) = (core(&config), BTreeSet::new(), BTreeSet::new());
         let (mut soiled, mut written) = (0, 0);
         for step in steps {
@@ -269,7 +294,9 @@ proptest! {
             below.extend(left);
             dirty = kept;
             if is_exclusive {
-                below.retain(|line| second.contains(line) || third.contains(line));
+                below.retain(|line| {
+                    second.contains(line) || third_moves_lines_up && third.contains(line)
+                });
             }
             prop_assert_eq!(core.stats.beyond.write_backs[0].get(), written, "{:x?}", step);
         }
@@ -279,11 +306,24 @@ proptest! {
         prop_assert!(core.stats.beyond.memory_written_bytes.get() == 0 || soiled > 0);
     }
 
-    /// What is dirty is no matter of the policies; but where levels are neither inclusive nor exclusive,
-    /// write-backs fill the levels below the first.
+    /// What is dirty is no matter of the policies; but write-backs fill levels that are neither inclusive nor
+    /// exclusive. Where the third level includes others, that shows in all of them.
     #[test]
     fn stores_that_allocate_move_lines_as_loads_do(
-        config in hierarchy(1..=1, POLICIES, &INCLUSIONS),
+        config in hierarchy(
+            1..=1,
+            POLICIES,
+            &[
+                [Nine, Nine],
+                [Nine, Exclusive],
+                [Inclusive, Nine],
+                [Inclusive, Inclusive],
+                [Inclusive, Exclusive],
+                [Exclusive, Nine],
+                [Exclusive, Inclusive],
+                [Exclusive, Exclusive],
+            ],
+        ),
         on_hit in prop_oneof![Just(WriteHit::Back), Just(WriteHit::Through)],
         steps in steps(1, 300),
     ) {
@@ -291,7 +331,9 @@ proptest! {
         let (with, without) =
             (Config { writes, ..config.clone() }, Config { writes: None, ..config.clone() });
         let (mut with, mut without) = (core(&with), core(&without));
-        let is_nine = config.lower.is_none_or(|lower| lower.inclusion == Inclusion::Nine);
+        let is_nine = config
+            .lower
+            .is_none_or(|lower| [lower.l2_inclusion, lower.l3_inclusion].contains(&Nine));
         for step in steps {
             let [a, b] = [&mut with, &mut without].map(|core| core.step(step));
             prop_assert_eq!(a.any(), b.any(), "the first level misses: {:x?}", step);

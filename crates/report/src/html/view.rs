@@ -449,16 +449,17 @@ fn settings_of(config: &Config) -> String {
         said.push(format!("Each cache replaces lines by its own policy{seed}."));
     }
     if let Some(lower) = &config.lower {
-        said.push(
-            match lower.inclusion {
-                Inclusion::Nine => "The levels are neither inclusive nor exclusive.",
-                Inclusion::Inclusive => {
-                    "The levels are inclusive: each has the lines of those before it."
-                }
-                Inclusion::Exclusive => "The levels are exclusive: a line is in one of them.",
+        let of_level = |name, inclusion| match inclusion {
+            Inclusion::Nine => format!("The {name} is neither inclusive nor exclusive."),
+            Inclusion::Inclusive => {
+                format!("The {name} is inclusive: it has the lines of the levels before it.")
             }
-            .to_owned(),
-        );
+            Inclusion::Exclusive => {
+                format!("The {name} is exclusive: it has what the level before it evicted.")
+            }
+        };
+        said.push(of_level("L2", lower.l2_inclusion));
+        said.extend(lower.l3.map(|_| of_level("L3", lower.l3_inclusion)));
     }
     if let Some(Writes { on_hit, on_miss }) = config.writes {
         let on_hit = match on_hit {

@@ -61,7 +61,7 @@ fn a_level_of_a_preset_can_be_switched_off() {
     let lower = config(&["cpu=zen3"]).lower.unwrap();
     assert!(lower.l3.is_some());
     let without = config(&["cpu=zen3", "l3=off"]).lower.unwrap();
-    assert_eq!(without, LowerLevels { l3: None, ..lower });
+    assert_eq!(without, LowerLevels { l3: None, l3_inclusion: Inclusion::Nine, ..lower });
     assert_eq!(config(&["cpu=zen3", "l2=off", "l3=off"]).lower, None);
     assert_eq!(
         message(&["cpu=zen3", "l2=off"]),
@@ -274,7 +274,7 @@ fn every_bad_file_has_its_message() {
     help=on (a.toml, line 1): only for the command line
     list=off (a.toml, line 1): only for the command line
     cpu=list (a.toml, line 1): only for the command line
-    cpu=zen33 (a.toml, line 1): unknown; did you mean zen3, zen2 or zen4? cpu=list lists all
+    cpu=zen33 (a.toml, line 1): unknown; did you mean zen3, zen1 or zen2? cpu=list lists all
     l3=on (a.toml, line 1): an L3 needs an L2; write l2=on or l3=off
     dcachesize=16000 (a.toml, line 3): not a multiple of dblksize × dassoc (64 × 8 = 512); try 15872 or 16384
     dcachesize=16384 (default): not a multiple of dblksize × dassoc (64 × 3 = 192); try 16320 or 16512

@@ -33,24 +33,55 @@ fn every_option_of_further_levels_reaches_its_setting() {
             "l3blksize=256",
             "l3assoc=4",
             "l3evict=rand",
-            "inclusion=inclusive",
+            "inclusion=nine",
+            "l2inclusion=nine",
+            "l3inclusion=inclusive",
         ]),
         LowerLevels {
             l2: level(96 << 10, 128, 3, PolicyKind::Fifo),
             l2_kind: L2Kind::Split,
+            l2_inclusion: Inclusion::Nine,
             l3: Some(level(1 << 20, 256, 4, PolicyKind::Random)),
-            inclusion: Inclusion::Inclusive,
+            l3_inclusion: Inclusion::Inclusive,
         }
     );
-    assert_eq!(lower(&["l2=on", "inclusion=exclusive"]).inclusion, Inclusion::Exclusive);
-    assert_eq!(lower(&["l2=on", "inclusion=nine"]).inclusion, Inclusion::Nine);
+}
+
+/// Of L2 and L3.
+fn inclusions(args: &[&str]) -> [Inclusion; 2] {
+    let lower = lower(&[&["l2=on", "l3=on"], args].concat());
+    [lower.l2_inclusion, lower.l3_inclusion]
+}
+
+#[test]
+fn inclusion_of_one_level_overrides_that_of_all_in_any_order() {
+    use Inclusion::{Exclusive, Inclusive, Nine};
+    assert_eq!(inclusions(&[]), [Nine, Nine]);
+    assert_eq!(inclusions(&["inclusion=inclusive"]), [Inclusive, Inclusive]);
+    assert_eq!(inclusions(&["l3inclusion=exclusive"]), [Nine, Exclusive]);
+    assert_eq!(inclusions(&["l2inclusion=exclusive"]), [Exclusive, Nine]);
+    for args in [
+        ["inclusion=inclusive", "l3inclusion=exclusive"],
+        ["l3inclusion=exclusive", "inclusion=inclusive"],
+    ] {
+        assert_eq!(inclusions(&args), [Inclusive, Exclusive]);
+    }
+    // It overrides what a preset says of one level.
+    assert_eq!(inclusions(&["cpu=zen3"]), [Inclusive, Exclusive]);
+    assert_eq!(inclusions(&["cpu=zen3", "inclusion=nine"]), [Nine, Nine]);
+    assert_eq!(inclusions(&["cpu=zen3", "l3inclusion=nine"]), [Inclusive, Nine]);
 }
 
 #[test]
 fn a_further_level_has_the_defaults_of_the_reference_or_of_a_desktop() {
     let l2 = level(2 << 20, 64, 16, PolicyKind::Lru);
-    let expected =
-        LowerLevels { l2, l2_kind: L2Kind::Unified, l3: None, inclusion: Inclusion::Nine };
+    let expected = LowerLevels {
+        l2,
+        l2_kind: L2Kind::Unified,
+        l2_inclusion: Inclusion::Nine,
+        l3: None,
+        l3_inclusion: Inclusion::Nine,
+    };
     assert_eq!(lower(&["l2=on"]), expected);
     assert_eq!(lower(&["l2"]), expected);
     let l3 = Some(level(8 << 20, 64, 16, PolicyKind::Lru));
@@ -78,7 +109,8 @@ fn a_level_switched_off_is_off_in_any_order_and_nothing_said_of_it_matters() {
         // These are no geometry.
         &["l2=off", "l2cachesize=100"],
         &["l2=off", "l2evict=fifo", "l2split=on", "inclusion=exclusive", "iblksize=32"],
-        &["l3=off", "l3evict=fifo", "l3assoc=4"],
+        &["l2=off", "l2inclusion=exclusive"],
+        &["l3=off", "l3evict=fifo", "l3inclusion=exclusive", "l3assoc=4"],
     ] {
         let Config { lower, .. } = config(args);
         assert_eq!(lower, None, "{args:?}");
@@ -106,6 +138,9 @@ fn lines_may_get_longer_downwards_but_not_where_they_move() {
         &["inclusion=inclusive", "iblksize=32", "l2blksize=64", "l3blksize=128"][..],
         &["inclusion=exclusive", "iblksize=32", "dblksize=32", "l2blksize=32", "l3blksize=32"],
         &["inclusion=nine", "dblksize=128", "l2blksize=32", "l3blksize=64"],
+        &["l2=on", "l2inclusion=exclusive", "l3blksize=32"],
+        &["l3inclusion=exclusive", "dblksize=128", "l2blksize=32", "l3blksize=32"],
+        &["l3inclusion=inclusive", "dblksize=128", "l2blksize=32", "l3blksize=128"],
     ] {
         assert!(lower(args).l3.is_some(), "{args:?}");
     }
