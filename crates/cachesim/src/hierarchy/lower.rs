@@ -121,6 +121,18 @@ impl LowerCache {
         }
     }
 
+    /// Makes this slice `slice` of a cache that has `slices` of them: its set `i` is set
+    /// `i * slices + slice` of the cache.
+    pub(super) fn become_slice(&mut self, slice: usize, slices: usize) {
+        let sets = self.lines.len() / self.ways_per_set;
+        self.policy.become_slice(slice, slices, sets);
+    }
+
+    /// Gives this slice what the policies of a cache's slices have in common, from `other`.
+    pub(super) fn share_duel(&mut self, other: &Self) {
+        self.policy.share_duel(&other.policy);
+    }
+
     /// The line that holds the byte at `address`.
     #[inline(always)]
     pub fn line_of(&self, address: u64) -> LineAddr {

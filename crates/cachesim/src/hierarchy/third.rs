@@ -101,24 +101,24 @@ impl SharedCache {
     fn new(level: &Level, config: &Config, is_inclusive: bool) -> Self {
         let Level { geometry, policy } = *level;
         let line_shift = geometry.line_shift();
-        let slices = 1 << geometry.sets().trailing_zeros().min(MOST_SLICES.ilog2());
+        let slices: usize = 1 << geometry.sets().trailing_zeros().min(MOST_SLICES.ilog2());
         let geometry = CacheGeometry::new(
-            geometry.size_bytes() / slices,
+            geometry.size_bytes() / slices as u64,
             geometry.line_bytes(),
             geometry.ways(),
         );
         let geometry = geometry.expect("the sets of a valid geometry, divided");
-        let slice = |number| Slice {
-            cache: LowerCache::new(
-                &Level { geometry, policy },
-                seed_of(config).wrapping_add(number),
-                config.writes.is_some(),
-            ),
-            readers: readers(&geometry, is_inclusive),
-        };
+        let level = Level { geometry, policy };
+        let seed = seed_of(config);
+        let slices = (0..slices).map(|number| {
+            let seed = seed.wrapping_add(number as u64);
+            let mut cache = LowerCache::new(&level, seed, config.writes.is_some());
+            cache.become_slice(number, slices);
+            Slice { cache, readers: readers(&geometry, is_inclusive) }
+        });
         let mailboxes = if is_inclusive { config.cores.get() } else { 0 };
         Self {
-            slices: (0..slices).map(|number| Mutex::new(slice(number))).collect(),
+            slices: one_cache(slices.collect()),
             mailboxes: (0..mailboxes).map(|_| Mailbox::default()).collect(),
             line_shift,
         }
@@ -136,13 +136,13 @@ impl SharedCache {
 
     /// A copy.
     pub(super) fn try_out(&self) -> Self {
-        let slices = self.slices.iter().map(|slice| Mutex::new(slice.lock().clone()));
+        let slices = self.slices.iter().map(|slice| slice.lock().clone());
         let mailboxes = self.mailboxes.iter().map(|mailbox| {
             let lines = mailbox.lines.lock().clone();
             Mailbox { is_full: AtomicBool::new(!lines.is_empty()), lines: Mutex::new(lines) }
         });
         Self {
-            slices: slices.collect(),
+            slices: one_cache(slices.collect()),
             mailboxes: mailboxes.collect(),
             line_shift: self.line_shift,
         }
@@ -161,6 +161,16 @@ impl SharedCache {
         let slices = self.slices.len() as u64;
         LineAddr::from_number(number.number() * slices + neighbour.number() % slices)
     }
+}
+
+/// Slices, each with a lock, and with what they have in common.
+fn one_cache(mut slices: Vec<Slice>) -> Box<[Mutex<Slice>]> {
+    if let Some((first, others)) = slices.split_first_mut() {
+        for slice in others {
+            slice.cache.share_duel(&first.cache);
+        }
+    }
+    slices.into_iter().map(Mutex::new).collect()
 }
 
 fn readers(geometry: &CacheGeometry, are_needed: bool) -> Box<[CoreSet]> {

@@ -67,6 +67,23 @@ macro_rules! with {
     };
 }
 
+impl AnyPolicy {
+    /// Makes this the policy of slice `slice` of a cache that has `slices` of them, each of `sets` sets: set
+    /// `i` of the slice is set `i * slices + slice` of the cache.
+    pub(crate) fn become_slice(&mut self, slice: usize, slices: usize, sets: usize) {
+        if let Self::Drrip(policy) = self {
+            policy.become_slice(slice, slices, sets);
+        }
+    }
+
+    /// Gives this slice what all slices of a cache have in common, from `other`.
+    pub(crate) fn share_duel(&mut self, other: &Self) {
+        if let (Self::Drrip(policy), Self::Drrip(other)) = (self, other) {
+            policy.share_duel(other);
+        }
+    }
+}
+
 impl Policy for AnyPolicy {
     fn new(kind: PolicyKind, geometry: &CacheGeometry, seed: u64) -> Self {
         match kind {
