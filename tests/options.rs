@@ -116,7 +116,7 @@ const BAD: &[(&str, &str, &[&str])] = &[
     // Presets and files of options.
     ("cpu", "cpu=on: ", &["needs a value", "write cpu=NAME|list"]),
     ("cpu=cortex-a71", "cpu=cortex-a71: ", &["did you mean cortex-a", "cpu=list lists all"]),
-    ("cpu=zen", "cpu=zen: ", &["did you mean zen2, zen3 or zen4?"]),
+    ("cpu=zen", "cpu=zen: ", &["did you mean zen1, zen2 or zen3?"]),
     ("cpu=z80", "cpu=z80: ", &["unknown; cpu=list lists all"]),
     ("cpu=zen3,l2=off", "l3=on (cpu=zen3): ", &["needs an L2", "l3=off"]),
     (

@@ -507,9 +507,9 @@ fn every_bad_input_has_its_message() {
     memlat=200 (default): less than l3lat (300), of the level above; write memlat=300 or more
     cpu=: needs a value; write cpu=NAME|list
     cpu=a72: unknown; did you mean cortex-a72? cpu=list lists all
-    cpu=zen: unknown; did you mean zen2, zen3 or zen4? cpu=list lists all
-    cpu=zen9: unknown; did you mean zen2, zen3 or zen4? cpu=list lists all
-    cpu=Cortex_A53: unknown; did you mean cortex-a53, cortex-a72 or cortex-a76? cpu=list lists all
+    cpu=zen: unknown; did you mean zen1, zen2 or zen3? cpu=list lists all
+    cpu=zen9: unknown; did you mean zen1, zen2 or zen3? cpu=list lists all
+    cpu=Cortex_A53: unknown; did you mean cortex-a53, cortex-a55 or cortex-a57? cpu=list lists all
     cpu=mips: unknown; cpu=list lists all
     dcachesize=32K (cpu=zen3): not a multiple of dblksize × dassoc (64 × 3 = 192); try 32640 or 32832
     config: needs a value; write config=FILE

@@ -241,9 +241,10 @@ fn levels_and_what_was_asked_for_are_told() {
     assert_eq!(
         settings,
         "The settings began with those of the core cortex-a72. 2 cores, each with caches of its own. \
-         Each cache replaces lines by its own policy (seed 1). The levels are neither inclusive nor \
-         exclusive. A store makes its line dirty (write-back); one that misses its line fills it first \
-         (write-allocate). An access to two lines counts as one to each."
+         Each cache replaces lines by its own policy (seed 1). The L2 is neither inclusive nor \
+         exclusive. The L3 is exclusive: it has what the level before it evicted. A store makes its \
+         line dirty (write-back); one that misses its line fills it first (write-allocate). An access \
+         to two lines counts as one to each."
     );
     let tiles: Vec<_> = select(&html, ".tiles dt").into_iter().map(text).collect();
     let rates = ["Data miss rate", "Fetch miss rate", "L2 miss rate", "L3 miss rate"];
