@@ -204,9 +204,9 @@ proptest! {
         };
         let line_bytes = last.geometry.line_bytes();
         let read = beyond.memory_read_bytes.get();
-        let allocates = lower.l2_inclusion != Exclusive
-            || lower.l3.is_some() && lower.l3_inclusion != Exclusive;
-        if !allocates {
+        let fills_none = lower.l2_inclusion == Exclusive
+            && (lower.l3.is_none() || lower.l3_inclusion == Exclusive);
+        if fills_none {
             // Stores that find their line nowhere go to memory and read nothing.
             let stores_past = config.writes.is_some_and(|writes| writes.on_miss == WriteMiss::NoAllocate);
             let reading = if stores_past { &DEMAND[..2] } else { &DEMAND[..] };
