@@ -22,8 +22,7 @@ use crate::options::PolicyKind;
 /// leads for SRRIP and the one half a region further on (around its end) for BRRIP. The place is another
 /// one in each region, lest accesses at regular distances meet the leaders of one side only.
 ///
-/// The slices of a cache have one duel, of the whole cache's sets: see [`Drrip::become_slice`] and
-/// [`Drrip::share_duel`].
+/// The slices of a cache have one duel, of the whole cache's sets.
 #[derive(Clone, Debug)]
 pub struct Drrip {
     throttle: Throttle,
