@@ -1,14 +1,15 @@
 //! Instruction text, made at the exit for the few instructions that are printed.
 //!
 //! QEMU can disassemble only while it translates, and doing that for every instruction costs up to
-//! 40 % of a kernel's boot. So the bytes are kept and disassembled here, by Capstone. For guests that
-//! Capstone does not know, and for those where the bytes alone do not say how to read them (32-bit Arm
-//! with its Thumb states), QEMU's own text is taken at translation.
+//! 40 % of a kernel's boot. So the bytes are kept and disassembled here, by Capstone. QEMU's own text is
+//! taken at translation of the instructions that Capstone does not know (RISC-V's vectors), of all of guests
+//! that it does not know, and of those where the bytes alone do not say how to read them (32-bit Arm
+//! with its Thumb states).
 
 use std::collections::HashMap;
 
 use cachesim::instructions::Instruction;
-use capstone::{Arch, Capstone, CsResult, Endian, ExtraMode, Mode};
+use capstone::{Arch, Capstone, CsResult, Endian, ExtraMode, Insn, Mode};
 use isa::X86Mode;
 
 /// When and how a guest's instructions become text.
@@ -47,6 +48,14 @@ impl Disassembler {
         };
         Self::Deferred(Language { arch, mode, endian })
     }
+
+    /// Reads the guest's instructions, if they can be read from their bytes.
+    pub fn reader(self) -> Option<Reader> {
+        match self {
+            Self::Deferred(language) => Some(Reader { language, open: HashMap::new() }),
+            Self::ByQemu => None,
+        }
+    }
 }
 
 const BITS16: u8 = 16;
@@ -82,30 +91,34 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Of guests of this language.
-    pub fn new(language: Language) -> Self {
-        Self { language, open: HashMap::new() }
+    /// Whether there is text for `instruction`.
+    pub fn knows(&mut self, instruction: &Instruction) -> bool {
+        self.read(instruction, |_| ()).is_some()
     }
 
     /// The text of `instruction`; its bytes where they make none.
     pub fn text(&mut self, instruction: &Instruction) -> String {
+        let text = self.read(instruction, |insn| match (insn.mnemonic(), insn.op_str()) {
+            (Some(mnemonic), Some(operands)) if !operands.is_empty() => {
+                format!("{mnemonic} {operands}")
+            }
+            (mnemonic, _) => mnemonic.unwrap_or_default().to_owned(),
+        });
+        text.unwrap_or_else(|| {
+            let code = instruction.identity.code.as_bytes();
+            let bytes: Vec<_> = code.iter().map(|byte| format!("{byte:#04x}")).collect();
+            format!(".byte {}", bytes.join(", "))
+        })
+    }
+
+    /// What `take` takes of `instruction`, if its bytes are one.
+    fn read<T>(&mut self, instruction: &Instruction, take: impl Fn(&Insn) -> T) -> Option<T> {
         let code = instruction.identity.code.as_bytes();
         let decoding = instruction.decoding;
         let capstone =
             self.open.entry(decoding).or_insert_with(|| self.language.open(decoding).ok());
-        let decoded = capstone.as_ref().and_then(|capstone| {
-            let decoded = capstone.disasm_count(code, instruction.vaddr, 1).ok()?;
-            let first = decoded.first()?;
-            (first.len() == code.len()).then(|| match (first.mnemonic(), first.op_str()) {
-                (Some(mnemonic), Some(operands)) if !operands.is_empty() => {
-                    format!("{mnemonic} {operands}")
-                }
-                (mnemonic, _) => mnemonic.unwrap_or_default().to_owned(),
-            })
-        });
-        decoded.unwrap_or_else(|| {
-            let bytes: Vec<_> = code.iter().map(|byte| format!("{byte:#04x}")).collect();
-            format!(".byte {}", bytes.join(", "))
-        })
+        let decoded = capstone.as_ref()?.disasm_count(code, instruction.vaddr, 1).ok()?;
+        let first = decoded.first().filter(|first| first.len() == code.len())?;
+        Some(take(first))
     }
 }

@@ -38,9 +38,10 @@ use qemu_plugin_sys::{
 use crate::api::{Emulation, Qemu};
 use crate::callbacks::{CallbackSet, InsnCallback, MemCallback};
 use crate::disassembly::{Disassembler, Reader, x86_decoding};
-use crate::places::MappedFiles;
+use crate::places::{MappedFiles, MappingCalls};
 use crate::probe;
 use crate::rounding::RoundingTable;
+use crate::process::syscalls::MappingChange;
 use crate::userdata::{UserData, pack_count, pack_record};
 
 /// One instruction of the block at hand.
@@ -72,7 +73,9 @@ pub struct Translator {
     /// the block: those of an interrupt's delivery, in system mode up to QEMU 8.2. They count.
     last_has_stray_accesses: bool,
     instructions: InstructionTable,
-    /// The texts that QEMU made at translation, for guests whose bytes cannot be disassembled later.
+    /// Tells which instructions cannot be disassembled later; `None` where none can.
+    reader: Option<Reader>,
+    /// Their texts, which QEMU made at translation.
     texts: HashMap<*const Instruction, Box<str>>,
     /// The blocks' symbols come from a few strings of QEMU's; the last one seen and its id here.
     last_symbol: (usize, SymbolId),
@@ -84,22 +87,20 @@ pub struct Translator {
 }
 
 /// Instructions in words.
-pub enum Texts<'a> {
-    /// From their bytes.
-    Read(Reader),
+pub struct Texts<'a> {
     /// As QEMU told them.
-    Kept(&'a HashMap<*const Instruction, Box<str>>),
+    kept: &'a HashMap<*const Instruction, Box<str>>,
+    /// From their bytes.
+    reader: Option<Reader>,
 }
 
 impl Texts<'_> {
     /// An instruction's disassembly.
     pub fn text(&mut self, instruction: &'static Instruction) -> String {
-        match self {
-            Self::Read(reader) => reader.text(instruction),
-            Self::Kept(texts) => {
-                let text = texts.get(&ptr::from_ref(instruction));
-                text.map(ToString::to_string).unwrap_or_default()
-            }
+        match (self.kept.get(&ptr::from_ref(instruction)), &mut self.reader) {
+            (Some(kept), _) => kept.to_string(),
+            (None, Some(reader)) => reader.text(instruction),
+            (None, None) => String::new(),
         }
     }
 }
@@ -125,14 +126,16 @@ unsafe impl Send for Translator {}
 
 impl Translator {
     /// Nothing translated yet.
-    pub fn new(qemu: &Qemu, isa: Isa, config: &Config) -> Self {
+    pub fn new(qemu: &Qemu, isa: Isa, config: &Config, calls: MappingCalls) -> Self {
+        let disassembler = Disassembler::for_target(&qemu.target);
         let has_files = config.needs_locations() && qemu.emulation == Emulation::User;
         Self {
             last_has_stray_accesses: qemu.api <= 1 && qemu.emulation != Emulation::User,
             isa,
             lines: Lines::new(config),
             repeats: config.repeats(&config.icache),
-            disassembler: Disassembler::for_target(&qemu.target),
+            disassembler,
+            reader: disassembler.reader(),
             instructions: match config.lower {
                 None => InstructionTable::default(),
                 Some(_) => InstructionTable::with_lower_levels(),
@@ -148,7 +151,7 @@ impl Translator {
                 },
                 Detail::Full => Records::InFull(Box::default()),
             },
-            files: has_files.then(MappedFiles::default),
+            files: has_files.then(|| MappedFiles::new(calls)),
             read: Vec::new(),
             block: Vec::new(),
         }
@@ -172,19 +175,16 @@ impl Translator {
         self.files.as_ref()
     }
 
-    /// The program may have mapped files.
-    pub fn files_may_have_changed(&mut self) {
+    /// The program may change what is mapped.
+    pub fn mappings_may_change(&mut self, change: MappingChange) {
         if let Some(files) = &mut self.files {
-            files.may_have_changed();
+            files.may_change(change);
         }
     }
 
     /// What instructions are in words.
     pub fn texts(&self) -> Texts<'_> {
-        match self.disassembler {
-            Disassembler::Deferred(language) => Texts::Read(Reader::new(language)),
-            Disassembler::ByQemu => Texts::Kept(&self.texts),
-        }
+        Texts { kept: &self.texts, reader: self.disassembler.reader() }
     }
 
     /// Instruments the block that QEMU has just translated.
@@ -229,6 +229,7 @@ impl Translator {
             lines,
             last_has_stray_accesses,
             instructions,
+            reader,
             texts,
             last_symbol,
             files,
@@ -236,7 +237,6 @@ impl Translator {
             block,
             ..
         } = self;
-        let by_qemu = self.disassembler == Disassembler::ByQemu;
         let mut classes =
             isa.block(read.iter().map(|insn| (insn.vaddr, insn.identity.code.as_bytes())));
         let decoding = classes.x86_mode().map_or(0, x86_decoding);
@@ -258,7 +258,7 @@ impl Translator {
                 }
                 Description { vaddr, decoding, symbol: last_symbol.1 }
             });
-            if is_new && by_qemu {
+            if is_new && !reader.as_mut().is_some_and(|reader| reader.knows(record)) {
                 let block = TranslationBlock::from(tb);
                 let text = block.instruction(index).and_then(|insn| insn.disas());
                 texts.insert(record, text.unwrap_or_default().into());

@@ -5,70 +5,133 @@
 //! Their symbols and lines are looked up at the exit; what they do not know, QEMU's symbol names.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io;
+use std::ops::Range;
+use std::os::fd::{AsRawFd as _, IntoRawFd as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{self, Path, PathBuf};
 use std::ptr;
 use std::sync::Arc;
 
 use cachesim::instructions::{Instruction, InstructionTable, SymbolId};
 use report::{Frame, Location};
-use symbols::{LoadedElf, Mapping, Symbols};
+use symbols::maps::{self, MappedPath, Presence};
+use symbols::{Expected, GuestFile, LoadedElf, Mapping, Symbols, Version};
+
+use crate::output::stream::duplicate;
+use crate::process::syscalls::MappingChange;
 
 /// A part of the guest's address space.
 struct Region {
     start: u64,
     end: u64,
     /// The file that is mapped there, if there is one.
-    mapping: Option<Mapping>,
+    file: Option<RegionFile>,
     /// Its number in [`MappedFiles::mappings`], once there was code in it.
     number: Option<usize>,
 }
 
+/// A part of a file, as it was mapped.
+struct RegionFile {
+    at: MappedPath,
+    inode: u64,
+    /// Where the part begins.
+    offset: u64,
+    /// The link to it that this process has while it is mapped.
+    link: PathBuf,
+}
+
+/// Whether the system calls are known by which a program maps files.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MappingCalls {
+    /// They are told by [`MappedFiles::may_change`].
+    Known,
+    /// Nothing is told.
+    Unknown,
+}
+
 /// The files that a program's code is mapped from.
-#[derive(Default)]
 pub struct MappedFiles {
+    calls: MappingCalls,
     /// Those that code was ever seen in: a program may map any number of others.
     mappings: Vec<Mapping>,
+    /// Their files, by path and inode.
+    files: HashMap<(PathBuf, u64), Arc<GuestFile>>,
     /// What was there when it was last looked at, in the order of addresses.
     regions: Vec<Region>,
-    /// Whether more may have been mapped since.
+    /// Whether files may have been mapped since, or parts of them unmapped.
     is_stale: bool,
     of: HashMap<*const Instruction, usize>,
 }
 
 impl MappedFiles {
+    /// Nothing known yet.
+    pub fn new(calls: MappingCalls) -> Self {
+        Self {
+            calls,
+            mappings: Vec::new(),
+            files: HashMap::new(),
+            regions: Vec::new(),
+            is_stale: true,
+            of: HashMap::new(),
+        }
+    }
+
     /// Notes where `instruction` comes from, which is being translated for the first time and whose
     /// bytes are at `host` in this process.
     pub fn note(&mut self, instruction: &'static Instruction, host: u64) {
         let vaddr = instruction.vaddr;
-        if self.is_stale || region_index(&self.regions, vaddr).is_none() {
+        // What is new since is no file, if the calls that map files are known: a compiler at run time maps
+        // thousands of regions.
+        let is_unknown = || region_index(&self.regions, vaddr).is_none();
+        if self.is_stale || self.calls == MappingCalls::Unknown && is_unknown() {
             // QEMU puts the guest's address 0 somewhere in its own address space.
             self.look(host.wrapping_sub(vaddr));
             self.is_stale = false;
         }
-        let Self { mappings, regions, of, .. } = self;
+        let Self { mappings, files, regions, of, .. } = self;
         let region = region_index(regions, vaddr).map(|index| &mut regions[index]);
-        if let Some(Region { mapping: Some(mapping), number, .. }) = region {
-            let number = *number.get_or_insert_with(|| number_of(mapping, mappings));
+        if let Some(Region { start, end, file: Some(file), number }) = region {
+            let number = *number.get_or_insert_with(|| {
+                let (start, end, file_offset) = (*start, *end, file.offset);
+                let file = guest_file(file, files);
+                number_of(Mapping { start, end, file_offset, file }, mappings)
+            });
             of.insert(instruction, number);
         }
     }
 
-    /// The program may have mapped something.
-    pub fn may_have_changed(&mut self) {
-        self.is_stale = true;
+    /// The program may change what is mapped: it is about to, or it just has.
+    pub fn may_change(&mut self, change: MappingChange) {
+        self.is_stale |= match change {
+            MappingChange::File => true,
+            MappingChange::Range { start, bytes } => {
+                let end = start.saturating_add(bytes);
+                let is_in = |region: &Region| region.start < end && start < region.end;
+                self.regions.iter().any(|region| region.file.is_some() && is_in(region))
+            }
+        };
     }
 
     /// Reads what is mapped now. `base` is where this process has the guest's address 0.
     fn look(&mut self, base: u64) {
         self.regions.clear();
-        for HostRegion { start, end, file } in mapped() {
-            let [start, end] = [start, end].map(|address| address.wrapping_sub(base));
+        // Where /proc is not to be had, nothing is known of files.
+        let text = fs::read("/proc/self/maps").unwrap_or_default();
+        for region in maps::parse(&text) {
+            let [start, end] = [region.start, region.end].map(|address| address.wrapping_sub(base));
             if start >= end {
                 // Not the guest's.
                 continue;
             }
-            let mapping = file.map(|(path, file_offset)| Mapping { start, end, file_offset, path });
-            self.regions.push(Region { start, end, mapping, number: None });
+            let file = region.file(&ThisProcess).map(|at| RegionFile {
+                at,
+                inode: region.inode,
+                offset: region.file_offset,
+                link: link(&region),
+            });
+            self.regions.push(Region { start, end, file, number: None });
         }
         self.regions.sort_unstable_by_key(|region| region.start);
     }
@@ -84,41 +147,90 @@ fn region_index(regions: &[Region], vaddr: u64) -> Option<usize> {
 }
 
 /// The number of `mapping`, which is added to `mappings` if it is a new one.
-fn number_of(mapping: &Mapping, mappings: &mut Vec<Mapping>) -> usize {
-    mappings.iter().position(|known| known == mapping).unwrap_or_else(|| {
-        mappings.push(mapping.clone());
+fn number_of(mapping: Mapping, mappings: &mut Vec<Mapping>) -> usize {
+    mappings.iter().position(|known| *known == mapping).unwrap_or_else(|| {
+        mappings.push(mapping);
         mappings.len() - 1
     })
 }
 
-/// A part of this process's address space.
-struct HostRegion {
-    start: u64,
-    end: u64,
-    /// The file that is mapped there, and the offset of its first byte.
-    file: Option<(PathBuf, u64)>,
+/// This process, for what its `maps` do not say.
+struct ThisProcess;
+
+impl maps::Answers for ThisProcess {
+    fn exact_name(&self, region: &maps::Region<'_>) -> Option<PathBuf> {
+        fs::read_link(link(region)).ok()
+    }
+
+    fn inode_at(&self, path: &Path) -> Option<u64> {
+        Some(path.metadata().ok()?.ino())
+    }
 }
 
-/// What is mapped in this process.
-#[cfg(target_os = "linux")]
-fn mapped() -> Vec<HostRegion> {
-    use procfs::process::{MMapPath, Process};
-
-    // Where /proc is not to be had, nothing is known of files.
-    let maps = Process::myself().and_then(|process| process.maps());
-    let maps = maps.into_iter().flatten().map(|map| {
-        let file = match map.pathname {
-            MMapPath::Path(path) => Some((path, map.offset)),
-            _ => None,
-        };
-        HostRegion { start: map.address.0, end: map.address.1, file }
-    });
-    maps.collect()
+/// A region's link to what is mapped there.
+fn link(region: &maps::Region<'_>) -> PathBuf {
+    format!("/proc/self/map_files/{:x}-{:x}", region.start, region.end).into()
 }
 
-#[cfg(not(target_os = "linux"))]
-fn mapped() -> Vec<HostRegion> {
-    Vec::new()
+/// The file that code was found in.
+fn guest_file(
+    file: &RegionFile,
+    files: &mut HashMap<(PathBuf, u64), Arc<GuestFile>>,
+) -> Arc<GuestFile> {
+    let key = (file.at.path.clone(), file.inode);
+    if let Some(known) = files.get(&key) {
+        return Arc::clone(known);
+    }
+    let mut also_at = vec![file.link.clone()];
+    // Only the superuser may follow the link.
+    let path = match file.at.presence {
+        Presence::There => &file.at.path,
+        Presence::Deleted => &file.link,
+    };
+    let expected = match path.metadata() {
+        Ok(metadata) if metadata.is_file() => {
+            also_at.extend(keep_open(path, Version::of(&metadata)));
+            Expected::Version(Version::of(&metadata))
+        }
+        _ => Expected::Nothing,
+    };
+    let guest_file = Arc::new(GuestFile { path: file.at.path.clone(), expected, also_at });
+    files.insert(key, Arc::clone(&guest_file));
+    guest_file
+}
+
+/// The descriptors that are kept of a program's files have these numbers: high ones, since programs get and
+/// expect the lowest, below the end of Linux' first table of descriptors. Where they are taken, none is kept.
+const KEPT_DESCRIPTORS: Range<i32> = 48..60;
+
+/// Opens the file for good, and says where it is found then: it may be replaced while the program runs.
+///
+/// The descriptor is never closed, since the program may close it and open a file of its own there.
+fn keep_open(path: &Path, version: Version) -> Option<PathBuf> {
+    let file = File::open(path).ok()?;
+    if Version::of(&file.metadata().ok()?) != version {
+        return None;
+    }
+    let kept = duplicate(file.as_raw_fd())?;
+    if !KEPT_DESCRIPTORS.contains(&kept.as_raw_fd()) {
+        return None;
+    }
+    Some(format!("/proc/self/fd/{}", kept.into_raw_fd()).into())
+}
+
+/// The file of a machine, which is loaded as the run starts.
+///
+/// # Errors
+/// Where it cannot be read.
+pub fn image_file(path: &Path) -> io::Result<GuestFile> {
+    let file = File::open(path)?;
+    let version = Version::of(&file.metadata()?);
+    let kept = format!("/proc/self/fd/{}", file.into_raw_fd());
+    Ok(GuestFile {
+        path: path::absolute(path)?,
+        expected: Expected::Version(version),
+        also_at: vec![kept.into()],
+    })
 }
 
 /// Answers where instructions come from.

@@ -1,9 +1,9 @@
 //! What a run writes that tells functions and lines: the report, and a file in each format asked for.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{self, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,7 +18,7 @@ use symbols::{Files, LoadedElf, Symbols};
 use crate::api::{Emulation, Qemu};
 use crate::command_line::qemu_option;
 use crate::output;
-use crate::places::{MappedFiles, Places};
+use crate::places::{MappedFiles, MappingCalls, Places, image_file};
 use crate::snapshot::Reading;
 
 /// Makes texts.
@@ -81,7 +81,7 @@ impl Reporter {
     fn profile(&self, qemu: &Qemu, reading: &Reading<'_>) -> Profile {
         let Reading { config, translator, .. } = *reading;
         let files = Files::default();
-        let no_program = MappedFiles::default();
+        let no_program = MappedFiles::new(MappingCalls::Unknown);
         let mut places = Places {
             symbols: Symbols::new(&files, self.sysroot.as_deref()),
             images: &self.images,
@@ -130,10 +130,10 @@ fn loaded_elf(image: &ElfImage) -> anyhow::Result<LoadedElf> {
         if !fs::metadata(path)?.is_file() {
             bail!("not a file; name an ELF file");
         }
-        File::open(path)?;
-        Ok(path::absolute(path)?)
+        Ok(image_file(Path::new(path))?)
     };
-    Ok(LoadedElf { path: open().with_context(|| format!("elf={path}"))?, bias: *bias })
+    let file = open().with_context(|| format!("elf={path}"))?;
+    Ok(LoadedElf { file: file.into(), bias: *bias })
 }
 
 /// The longest source that is shown.

@@ -1,5 +1,6 @@
 //! One run: options become a machine and callbacks at the start, counters become a report at the end.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::Read;
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
@@ -29,8 +30,10 @@ use crate::copies;
 use crate::instrument::Translator;
 use crate::output::held::{Held, Streams};
 use crate::output::{self, Outlet};
+use crate::places::MappingCalls;
 use crate::probe;
-use crate::process::{report_thread, syscalls, threads};
+use crate::process::syscalls::{self, MappingChange};
+use crate::process::{report_thread, threads};
 use crate::profiling::SharingInFull;
 use crate::reporter::{Reporter, Texts};
 use crate::rounding;
@@ -46,6 +49,11 @@ use crate::{
 
 /// The run. Set once, by install, and never freed: QEMU may call back until the process is gone.
 static SESSION: OnceLock<Session> = OnceLock::new();
+
+thread_local! {
+    /// What the system call that this thread is in may change in what is mapped.
+    static PENDING_CHANGE: Cell<Option<MappingChange>> = const { Cell::new(None) };
+}
 
 struct Session {
     qemu: Qemu,
@@ -173,7 +181,11 @@ impl Session {
         if cores_are_shared {
             expect_several();
         }
-        let translator = Translator::new(&qemu, isa, &config);
+        let mapping_calls = match syscalls {
+            Some(_) => MappingCalls::Known,
+            None => MappingCalls::Unknown,
+        };
+        let translator = Translator::new(&qemu, isa, &config, mapping_calls);
         let reporter = Reporter::new(&qemu, &config)?;
         Ok(Self {
             simulator: Machine::<M>::start(&config, layout),
@@ -519,6 +531,12 @@ impl Events for Session {
                 if syscalls.may_start_thread(number, arguments) {
                     expect_several();
                 }
+                if session.config.needs_locations()
+                    && let Some(change) = syscalls.mapping_change(number, arguments)
+                {
+                    session.translator.lock().mappings_may_change(change);
+                    PENDING_CHANGE.set(Some(change));
+                }
             }
             #[cfg(target_os = "linux")]
             if session.replaces_program(number) {
@@ -536,10 +554,9 @@ impl Events for Session {
             if session.syscalls.is_some_and(|syscalls| syscalls.sets_signal_action(number)) {
                 signals::catch_defaults();
             }
-            if session.config.needs_locations()
-                && session.syscalls.is_some_and(|syscalls| syscalls.maps_files(number))
-            {
-                session.translator.lock().files_may_have_changed();
+            // Another thread may have looked at what was mapped before it changed.
+            if let Some(change) = PENDING_CHANGE.take() {
+                session.translator.lock().mappings_may_change(change);
             }
         });
     }

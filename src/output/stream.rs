@@ -155,7 +155,7 @@ impl Stream {
 const FIRST_FREE: RawFd = 48;
 
 /// A second descriptor of `number`, closed by execve, out of the program's way if there is room.
-fn duplicate(number: RawFd) -> Option<File> {
+pub fn duplicate(number: RawFd) -> Option<File> {
     [FIRST_FREE, 0].into_iter().find_map(|lowest| {
         // SAFETY: makes a new descriptor or fails.
         let copy = unsafe { libc::fcntl(number, libc::F_DUPFD_CLOEXEC, lowest) };

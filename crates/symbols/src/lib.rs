@@ -7,6 +7,9 @@
 //! names no function, what the symbol tables say; else the file alone. Names of Rust and C++ are
 //! demangled.
 //!
+//! A file may be replaced or rebuilt while the guest runs: a [`GuestFile`] is read only where it is still
+//! what the guest had.
+//!
 //! Debug information may be in other files: by build-id, by `.gnu_debuglink`, by `.gnu_debugaltlink`
 //! (`dwz`), and as split DWARF (`.dwo`, `.dwp`). See [`Symbols::new`] for where they are looked for.
 //!
@@ -25,6 +28,7 @@
 mod dwarf;
 mod elf;
 mod files;
+pub mod maps;
 mod names;
 mod object_file;
 mod separate;
@@ -32,7 +36,6 @@ mod symbol_table;
 mod vet;
 
 use std::collections::HashMap;
-use std::ffi::OsString;
 use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -40,7 +43,7 @@ use std::sync::Arc;
 use cachesim::escape::escape;
 use report::Location;
 
-pub use files::Files;
+pub use files::{Expected, Files, GuestFile, Version};
 
 use names::Names;
 use object_file::ObjectFile;
@@ -55,15 +58,15 @@ pub struct Mapping {
     pub end: u64,
     /// Where its first byte is in the file.
     pub file_offset: u64,
-    /// The file, as this process finds it.
-    pub path: PathBuf,
+    /// The file.
+    pub file: Arc<GuestFile>,
 }
 
 /// A file in the guest's memory as it was linked: every address is that of the linker plus a bias.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoadedElf {
-    /// The file, as this process finds it.
-    pub path: PathBuf,
+    /// The file.
+    pub file: Arc<GuestFile>,
     /// What to add to the linker's addresses, modulo 2⁶⁴.
     pub bias: u64,
 }
@@ -91,9 +94,9 @@ pub struct Symbols<'files> {
     files: &'files Files,
     finder: Finder,
     objects: Vec<ObjectFile<'files>>,
-    numbers: HashMap<OsString, usize>,
+    numbers: HashMap<Arc<GuestFile>, usize>,
     /// The last one asked for.
-    current: Option<(OsString, usize)>,
+    current: Option<(Arc<GuestFile>, usize)>,
     names: Names<'files>,
     warnings: Warnings,
 }
@@ -121,14 +124,14 @@ impl<'files> Symbols<'files> {
             return None;
         }
         let offset = mapping.file_offset.checked_add(address - mapping.start);
-        let object = self.object(&mapping.path);
+        let object = self.object(&mapping.file);
         let linked = offset.and_then(|offset| object.elf()?.address_of(offset));
         Some(Found { location: self.locate(linked), object_address: linked })
     }
 
     /// Where the instruction at `address` comes from; `None` if it is not in the file's code.
     pub fn in_elf(&mut self, elf: &LoadedElf, address: u64) -> Option<Found> {
-        let linked = self.object(&elf.path).elf()?.without_bias(address, elf.bias)?;
+        let linked = self.object(&elf.file).elf()?.without_bias(address, elf.bias)?;
         Some(Found { location: self.locate(Some(linked)), object_address: Some(linked) })
     }
 
@@ -138,25 +141,25 @@ impl<'files> Symbols<'files> {
     }
 
     /// Makes the file the current object.
-    fn object(&mut self, path: &Path) -> &ObjectFile<'files> {
+    fn object(&mut self, file: &Arc<GuestFile>) -> &ObjectFile<'files> {
         let number = match &self.current {
-            Some((current, number)) if current == path.as_os_str() => *number,
+            Some((current, number)) if Arc::ptr_eq(current, file) => *number,
             _ => {
-                let number = match self.numbers.get(path.as_os_str()) {
+                let number = match self.numbers.get(file) {
                     Some(number) => *number,
-                    None => self.open(path),
+                    None => self.open(file),
                 };
-                self.current = Some((path.into(), number));
+                self.current = Some((Arc::clone(file), number));
                 number
             }
         };
         &self.objects[number]
     }
 
-    fn open(&mut self, path: &Path) -> usize {
+    fn open(&mut self, file: &Arc<GuestFile>) -> usize {
         let number = self.objects.len();
-        self.objects.push(ObjectFile::open(self.files, path, &self.finder, &mut self.warnings));
-        self.numbers.insert(path.into(), number);
+        self.objects.push(ObjectFile::open(self.files, file, &self.finder, &mut self.warnings));
+        self.numbers.insert(Arc::clone(file), number);
         number
     }
 

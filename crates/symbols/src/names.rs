@@ -73,10 +73,7 @@ fn demangle(symbol: &[u8]) -> String {
     let name = if let Ok(name) = rustc_demangle::try_demangle(mangled) {
         bounded(|text| write!(text, "{name:#}"))
     } else if mangled.starts_with("_Z") {
-        cpp_demangle::Symbol::new(mangled).ok().and_then(|name| {
-            let options = cpp_demangle::DemangleOptions::default();
-            bounded(|text| name.structured_demangle(text, &options))
-        })
+        cpp_name(mangled).or_else(|| Some(cpp_scope(&cpp_name(&without_scopes(mangled))?)))
     } else {
         None
     };
@@ -84,6 +81,66 @@ fn demangle(symbol: &[u8]) -> String {
         Some(name) if !name.is_empty() => name + version,
         _ => symbol.into_owned(),
     }
+}
+
+/// How deep the parts of a C++ name may be nested. The demangler's own limit, 96, is too low for closures
+/// that are arguments of templates; reports have the stack for more.
+const MAX_CPP_DEPTH: u32 = 512;
+
+/// The C++ name that is mangled as the ABI says.
+fn cpp_name(mangled: &str) -> Option<String> {
+    let options = cpp_demangle::ParseOptions::default().recursion_limit(MAX_CPP_DEPTH);
+    let name = cpp_demangle::Symbol::new_with_options(mangled, &options).ok()?;
+    let options = cpp_demangle::DemangleOptions::default().recursion_limit(MAX_CPP_DEPTH);
+    let name = bounded(|text| name.structured_demangle(text, &options))?;
+    // What an empty pack of template arguments leaves.
+    Some(name.replace(", >", ">"))
+}
+
+/// GCC before version 13 writes `sr TYPE NAME` for the member of any class, but the ABI (5.1.6.2,
+/// `unresolved-name`) and the demangler have that for template parameters and what repeats only. `dt at TYPE
+/// NAME` takes as many types and names in the same order: `(alignof (TYPE)).NAME`.
+fn without_scopes(mangled: &str) -> String {
+    let mut parts = mangled.split("sr");
+    let mut rewritten = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let is_type = part.starts_with(|first: char| matches!(first, 'S' | 'N' | '0'..='9'));
+        rewritten += if is_type { "dtat" } else { "sr" };
+        rewritten += part;
+    }
+    rewritten
+}
+
+/// `TYPE::NAME` for what [`without_scopes`] has made of it.
+fn cpp_scope(name: &str) -> String {
+    const OPENING: &str = "(alignof (";
+    const CLOSING: &str = ")).";
+    let mut text = String::new();
+    let mut rest = name;
+    // How deep in parentheses, and where the types began.
+    let (mut depth, mut types) = (0_usize, Vec::new());
+    while let Some(first) = rest.chars().next() {
+        if let Some(after) = rest.strip_prefix(OPENING) {
+            types.push(depth);
+            rest = after;
+        } else if types.last() == Some(&depth)
+            && let Some(after) = rest.strip_prefix(CLOSING)
+        {
+            types.pop();
+            text += "::";
+            rest = after;
+        } else {
+            match first {
+                '(' => depth += 1,
+                ')' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            text.push(first);
+            rest = &rest[first.len_utf8()..];
+        }
+    }
+    // One that is no scope.
+    if types.is_empty() { text } else { name.to_owned() }
 }
 
 /// What `write` writes, if it is not too long: a few bytes can stand for a name of gigabytes.
@@ -134,10 +191,44 @@ mod tests {
             ("_Z", "_Z"),
             ("_Znot", "_Znot"),
             ("memcpy@@GLIBC_2.14", "memcpy@@GLIBC_2.14"),
+            ("_ZN4list4pushI4nodeIiJEEEEvv", "void list::push<node<int> >()"),
         ] {
             assert_eq!(demangle(symbol.as_bytes()), name);
         }
         assert_eq!(demangle(b"caf\xe9"), "caf\u{fffd}");
+    }
+
+    #[test]
+    fn what_gcc_12_makes_of_a_member_of_a_class_template_is_read() {
+        assert_eq!(
+            demangle(
+                b"_ZSt9__fill_a1IP4NodeS0_EN9__gnu_cxx11__enable_ifIXntsrSt11__is_scalarIT0_E7__\
+                  valueEvE6__typeET_S9_RKS5_"
+            ),
+            "__gnu_cxx::__enable_if<!(std::__is_scalar<Node>::__value), void>::__type \
+             std::__fill_a1<Node*, Node>(Node*, Node*, Node const&)"
+        );
+        // In one another, of a type that is a repetition, and beside an identifier that has an `sr`.
+        assert_eq!(
+            demangle(b"_ZN2wi3usrI4wideEEN4pairIXsrNS_3intIT_EE3oneEXsrS5_3twoEE4typeERKS4_"),
+            "pair<wi::int<wide>::one, wi::int<wide>::two>::type wi::usr<wide>(wide const&)"
+        );
+        assert_eq!(
+            cpp_scope("a((alignof (b(c))).d, (alignof (e)))"),
+            "a((alignof (b(c))).d, (alignof (e)))"
+        );
+    }
+
+    #[test]
+    fn a_name_that_is_nested_deeply_is_read() {
+        let depth = 100;
+        let mangled = format!("_Z1f{}i{}", "1aI".repeat(depth), "E".repeat(depth));
+        let name =
+            format!("f({}int{})", "a<".repeat(depth), " >".repeat(depth).replacen(' ', "", 1));
+        assert_eq!(demangle(mangled.as_bytes()), name);
+        // Not without end.
+        let mangled = format!("_Z1f{}i", "P".repeat(16_000));
+        assert_eq!(demangle(mangled.as_bytes()), mangled);
     }
 
     #[test]

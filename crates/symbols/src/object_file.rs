@@ -1,6 +1,5 @@
 //! A file of the guest, with all that is known of its addresses.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use report::{Frame, Location};
@@ -8,7 +7,7 @@ use report::{Frame, Location};
 use crate::Warnings;
 use crate::dwarf::DebugInfo;
 use crate::elf::Elf;
-use crate::files::Files;
+use crate::files::{Files, GuestFile};
 use crate::names::Names;
 use crate::separate::Finder;
 use crate::symbol_table::SymbolTable;
@@ -28,12 +27,13 @@ impl<'files> ObjectFile<'files> {
     /// Opens the file and what belongs to it. What cannot be used is a warning.
     pub(crate) fn open(
         files: &'files Files,
-        path: &Path,
+        file: &GuestFile,
         finder: &Finder,
         warnings: &mut Warnings,
     ) -> Self {
+        let path = file.path.as_path();
         let name = path.to_string_lossy().into();
-        let elf = match Elf::open_linked(files, path) {
+        let elf = match Elf::open_linked(files, file) {
             Ok(elf) => elf,
             Err(reason) => {
                 warnings.add(path, reason);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use common::{HOST, compile, instructions, run};
 use proptest::prelude::*;
-use symbols::{Files, LoadedElf, Mapping, Symbols};
+use symbols::{Files, GuestFile, LoadedElf, Mapping, Symbols};
 
 /// Real files, of several kinds, and the addresses of their instructions.
 static PROGRAMS: LazyLock<Vec<(Vec<u8>, Vec<u64>)>> = LazyLock::new(|| {
@@ -37,8 +37,9 @@ static PROGRAMS: LazyLock<Vec<(Vec<u8>, Vec<u64>)>> = LazyLock::new(|| {
 fn ask_all(file: &Path, addresses: &[u64]) -> Vec<String> {
     let files = Files::default();
     let mut symbols = Symbols::new(&files, None);
-    let loaded = LoadedElf { path: file.to_owned(), bias: 0 };
-    let mapping = Mapping { start: 0, end: 1 << 30, file_offset: 0, path: file.to_owned() };
+    let loaded = LoadedElf { file: GuestFile::at(file).into(), bias: 0 };
+    let mapping =
+        Mapping { start: 0, end: 1 << 30, file_offset: 0, file: GuestFile::at(file).into() };
     for address in addresses {
         symbols.in_elf(&loaded, *address);
         symbols.in_mapping(&mapping, *address).unwrap();

@@ -10,7 +10,7 @@ use common::{
     AARCH64, HOST, PlainFrame, RISCV, address_of, compile, copy_into, frames_at, instructions,
     output, plain, run,
 };
-use symbols::{Files, LoadedElf, Mapping, Symbols};
+use symbols::{Files, GuestFile, LoadedElf, Mapping, Symbols};
 
 const SOURCES: [&str; 2] = ["main.c", "shared.c"];
 
@@ -96,7 +96,7 @@ fn mapping(line: &str) -> Option<(Mapping, &str)> {
         start: number(start)?,
         end: number(end)?,
         file_offset: number(fields.next()?)?,
-        path: fields.nth(2)?.into(),
+        file: GuestFile::at(fields.nth(2)?).into(),
     };
     Some((mapping, permissions))
 }
@@ -155,14 +155,24 @@ fn a_mapping_may_begin_and_end_anywhere_in_a_segment() {
         for (from, to) in [(0, 0x2000), (function & !0xfff, function + 4), (function, 0x2000)] {
             let start = 0x7f00_0000_0000 + from;
             let path = program.file.clone();
-            let mapping = Mapping { start, end: start + (to - from), file_offset: from, path };
+            let mapping = Mapping {
+                start,
+                end: start + (to - from),
+                file_offset: from,
+                file: GuestFile::at(path).into(),
+            };
             let address = 0x7f00_0000_0000 + function;
             assert_eq!(plain(&symbols.in_mapping(&mapping, address).unwrap().location), *frames);
             assert_eq!(symbols.in_mapping(&mapping, mapping.end), None);
             assert_eq!(symbols.in_mapping(&mapping, mapping.start - 1), None);
         }
         let path = program.file.clone();
-        let beyond = Mapping { start: 0, end: u64::MAX, file_offset: 1 << 40, path };
+        let beyond = Mapping {
+            start: 0,
+            end: u64::MAX,
+            file_offset: 1 << 40,
+            file: GuestFile::at(path).into(),
+        };
         let location = symbols.in_mapping(&beyond, u64::MAX - 1).unwrap().location;
         assert_eq!(
             (location.object.as_deref(), &location.frames[..]),
@@ -179,7 +189,7 @@ fn a_loaded_file_has_the_addresses_of_its_code_plus_a_bias() {
     let function = address_of(HOST, &program.file, "program_function");
     let (_, frames) = program.frames.iter().find(|(at, _)| *at == function).unwrap();
     for bias in [0, 0x1000, 0xffff_ffff_8000_0000] {
-        let elf = LoadedElf { path: program.file.clone(), bias };
+        let elf = LoadedElf { file: GuestFile::at(&program.file).into(), bias };
         let found = symbols.in_elf(&elf, function.wrapping_add(bias)).unwrap();
         assert_eq!(found.object_address, Some(function));
         let location = found.location;
@@ -369,12 +379,16 @@ fn what_cannot_be_read_is_a_warning_once() {
         ("", "not a regular file"),
     ] {
         let path = path(name);
-        let mapping = Mapping { start: 0, end: 9, file_offset: 0, path: path.clone() };
+        let mapping =
+            Mapping { start: 0, end: 9, file_offset: 0, file: GuestFile::at(&path).into() };
         for address in 0..2 {
             let location = symbols.in_mapping(&mapping, address).unwrap().location;
             assert_eq!(location.object.as_deref(), path.to_str());
             assert_eq!(location.frames, []);
-            assert_eq!(symbols.in_elf(&LoadedElf { path: path.clone(), bias: 0 }, address), None);
+            assert_eq!(
+                symbols.in_elf(&LoadedElf { file: GuestFile::at(&path).into(), bias: 0 }, address),
+                None
+            );
         }
         let warning = symbols.warnings().last().unwrap().to_string();
         let shown = path.to_str().unwrap().replace('\n', "\\n");

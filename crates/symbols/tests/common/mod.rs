@@ -9,7 +9,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
 use report::Location;
-use symbols::{LoadedElf, Symbols};
+use symbols::{GuestFile, LoadedElf, Symbols};
 
 /// The guests: what the names of their tools begin with.
 pub const HOST: &str = "";
@@ -130,7 +130,7 @@ pub fn plain(location: &Location) -> Vec<PlainFrame> {
 
 /// What [`Symbols`] says of a file's addresses.
 pub fn frames_at(symbols: &mut Symbols, file: &Path, address: u64) -> Vec<PlainFrame> {
-    let elf = LoadedElf { path: file.to_owned(), bias: 0 };
+    let elf = LoadedElf { file: GuestFile::at(file).into(), bias: 0 };
     let location = symbols
         .in_elf(&elf, address)
         .unwrap_or_else(|| panic!("{address:#x} is not in {}", file.display()))
