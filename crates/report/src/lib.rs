@@ -10,6 +10,7 @@ pub use cachesim::profile::Executed;
 pub mod cachegrind;
 pub mod callgrind;
 pub mod csv;
+mod fold;
 mod full;
 mod hex;
 pub mod html;

@@ -1,6 +1,7 @@
 //! The lists of the functions, and of the lines, with the most misses.
 //!
 //! They look like the table's lists of instructions, and follow the table of a run without those.
+//! Of long names the template arguments are left out: the formats for programs have them.
 //! A name may have commas in it, so a program reads a row from its end.
 
 use std::cmp::Reverse;
@@ -8,6 +9,7 @@ use std::fmt::{self, Display};
 
 use cachesim::escape::escape;
 
+use crate::fold::fold;
 use crate::settings::Lower;
 use crate::snapshot::ratio;
 use crate::{CoreSnapshot, Function, InstructionCounts, Profile, SourceLine, by_function, by_line};
@@ -86,15 +88,24 @@ impl<N: Display> Lists<'_, N> {
     }
 }
 
+/// The longest name, in characters, of which no arguments are left out: a row has two of them at most, and
+/// its numbers.
+const LONGEST_NAME: usize = 48;
+
+/// A function's name for a row.
+fn short(name: &str) -> impl Display {
+    escape(&fold(name, LONGEST_NAME)).to_string()
+}
+
 /// `dot<T> (inlined in column_order)`; `??? (libm.so.6)` for code of a file without names.
 struct FunctionName<'a>(&'a Function);
 
 impl Display for FunctionName<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Function { name, inlined_into, object } = self.0;
-        write!(out, "{}", escape(name.as_deref().unwrap_or("???")))?;
+        write!(out, "{}", short(name.as_deref().unwrap_or("???")))?;
         match (inlined_into, name, object) {
-            (Some(outer), _, _) => write!(out, " (inlined in {})", escape(outer)),
+            (Some(outer), _, _) => write!(out, " (inlined in {})", short(outer)),
             (None, None, Some(object)) => write!(out, " ({})", escape(file_name(object))),
             _ => Ok(()),
         }
@@ -114,10 +125,10 @@ impl Display for LineName<'_> {
         let Function { name, inlined_into, object } = function;
         match (name, inlined_into, object) {
             (Some(name), Some(outer), _) => {
-                write!(out, " ({} inlined in {})", escape(name), escape(outer))
+                write!(out, " ({} inlined in {})", short(name), short(outer))
             }
-            (Some(name), None, _) => write!(out, " ({})", escape(name)),
-            (None, Some(outer), _) => write!(out, " (inlined in {})", escape(outer)),
+            (Some(name), None, _) => write!(out, " ({})", short(name)),
+            (None, Some(outer), _) => write!(out, " (inlined in {})", short(outer)),
             (None, None, Some(object)) => write!(out, " ({})", escape(file_name(object))),
             (None, None, None) => Ok(()),
         }
@@ -196,6 +207,21 @@ mod tests {
         for by in [By::Function, By::Line] {
             let full = render_by(&sample::profile(), by, 32);
             assert_eq!(render_by(&sample::misses(), by, 32), full);
+        }
+    }
+
+    #[test]
+    fn template_arguments_of_long_names_are_left_out() {
+        let mut profile = sample::profile();
+        let mut location = (*profile.instructions[0].location).clone();
+        let name =
+            "std::vector<std::pair<long, long>, std::allocator<std::pair<long, long>>>::push_back";
+        location.frames[0].function = Some(name.into());
+        profile.instructions[0].location = location.into();
+        for by in [By::Function, By::Line] {
+            let text = render_by(&profile, by, 32);
+            assert!(text.contains("std::vector<…>::push_back"), "{text}");
+            assert!(text.lines().all(|row| row.chars().count() <= 80), "{text}");
         }
     }
 

@@ -17,6 +17,7 @@ use super::format::{
 use super::sets::{SetMaps, set_maps};
 use super::source::{SourceRow, Sources};
 use super::{MAX_CORES, MAX_INSTRUCTIONS, MAX_ROWS, OPEN_INSTRUCTIONS, OPEN_ROWS};
+use crate::fold::fold;
 use crate::settings::{self, Lower, PolicyName};
 use crate::{
     CacheCounts, CoreSnapshot, Detail, Executed, Function, FunctionRow, InstructionCounts, LineRow,
@@ -26,6 +27,12 @@ use crate::{
 
 /// The longest command line in the page, in characters.
 const MAX_COMMAND_CHARS: usize = 4000;
+
+/// The longest name of a function, in characters, of which no arguments are left out.
+const LONGEST_NAME: usize = 60;
+
+/// The longest name that is shown on hover, in characters.
+const MAX_WHOLE_CHARS: usize = 4000;
 
 /// The page.
 #[derive(Template)]
@@ -163,16 +170,40 @@ struct HotRow {
     lower: Vec<Count>,
 }
 
+/// Text that may be short for something.
+struct Label {
+    text: String,
+    /// What it is short for.
+    whole: Option<String>,
+}
+
+impl Label {
+    /// A function's name, after `before`.
+    fn function(before: &str, name: &str) -> Self {
+        let folded = fold(name, LONGEST_NAME);
+        Self {
+            text: clean(&format!("{before}{folded}")),
+            whole: (folded != name).then(|| clean_up_to(name, MAX_WHOLE_CHARS)),
+        }
+    }
+}
+
+impl From<String> for Label {
+    fn from(text: String) -> Self {
+        Self { text, whole: None }
+    }
+}
+
 /// What a row is about.
 struct Name {
     /// A function, or a file and line; `None` if not known.
-    main: Option<String>,
+    main: Option<Label>,
     /// The id of the line's row in the annotated source.
     target: Option<String>,
     /// The text of the line.
     code: Option<String>,
     /// What else there is to say: the function of a line, the file of a function.
-    details: Vec<String>,
+    details: Vec<Label>,
 }
 
 struct Instructions {
@@ -183,7 +214,7 @@ struct Instructions {
 struct InstructionRow {
     vaddr: String,
     disassembly: String,
-    function: Option<String>,
+    function: Option<Label>,
     place: Option<String>,
     executions: Count,
     accesses: Count,
@@ -659,9 +690,8 @@ impl<T> Rows<T> {
     }
 }
 
-fn inlined(function: &Function) -> Option<String> {
-    let into = function.inlined_into.as_deref()?;
-    Some(format!("inlined in {}", clean(into)))
+fn inlined(function: &Function) -> Option<Label> {
+    Some(Label::function("inlined in ", function.inlined_into.as_deref()?))
 }
 
 fn object(function: &Function) -> Option<String> {
@@ -669,23 +699,21 @@ fn object(function: &Function) -> Option<String> {
 }
 
 fn function_name(row: &FunctionRow) -> Name {
-    let file = row.file.as_deref().map(|file| clean(split_path(file).1));
+    let file = row.file.as_deref().map(|file| clean(split_path(file).1).into());
+    let object = object(&row.function).map(Label::from);
     Name {
-        main: row.function.name.as_deref().map(clean),
+        main: row.function.name.as_deref().map(|name| Label::function("", name)),
         target: None,
         code: None,
-        details: [inlined(&row.function), file, object(&row.function)]
-            .into_iter()
-            .flatten()
-            .collect(),
+        details: [inlined(&row.function), file, object].into_iter().flatten().collect(),
     }
 }
 
 fn line_name(row: &LineRow, sources: &Sources) -> Name {
     let (code, target) = sources.line(row).unzip();
-    let function = row.line.function.name.as_deref().map(|name| format!("in {}", clean(name)));
+    let function = row.line.function.name.as_deref().map(|name| Label::function("in ", name));
     Name {
-        main: place(row.line.file.as_deref(), row.line.line),
+        main: place(row.line.file.as_deref(), row.line.line).map(Label::from),
         target,
         code,
         details: [function, inlined(&row.line.function)].into_iter().flatten().collect(),
@@ -716,7 +744,7 @@ fn instruction_row(one: &ProfiledInstruction, levels: &[Lower]) -> InstructionRo
     InstructionRow {
         vaddr: format!("{:#x}", one.vaddr),
         disassembly: clean_keeping_tabs(&one.disassembly),
-        function: line.function.name.as_deref().map(clean),
+        function: line.function.name.as_deref().map(|name| Label::function("", name)),
         place: place(line.file.as_deref(), line.line).or_else(|| object(&line.function)),
         executions: Count(executed.map(|executed| executed.executions)),
         accesses: Count(executed.as_ref().map(data_accesses)),
