@@ -37,7 +37,7 @@ use qemu_plugin_sys::{
 
 use crate::api::{Emulation, Qemu};
 use crate::callbacks::{CallbackSet, InsnCallback, MemCallback};
-use crate::disassembly::{Disassembler, Reader, x86_decoding};
+use crate::disassembly::{Disassembler, Reader, tidied, x86_decoding};
 use crate::places::{MappedFiles, MappingCalls};
 use crate::probe;
 use crate::rounding::RoundingTable;
@@ -260,8 +260,13 @@ impl Translator {
             });
             if is_new && !reader.as_mut().is_some_and(|reader| reader.knows(record)) {
                 let block = TranslationBlock::from(tb);
-                let text = block.instruction(index).and_then(|insn| insn.disas());
-                texts.insert(record, text.unwrap_or_default().into());
+                if let Ok(text) = block.instruction(index).and_then(|insn| insn.disas()) {
+                    let text = match reader {
+                        Some(_) => tidied(&text, identity.code.as_bytes()),
+                        None => text,
+                    };
+                    texts.insert(record, text.into());
+                }
             }
             if is_new
                 && let Some(files) = files

@@ -272,20 +272,120 @@ fn without_debug_information_a_program_has_no_lines_and_a_library_its_exported_n
     }
 }
 
+/// The profile of `spin`, and what libcache said of it, where `act` is done to the program while it runs.
+fn changed_while_it_runs(qemu: &Qemu, act: fn(&Path)) -> (Profile, Vec<String>) {
+    let directory = tempfile::tempdir().expect("a directory for the guest");
+    let program = directory.path().join("spin");
+    fs::copy(guest(Arch::Riscv64, "spin"), &program).expect("it can be copied");
+    let run = qemu.user(Arch::Riscv64, &program).guest_args(["default", "1"]);
+    let run = run.plugin_to_file("json=a.json,by=function").signal_after("ready", "TERM");
+    let finished = run.act_before_signal(move || act(&program)).finish().expect_signal(15);
+    let ours = finished.stderr.lines().filter(|line| line.starts_with("cache: "));
+    (Profile::of(&finished, "a.json"), ours.map(str::to_owned).collect())
+}
+
+fn is_named(profile: &Profile, name: &str) -> bool {
+    profile.functions.iter().any(|row| row.function.as_deref() == Some(name))
+}
+
 #[test]
-fn a_program_that_is_removed_while_it_runs_costs_its_lines_and_not_its_report() {
+fn a_program_that_is_removed_while_it_runs_keeps_its_names() {
+    for qemu in qemus(Mode::User) {
+        let (profile, ours) =
+            changed_while_it_runs(&qemu, |program| fs::remove_file(program).expect("it is there"));
+        assert_eq!(ours, [""; 0]);
+        let spin = profile.function("main");
+        assert!(spin.object.as_deref().is_some_and(|object| object.ends_with("/spin")), "{spin:?}");
+    }
+}
+
+/// As a linker does: the names were those that the new file has at the same places.
+#[test]
+fn a_program_that_is_built_anew_while_it_runs_keeps_its_names() {
+    for qemu in qemus(Mode::User) {
+        let (profile, ours) = changed_while_it_runs(&qemu, |program| {
+            let new = program.with_file_name("new");
+            fs::copy(guest(Arch::Riscv64, "matrix"), &new).expect("it can be copied");
+            fs::rename(new, program).expect("it can be renamed");
+        });
+        assert_eq!(ours, [""; 0]);
+        assert!(is_named(&profile, "main") && !is_named(&profile, "column_order"));
+    }
+}
+
+#[test]
+fn a_program_that_is_written_to_while_it_runs_has_no_files_names_and_a_warning() {
+    for qemu in qemus(Mode::User) {
+        let (profile, ours) = changed_while_it_runs(&qemu, |program| {
+            let new = fs::read(guest(Arch::Riscv64, "matrix")).expect("it is there");
+            // QEMU reads its file as data, so the system lets it be written.
+            fs::write(program, new).expect("it can be written");
+        });
+        let [warning] = &ours[..] else { panic!("not one line: {ours:?}") };
+        assert!(warning.contains("/spin: changed or replaced while the guest ran"), "{warning}");
+        assert!(profile.lines.iter().all(|row| row.line.is_none()));
+        assert!(!is_named(&profile, "column_order"));
+    }
+}
+
+#[test]
+fn a_path_that_is_not_utf_8_costs_no_names() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+
+    for qemu in qemus(Mode::User) {
+        for name in [&b"caf\xe9"[..], b"two\nlines", br"back\012slash", b"a (deleted)"] {
+            let directory = tempfile::tempdir().expect("a directory for the guest");
+            let program = directory.path().join(OsStr::from_bytes(name));
+            fs::copy(guest(Arch::Riscv64, "matrix"), &program).expect("it can be copied");
+            let run = qemu.user(Arch::Riscv64, &program).plugin_to_file("json=a.json");
+            let finished = run.succeed();
+            assert_eq!(finished.stderr, "", "{}", finished.describe());
+            let profile = Profile::of(&finished, "a.json");
+            let object = profile.function("column_order").object.as_deref();
+            assert_eq!(object, Some(&*program.to_string_lossy()), "{}", finished.describe());
+        }
+    }
+}
+
+#[test]
+fn code_that_a_program_maps_and_writes_takes_no_look_at_all_mappings_each_time() {
     for qemu in qemus(Mode::User) {
         let directory = tempfile::tempdir().expect("a directory for the guest");
-        let program = directory.path().join("spin");
-        fs::copy(guest(Arch::Riscv64, "spin"), &program).expect("it can be copied");
-        let run = qemu.user(Arch::Riscv64, &program).guest_args(["default", "1"]);
-        let run = run.plugin_to_file("json=a.json,by=line").signal_after("ready", "TERM");
-        let run = run.act_before_signal(move || fs::remove_file(&program).expect("it is there"));
-        let finished = run.finish().expect_signal(15);
+        let program = directory.path().join("jit");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guests/jit.c");
+        run(tool("gcc", "gcc").args(["-O1", "-static", "-o"]).args([&program, &source]));
+        let finish = |options: &str| {
+            let run = qemu.user(Arch::X86_64, &program).guest_args(["8000"]);
+            let start = std::time::Instant::now();
+            let finished = run.plugin_to_file(options).succeed();
+            (finished, start.elapsed())
+        };
+        let (_, usual) = finish("limit=0");
+        let (finished, named) = finish("json=a.json");
+        // Thirty times as long with a look after each of 8,000 calls.
+        assert!(named < 6 * usual, "{named:?} and not {usual:?}");
+        let place = finished.stdout.lines().nth(1).expect("the place of the last code");
         let profile = Profile::of(&finished, "a.json");
-        assert!(profile.lines.iter().all(|row| row.line.is_none()));
-        let ours = finished.stderr.lines().filter(|line| line.starts_with("cache: "));
-        assert!(ours.count() <= 1, "{}", finished.describe());
+        let last = profile.instructions.iter().find(|insn| insn.address == place);
+        assert_eq!(last.expect("it missed").object, None, "{}", finished.describe());
+        assert!(profile.functions.iter().any(|row| row.function.as_deref() == Some("compiled")));
+    }
+}
+
+#[test]
+fn instructions_that_capstone_does_not_know_have_qemus_text() {
+    for qemu in qemus(Mode::User) {
+        let directory = tempfile::tempdir().expect("a directory for the guest");
+        let program = assembled("vectors", 0x10000, directory.path());
+        let run = qemu.user(Arch::Riscv64, &program).qemu_args(["-cpu", "rv64,v=true,zba=true"]);
+        let finished = run.plugin_to_file("profile=on,json=a.json").succeed();
+        let profile = Profile::of(&finished, "a.json");
+        let texts: Vec<_> =
+            profile.instructions.iter().map(|insn| insn.disassembly.as_str()).collect();
+        for text in ["vle8.v v0,(a4)", "sh1add a5,a3,a4", "sub a3, a3, t0"] {
+            assert!(texts.contains(&text), "no {text}: {texts:?}");
+        }
     }
 }
 

@@ -63,6 +63,7 @@ pub struct Sets {
 #[derive(Deserialize, Clone, PartialEq, Debug)]
 pub struct Instruction {
     pub address: String,
+    pub disassembly: String,
     pub object: Option<String>,
     pub frames: Vec<Frame>,
     #[serde(flatten)]
