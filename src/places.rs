@@ -102,6 +102,11 @@ impl MappedFiles {
         }
     }
 
+    /// The files that code was seen in.
+    pub fn files(&self) -> impl Iterator<Item = &GuestFile> {
+        self.files.values().map(|file| &**file)
+    }
+
     /// The program may change what is mapped: it is about to, or it just has.
     pub fn may_change(&mut self, change: MappingChange) {
         self.is_stale |= match change {

@@ -4,16 +4,17 @@ use std::collections::HashMap;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{self, Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, bail};
 use cachesim::options::{Config, ElfImage, Format, PathTemplate, Subject};
+use report::html::{Age, Source};
 use report::table::{self, By};
 use report::{
-    FullProfile, Profile, RunDescription, Snapshot, cachegrind, callgrind, csv, html, json,
+    FullProfile, Location, Profile, RunDescription, Snapshot, cachegrind, callgrind, csv, html,
+    json,
 };
-use symbols::{Files, LoadedElf, Symbols};
+use symbols::{Expected, Files, LoadedElf, Symbols, Version};
 
 use crate::api::{Emulation, Qemu};
 use crate::command_line::qemu_option;
@@ -65,9 +66,10 @@ impl Reporter {
             Subject::Function => table_by(&profile, By::Function),
             Subject::Line => table_by(&profile, By::Line),
         };
+        let built = self.built(reading);
         let text = |(format, template): &'_ (Format, PathTemplate)| {
             // One that fails shall not take the others with it.
-            catch_unwind(AssertUnwindSafe(|| render(*format, &profile))).inspect_err(|_| {
+            catch_unwind(AssertUnwindSafe(|| render(*format, &profile, &built))).inspect_err(|_| {
                 let name = format.name();
                 output::complain(&format!("{name}={template}: internal error; it is not written"));
             })
@@ -75,6 +77,17 @@ impl Reporter {
         let files = config.files.iter();
         let files = files.filter_map(|file| Some((file.0, text(file).ok()?))).collect();
         Texts { report, files }
+    }
+
+    /// The guest's files as they were built, by the names that they have in a profile.
+    fn built(&self, reading: &Reading<'_>) -> HashMap<String, Version> {
+        let mapped = reading.translator.files().into_iter().flat_map(MappedFiles::files);
+        let images = self.images.iter().map(|image| &*image.file);
+        let versions = mapped.chain(images).filter_map(|file| match file.expected {
+            Expected::Version(version) => Some((file.path.to_string_lossy().into(), version)),
+            Expected::Any | Expected::Nothing => None,
+        });
+        versions.collect()
     }
 
     /// Everything, with where the instructions come from.
@@ -139,23 +152,33 @@ fn loaded_elf(image: &ElfImage) -> anyhow::Result<LoadedElf> {
 /// The longest source that is shown.
 const MAX_SOURCE_BYTES: u64 = 8 << 20;
 
-/// The text of a source file, if it is there.
-fn source(path: &str) -> Option<Arc<str>> {
+/// A source file, if it is there, beside the programs that were `built` from it.
+fn source(path: &str, profile: &Profile, built: &HashMap<String, Version>) -> Option<Source> {
     let metadata = fs::metadata(path).ok()?;
     if !metadata.is_file() || metadata.len() > MAX_SOURCE_BYTES {
         return None;
     }
-    Some(String::from_utf8_lossy(&fs::read(path).ok()?).into())
+    let is_from_it = |location: &Location| {
+        location.frames.iter().any(|frame| frame.file.as_deref() == Some(path))
+    };
+    let locations = profile.instructions.iter().map(|insn| &insn.location);
+    let mut programs = locations
+        .filter(|location| is_from_it(location))
+        .filter_map(|location| built.get(location.object.as_deref()?));
+    let version = Version::of(&metadata);
+    let is_newer = programs.any(|program| version.is_newer_than(program));
+    let age = if is_newer { Age::Newer } else { Age::Older };
+    Some(Source { text: String::from_utf8_lossy(&fs::read(path).ok()?).into(), age })
 }
 
 /// The text of a file.
-fn render(format: Format, profile: &Profile) -> String {
+fn render(format: Format, profile: &Profile, built: &HashMap<String, Version>) -> String {
     let full = || FullProfile::new(profile).expect("formats that need all counts turn them on");
     match format {
         Format::Json => json::render(profile),
         Format::Csv => csv::render(profile),
         Format::Callgrind => callgrind::render(full()),
         Format::Cachegrind => cachegrind::render(full()),
-        Format::Html => html::render(profile, &source),
+        Format::Html => html::render(profile, &|path| source(path, profile, built)),
     }
 }

@@ -97,17 +97,15 @@ fn tokens(name: &str) -> impl Iterator<Item = Token<'_>> {
         let first = rest.chars().next()?;
         // `operator<`, `operator->`, `operator()`, and the arrow before a result, are no brackets.
         let symbol = rest.strip_prefix("operator").map(|symbol| {
-            let is_symbol = |character: char| "<>=-()".contains(character);
-            let end = symbol.find(|character| !is_symbol(character)).unwrap_or(symbol.len());
             let known = ["<=>", "<<=", ">>=", "<<", ">>", "<=", ">=", "->*", "->", "()", "<", ">"];
-            known.into_iter().find(|known| symbol[..end].starts_with(known)).map_or(0, str::len)
+            known.into_iter().find(|known| symbol.starts_with(known)).map_or(0, str::len)
         });
-        let taken = match symbol {
+        let bytes = match symbol {
             Some(bytes) => "operator".len() + bytes,
             None if rest.starts_with("->") => 2,
             None => first.len_utf8(),
         };
-        let (token, after) = rest.split_at(taken);
+        let (token, after) = rest.split_at(bytes);
         rest = after;
         Some(match token {
             "<" => Token::Open(Bracket::Angle),

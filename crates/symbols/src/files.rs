@@ -69,6 +69,11 @@ impl Version {
             modified: (metadata.mtime(), metadata.mtime_nsec()),
         }
     }
+
+    /// Whether it was written to after the other one.
+    pub fn is_newer_than(&self, other: &Self) -> bool {
+        self.modified > other.modified
+    }
 }
 
 /// The contents of the files, whole and in memory: who changes a file meanwhile changes nothing here.

@@ -36,12 +36,36 @@ const MAX_CORES_WITH_SETS: usize = 3;
 /// The squares of all maps of one kind of cache; larger caches have several sets to a square.
 const MAX_SQUARES: usize = 4096;
 
+/// A source file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Its text.
+    pub text: Arc<str>,
+    /// When it was written.
+    pub age: Age,
+}
+
+/// When a source file was written to for the last time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Age {
+    /// Before the program was built, as far as is known.
+    Older,
+    /// After that: its lines may be others than were compiled.
+    Newer,
+}
+
+impl<T: Into<Arc<str>>> From<T> for Source {
+    fn from(text: T) -> Self {
+        Self { text: text.into(), age: Age::Older }
+    }
+}
+
 /// The whole page.
 ///
-/// `source` gives the text of a source file by its path, as it is in [`Frame::file`], or `None` where
+/// `source` gives a source file by its path, as it is in [`Frame::file`], or `None` where
 /// it cannot be read. It is asked once for each of the files that are shown.
 ///
 /// [`Frame::file`]: crate::Frame::file
-pub fn render(profile: &Profile, source: &dyn Fn(&str) -> Option<Arc<str>>) -> String {
+pub fn render(profile: &Profile, source: &dyn Fn(&str) -> Option<Source>) -> String {
     view::Page::new(profile, source).to_string()
 }

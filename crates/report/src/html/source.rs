@@ -8,7 +8,7 @@ use super::charts::LEVELS;
 use super::format::{
     Count, Percent, clean, clean_keeping_tabs, level, misses, shown_of, split_path,
 };
-use super::{MAX_FILES, OPEN_FILES};
+use super::{Age, MAX_FILES, OPEN_FILES, Source};
 use crate::settings::Lower;
 use crate::{InstructionCounts, LineRow};
 
@@ -39,6 +39,8 @@ pub(super) struct SourceFile {
     pub(super) rows: Vec<SourceRow>,
     /// The last of the hot lines, if the file is too short to have it.
     pub(super) beyond: Option<u32>,
+    /// Whether it was written to after the program was built.
+    pub(super) is_newer: bool,
 }
 
 /// A row of a file.
@@ -84,7 +86,7 @@ impl Sources {
         hot: &[&LineRow],
         all_misses: u64,
         levels: &[Lower],
-        source: &dyn Fn(&str) -> Option<Arc<str>>,
+        source: &dyn Fn(&str) -> Option<Source>,
     ) -> Self {
         let mut hot_lines: HashMap<&Arc<str>, BTreeSet<u32>> = HashMap::new();
         for row in hot {
@@ -116,7 +118,7 @@ impl Sources {
         let mut sources = Self { shown, ..Self::default() };
         for (path, counts, sum) in files.into_iter().take(MAX_FILES) {
             let share = Percent::new(sum.misses(), all_misses);
-            let Some(text) = source(path) else {
+            let Some(Source { text, age }) = source(path) else {
                 sources.unreadable.push(Unreadable {
                     path: clean(path),
                     misses: sum.misses().into(),
@@ -135,6 +137,7 @@ impl Sources {
                 open: index < OPEN_FILES,
                 rows,
                 beyond,
+                is_newer: age == Age::Newer,
             });
             sources.texts.insert(Arc::clone(path), (index, text));
         }

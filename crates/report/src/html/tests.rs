@@ -6,18 +6,18 @@ use proptest::prelude::*;
 use scraper::{ElementRef, Html, Selector};
 
 use super::charts::PALETTE;
-use super::render;
+use super::{Age, Source, render};
 use crate::{
     Detail, Executed, Frame, InstructionCounts, Location, LowerMisses, MissesByKind, Profile,
     ProfiledInstruction, SetMisses, sample,
 };
 
-fn no_source(_: &str) -> Option<Arc<str>> {
+fn no_source(_: &str) -> Option<Source> {
     None
 }
 
 /// A file for the sample, whose hot lines are 12 and 31.
-fn matrix_source(path: &str) -> Option<Arc<str>> {
+fn matrix_source(path: &str) -> Option<Source> {
     let lines = (1..=40).map(|line| format!("\tline({line}); // <b>&amp;\u{202e}\n"));
     (path == "/src/matrix.c").then(|| lines.collect::<String>().into())
 }
@@ -462,8 +462,36 @@ fn the_largest_counts_do_not_overflow() {
 }
 
 #[test]
+fn a_source_file_that_was_written_to_after_the_build_is_noticed() {
+    let with = |age| {
+        let source = |path: &str| matrix_source(path).map(|source| Source { age, ..source });
+        let html = parse(&render(&sample::profile(), &source));
+        text(select(&html, "#source")[0]).contains("This file is newer than the program")
+    };
+    assert!(with(Age::Newer) && !with(Age::Older));
+}
+
+#[test]
+fn a_long_name_is_folded_and_whole_on_hover() {
+    let mut profile = sample::profile();
+    let mut location = (*profile.instructions[0].location).clone();
+    let name = format!("std::vector<{}>::push_back", ["std::pair<long, long>"; 5].join(", "));
+    location.frames[0].function = Some(name.as_str().into());
+    profile.instructions[0].location = location.into();
+    let html = parse(&render(&profile, &no_source));
+    for table in ["#functions", "#lines", "#instructions"] {
+        let labels = select(&html, &format!("{table} [title]"));
+        assert!(!labels.is_empty(), "{table}");
+        for label in labels {
+            assert_eq!(label.value().attr("title"), Some(&*name));
+            assert!(text(label).ends_with("std::vector<…>::push_back"));
+        }
+    }
+}
+
+#[test]
 fn a_source_file_that_has_changed_is_noticed() {
-    let source = |path: &str| (path == "/src/matrix.c").then(|| Arc::from("one line\n"));
+    let source = |path: &str| (path == "/src/matrix.c").then(|| Source::from("one line\n"));
     let html = parse(&render(&sample::profile(), &source));
     assert!(text(select(&html, "#source")[0]).contains("has a line 31 of this file"));
 }
@@ -574,7 +602,7 @@ proptest! {
         let (hostile, plain) = (with_texts(texts), with_texts(["x"; 5]));
         let sources = [None, Some((&line[..], "x"))];
         for source in sources {
-            let text = |text: &str| Some(Arc::from(format!("{text}\n")));
+            let text = |text: &str| Some(Source::from(format!("{text}\n")));
             let hostile = render(&hostile, &|_| source.and_then(|(hostile, _)| text(hostile)));
             let plain = render(&plain, &|_| source.and_then(|(_, plain)| text(plain)));
             prop_assert_eq!(skeleton(&parse(&hostile)), skeleton(&parse(&plain)));

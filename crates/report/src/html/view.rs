@@ -1,7 +1,6 @@
 //! What the page's template fills in.
 
 use std::cmp::Reverse;
-use std::sync::Arc;
 
 use askama::Template;
 use cachesim::options::{
@@ -16,7 +15,7 @@ use super::format::{
 };
 use super::sets::{SetMaps, set_maps};
 use super::source::{SourceRow, Sources};
-use super::{MAX_CORES, MAX_INSTRUCTIONS, MAX_ROWS, OPEN_INSTRUCTIONS, OPEN_ROWS};
+use super::{MAX_CORES, MAX_INSTRUCTIONS, MAX_ROWS, OPEN_INSTRUCTIONS, OPEN_ROWS, Source};
 use crate::fold::fold;
 use crate::settings::{self, Lower, PolicyName};
 use crate::{
@@ -225,7 +224,7 @@ struct InstructionRow {
 }
 
 impl Page {
-    pub(super) fn new(profile: &Profile, source: &dyn Fn(&str) -> Option<Arc<str>>) -> Self {
+    pub(super) fn new(profile: &Profile, source: &dyn Fn(&str) -> Option<Source>) -> Self {
         let RunDescription { version, process_id, plugin_api, .. } = profile.run;
         let config = &profile.run.config;
         let levels: Vec<Lower> = Lower::of(config).collect();
