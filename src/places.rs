@@ -204,7 +204,7 @@ fn guest_file(
     guest_file
 }
 
-/// The descriptors that are kept of a program's files have these numbers: high ones, since programs get and
+/// The descriptors that are kept of the guest's files have these numbers: high ones, since programs get and
 /// expect the lowest, below the end of Linux' first table of descriptors. Where they are taken, none is kept.
 const KEPT_DESCRIPTORS: Range<i32> = 48..60;
 
@@ -223,19 +223,15 @@ fn keep_open(path: &Path, version: Version) -> Option<PathBuf> {
     Some(format!("/proc/self/fd/{}", kept.into_raw_fd()).into())
 }
 
-/// The file of a machine, which is loaded as the run starts.
+/// A file that is named at the start.
 ///
 /// # Errors
 /// Where it cannot be read.
 pub fn image_file(path: &Path) -> io::Result<GuestFile> {
-    let file = File::open(path)?;
-    let version = Version::of(&file.metadata()?);
-    let kept = format!("/proc/self/fd/{}", file.into_raw_fd());
-    Ok(GuestFile {
-        path: path::absolute(path)?,
-        expected: Expected::Version(version),
-        also_at: vec![kept.into()],
-    })
+    let version = Version::of(&File::open(path)?.metadata()?);
+    let path = path::absolute(path)?;
+    let also_at = keep_open(&path, version).into_iter().collect();
+    Ok(GuestFile { path, expected: Expected::Version(version), also_at })
 }
 
 /// Answers where instructions come from.

@@ -114,7 +114,7 @@ fn read_expected(path: &Path, expected: Expected) -> io::Result<Vec<u8>> {
         Expected::Nothing => false,
     };
     if !is_it {
-        return refuse("changed or replaced while the guest ran: its functions are not named");
+        return refuse("changed or replaced while the guest ran: no names are taken from it");
     }
     let size_bytes = metadata.len();
     if size_bytes > MAX_FILE_BYTES {
