@@ -11,7 +11,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use anyhow::bail;
 use cachesim::address::LineAddr;
 use cachesim::core::Lines;
-use cachesim::groups::{AccessGroup, USUAL_LINE_BYTES};
 use cachesim::instructions::Run;
 use cachesim::model::{EffectLayout, Model};
 use cachesim::pages::{Regime, SharedGeneration};
@@ -20,12 +19,10 @@ use qemu_plugin_sys::{
     qemu_plugin_mem_is_store, qemu_plugin_mem_size_shift, qemu_plugin_meminfo_t,
 };
 
-use crate::rounding::{self, Rounding};
-use crate::userdata::{AccessData, RoundingAccessData, UserData, unpack_count, unpack_record};
+use crate::userdata::{AccessData, unpack_count, unpack_record};
 use crate::vcpu::{
-    Arrival, Company, Doubtful, GroupMade, Machines, ManyWriters, OneWriter, SimulatedCore, Vcpu,
-    distrust_rounding, known_vcpu, only_core, only_core_or_nobodys,
-    only_core_that_rounds_or_nobodys, only_vcpu, vcpu, vcpu_and_company,
+    Company, Machines, SimulatedCore, Vcpu, known_vcpu, only_core, only_core_or_nobodys, only_vcpu,
+    vcpu, vcpu_and_company,
 };
 
 /// Raised by instructions that change the address translation of several vCPUs, and by stores to
@@ -53,27 +50,10 @@ pub struct CallbackSet {
     pub access_of_two: MemCallback,
     /// As `access`, of an instruction that may change address translation.
     pub access_uncached: MemCallback,
-    /// The first access of a group, for all of them. Takes an [`AccessGroup`]. Only where an access that
-    /// follows another one to the same page completes.
-    pub access_group: Option<MemCallback>,
-    /// For an access and for a row of fetches, the last of which are late. Where code may rely on the
-    /// rounding mode.
-    pub rounding: Option<RoundingCallbacks>,
-    /// Before an instruction that may spoil that mode.
-    pub rounding_may_be_spoilt: Option<InsnCallback>,
     /// Before an instruction that may change address translation of its own vCPU.
     pub translation_changes: InsnCallback,
     /// Before an instruction that may change address translation of all vCPUs.
     pub all_translations_change: InsnCallback,
-}
-
-/// The callbacks that count *late* fetches: see [`crate::rounding`].
-#[derive(Clone, Copy, Debug)]
-pub struct RoundingCallbacks {
-    /// As [`CallbackSet::fetch`]. Takes a [`Rounding`] run.
-    pub fetch: InsnCallback,
-    /// As [`CallbackSet::access`]. Takes a [`RoundingAccessData`].
-    pub access: MemCallback,
 }
 
 /// How a memory access finds the address the data cache sees.
@@ -298,9 +278,6 @@ pub fn memory_info_is_readable() -> bool {
 pub trait LineSize: 'static {
     /// The line that holds the byte at `address`.
     fn data_line(lines: Lines, address: u64) -> LineAddr;
-
-    /// Whether all of `group` is in one line, if its first access is at `first`.
-    fn holds_group(lines: Lines, group: &AccessGroup, first: u64) -> bool;
 }
 
 /// The usual 64 bytes, known when this is compiled: worth 2 % to 3 % of a run.
@@ -321,24 +298,12 @@ impl LineSize for UsualLines {
     fn data_line(_: Lines, address: u64) -> LineAddr {
         LineAddr::containing(address, Self::SHIFT)
     }
-
-    #[inline(always)]
-    fn holds_group(_: Lines, group: &AccessGroup, first: u64) -> bool {
-        const { assert!(1 << Self::SHIFT == USUAL_LINE_BYTES) };
-        group.is_in_usual_line(first)
-    }
 }
 
 impl LineSize for AnyLines {
     #[inline(always)]
     fn data_line(lines: Lines, address: u64) -> LineAddr {
         lines.data_line(address)
-    }
-
-    #[inline(always)]
-    fn holds_group(lines: Lines, group: &AccessGroup, first: u64) -> bool {
-        let (lowest, highest) = group.bounds(first);
-        lines.data_line(lowest) == lines.data_line(highest)
     }
 }
 
@@ -386,7 +351,7 @@ pub trait Sharing: 'static {
     ///
     /// # Safety
     /// As for `vcpu`.
-    unsafe fn find_vcpu<M: Machines>(index: u32, _: Arrival) -> (&'static Vcpu<M>, Company) {
+    unsafe fn find_vcpu<M: Machines>(index: u32) -> (&'static Vcpu<M>, Company) {
         (vcpu(index), Company::None)
     }
 
@@ -489,7 +454,7 @@ pub struct Shared;
 
 /// What a vCPU does that has its core to itself.
 macro_rules! straight_to_the_core {
-    ($writing:ty) => {
+    () => {
         #[inline(always)]
         unsafe fn fetch_hits<M: Machines>(seat: Self::Seat<M>, run: &'static Run) -> bool {
             // SAFETY: in a callback of the one vCPU of its core.
@@ -499,13 +464,13 @@ macro_rules! straight_to_the_core {
         #[inline(always)]
         unsafe fn fetch_usual<M: Machines>(seat: Self::Seat<M>, run: &'static Run) -> bool {
             // SAFETY: in a callback of the one vCPU of its core.
-            unsafe { seat.fetch_usual::<$writing>(run) }
+            unsafe { seat.fetch_usual(run) }
         }
 
         #[inline(always)]
         unsafe fn fetch_unusual<M: Machines>(seat: Self::Seat<M>, run: &'static Run) {
             // SAFETY: in a callback of the one vCPU of its core.
-            unsafe { seat.fetch_unusual::<$writing>(run) };
+            unsafe { seat.fetch_unusual(run) };
         }
 
         #[inline(always)]
@@ -525,7 +490,7 @@ macro_rules! straight_to_the_core {
             data: AccessData,
         ) -> bool {
             // SAFETY: in a callback of the one vCPU of its core.
-            unsafe { seat.access_usual::<$writing>(access, data) }
+            unsafe { seat.access_usual(access, data) }
         }
 
         #[inline(always)]
@@ -535,7 +500,7 @@ macro_rules! straight_to_the_core {
             data: AccessData,
         ) {
             // SAFETY: in a callback of the one vCPU of its core.
-            unsafe { seat.access_unusual::<$writing>(access, data) };
+            unsafe { seat.access_unusual(access, data) };
         }
 
         #[inline(always)]
@@ -551,7 +516,7 @@ macro_rules! straight_to_the_core {
             data: AccessData,
         ) {
             // SAFETY: in a callback of the one vCPU of its core.
-            unsafe { seat.access::<$writing>(access, data) };
+            unsafe { seat.access(access, data) };
         }
     };
 }
@@ -587,8 +552,8 @@ impl Sharing for Alone {
         !core.is_nobodys()
     }
 
-    unsafe fn find_vcpu<M: Machines>(index: u32, arrival: Arrival) -> (&'static Vcpu<M>, Company) {
-        vcpu_and_company(index, arrival)
+    unsafe fn find_vcpu<M: Machines>(index: u32) -> (&'static Vcpu<M>, Company) {
+        vcpu_and_company(index)
     }
 
     #[inline(always)]
@@ -596,7 +561,7 @@ impl Sharing for Alone {
         seat.lines()
     }
 
-    straight_to_the_core!(OneWriter);
+    straight_to_the_core!();
 }
 
 impl Sharing for Private {
@@ -618,7 +583,7 @@ impl Sharing for Private {
         seat.lines()
     }
 
-    straight_to_the_core!(ManyWriters);
+    straight_to_the_core!();
 }
 
 impl Sharing for Shared {
@@ -696,205 +661,8 @@ impl CallbackSet {
             access: access::<M, S, A, L>,
             access_of_two: access_of_two::<M, S, A, L>,
             access_uncached: access::<M, S, Physical, L>,
-            access_group: None,
-            rounding: None,
-            rounding_may_be_spoilt: None,
             translation_changes: translation_changes::<M>,
             all_translations_change,
-        }
-    }
-}
-
-/// Callbacks for the only vCPU of a program.
-impl CallbackSet {
-    /// As [`CallbackSet::of`], for the same; groups of accesses have one callback, and code relies on the
-    /// rounding mode.
-    pub const fn grouping<M: Machines, L: LineSize>() -> Self {
-        Self {
-            access_group: Some(access_group::<M, L>),
-            rounding: Some(RoundingCallbacks {
-                fetch: fetch_rounding::<M>,
-                access: access_rounding::<M, L>,
-            }),
-            rounding_may_be_spoilt: Some(rounding_may_be_spoilt::<M>),
-            ..Self::of::<M, Alone, Virtual, L>()
-        }
-    }
-}
-
-unsafe extern "C" fn fetch_rounding<M: Machines>(vcpu_index: u32, userdata: *mut c_void) {
-    // SAFETY: translation registered this with a packed `Rounding<Run>`, for this model and the only vCPU.
-    unsafe {
-        let rounding = unpack_record::<Rounding<Run>>(userdata);
-        if !only_core_that_rounds_or_nobodys::<M>().fetch_hits(&rounding.subject) {
-            fetch_rounding_unpredicted::<M>(vcpu_index, rounding);
-        }
-    }
-}
-
-unsafe extern "C" fn access_rounding<M: Machines, L: LineSize>(
-    vcpu_index: u32,
-    info: qemu_plugin_meminfo_t,
-    vaddr: u64,
-    userdata: *mut c_void,
-) {
-    // SAFETY: translation registered this with a packed `RoundingAccessData`, for this model and the only
-    // vCPU; `info` and `vaddr` are this access's.
-    unsafe {
-        let RoundingAccessData { subject, fetches } = UserData::unpack(userdata);
-        let core = only_core_that_rounds_or_nobodys::<M>();
-        let access = read_access::<M, L>(core.lines(), vaddr, info);
-        if !core.access_hits(access, UserData { subject: subject.subject, fetches }) {
-            access_rounding_unpredicted::<M, L>(vcpu_index, info, vaddr, userdata);
-        }
-    }
-}
-
-/// # Safety
-/// As for [`fetch_rounding`].
-#[inline(never)]
-unsafe extern "C" fn fetch_rounding_unpredicted<M: Machines>(
-    vcpu_index: u32,
-    rounding: &'static Rounding<Run>,
-) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let core = only_core_that_rounds_or_nobodys::<M>();
-        if !core.fetch_usual::<OneWriter>(&rounding.subject) {
-            fetch_rounding_looking_further::<M>(vcpu_index, rounding);
-        }
-    }
-}
-
-/// # Safety
-/// As for [`access_rounding`].
-#[inline(never)]
-unsafe extern "C" fn access_rounding_unpredicted<M: Machines, L: LineSize>(
-    vcpu_index: u32,
-    info: qemu_plugin_meminfo_t,
-    vaddr: u64,
-    userdata: *mut c_void,
-) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let RoundingAccessData { subject, fetches } = UserData::unpack(userdata);
-        let core = only_core_that_rounds_or_nobodys::<M>();
-        let access = read_access::<M, L>(core.lines(), vaddr, info);
-        let data = UserData { subject: subject.subject, fetches };
-        if !core.access_usual::<OneWriter>(access, data) {
-            access_rounding_looking_further::<M, L>(vcpu_index, info, vaddr, userdata);
-        }
-    }
-}
-
-/// # Safety
-/// As for [`fetch_rounding`].
-#[inline(never)]
-unsafe extern "C" fn fetch_rounding_looking_further<M: Machines>(
-    vcpu_index: u32,
-    rounding: &'static Rounding<Run>,
-) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let Rounding { subject: run, late } = rounding;
-        let core = only_core_that_rounds_or_nobodys::<M>();
-        if !core.is_nobodys() {
-            return core.fetch_unusual::<OneWriter>(run);
-        }
-        let (vcpu, company) = vcpu_and_company::<M>(vcpu_index, Arrival::At(run.instruction));
-        match company {
-            Company::None if rounding::is_valid() => vcpu.core().fetch::<OneWriter>(run),
-            Company::None => {
-                vcpu.core()
-                    .fetch::<OneWriter>(&Run { fetches: run.fetches - u64::from(*late), ..*run });
-                vcpu.doubt(Doubtful::Fetches(*late));
-            }
-            Company::Others => Shared::fetch(vcpu, run),
-        }
-    }
-}
-
-/// # Safety
-/// As for [`access_rounding`].
-#[inline(never)]
-unsafe extern "C" fn access_rounding_looking_further<M: Machines, L: LineSize>(
-    vcpu_index: u32,
-    info: qemu_plugin_meminfo_t,
-    vaddr: u64,
-    userdata: *mut c_void,
-) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let RoundingAccessData { subject: Rounding { subject: instruction, late }, fetches } =
-            UserData::unpack(userdata);
-        let data = |fetches| UserData { subject: *instruction, fetches };
-        let core = only_core_that_rounds_or_nobodys::<M>();
-        if !core.is_nobodys() {
-            let access = read_access::<M, L>(core.lines(), vaddr, info);
-            return core.access_unusual::<OneWriter>(access, data(fetches));
-        }
-        let (vcpu, company) = vcpu_and_company::<M>(vcpu_index, Arrival::Within);
-        let access = Some(read_access::<M, L>(vcpu.core().lines(), vaddr, info));
-        match company {
-            Company::None if rounding::is_valid() => {
-                vcpu.core().access::<OneWriter>(access, data(fetches));
-            }
-            Company::None => {
-                vcpu.core().access::<OneWriter>(access, data(fetches - late));
-                vcpu.doubt(Doubtful::Fetches(*late));
-            }
-            Company::Others => Shared::access(vcpu, access, data(fetches)),
-        }
-    }
-}
-
-unsafe extern "C" fn rounding_may_be_spoilt<M: Machines>(vcpu_index: u32, _: *mut c_void) {
-    // What rounded before this has done so with the mode that was valid.
-    vcpu_and_company::<M>(vcpu_index, Arrival::Within);
-    distrust_rounding();
-}
-
-unsafe extern "C" fn access_group<M: Machines, L: LineSize>(
-    vcpu_index: u32,
-    info: qemu_plugin_meminfo_t,
-    vaddr: u64,
-    userdata: *mut c_void,
-) {
-    // SAFETY: translation registered this with a packed `AccessGroup`, for this model and the only vCPU;
-    // `info` and `vaddr` are those of the group's first access.
-    unsafe {
-        let group = unpack_record::<AccessGroup>(userdata);
-        let core = only_core_or_nobodys::<M>();
-        let access = read_access::<M, L>(core.lines(), vaddr, info);
-        if !L::holds_group(core.lines(), group, vaddr)
-            || !core.access_repeatedly_hits(access, group)
-        {
-            access_group_apart::<M, L>(vcpu_index, info, vaddr, userdata);
-        }
-    }
-}
-
-/// A group that lies in several lines, or not where it is expected, or whose vCPU has to be looked for.
-///
-/// # Safety
-/// As for [`access_group`].
-#[inline(never)]
-unsafe extern "C" fn access_group_apart<M: Machines, L: LineSize>(
-    vcpu_index: u32,
-    info: qemu_plugin_meminfo_t,
-    vaddr: u64,
-    userdata: *mut c_void,
-) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let group = unpack_record::<AccessGroup>(userdata);
-        let made = GroupMade { first: vaddr, info };
-        if let Some(core) = only_core::<M>() {
-            return core.access_group::<L>(group, made, || vcpu::<M>(vcpu_index));
-        }
-        match vcpu_and_company::<M>(vcpu_index, Arrival::Within) {
-            (vcpu, Company::None) => vcpu.core().access_group::<L>(group, made, || vcpu),
-            (vcpu, Company::Others) => vcpu.record_accesses(group.accesses(), made),
         }
     }
 }
@@ -968,7 +736,7 @@ unsafe fn access_further_lines<M: Machines, S: Sharing, A: Addressing, L: LineSi
         unsafe {
             let (vcpu, company) = match S::vcpu::<M>(vcpu_index) {
                 Some(vcpu) => (vcpu, Company::None),
-                None => S::find_vcpu(vcpu_index, Arrival::Within),
+                None => S::find_vcpu(vcpu_index),
             };
             let Some(part) = read_part::<M, A, L>(vcpu, info, start, bytes) else { continue };
             let data = AccessData::unpack(AccessData::without_fetches(userdata));
@@ -1095,7 +863,7 @@ unsafe extern "C" fn fetch_looking_further<M: Machines, S: Sharing>(
         if let Some(seat) = S::seat::<M>(vcpu_index) {
             return S::fetch_unusual(seat, run);
         }
-        match S::find_vcpu::<M>(vcpu_index, Arrival::At(run.instruction)) {
+        match S::find_vcpu::<M>(vcpu_index) {
             (vcpu, Company::None) => S::fetch(S::seat_of(vcpu), run),
             (vcpu, Company::Others) => Shared::fetch(vcpu, run),
         }
@@ -1111,7 +879,7 @@ unsafe extern "C" fn count_looking_further<M: Machines, S: Sharing>(
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        match S::find_vcpu::<M>(vcpu_index, Arrival::Within) {
+        match S::find_vcpu::<M>(vcpu_index) {
             (vcpu, Company::None) => S::count(S::seat_of(vcpu), unpack_count(userdata)),
             (vcpu, Company::Others) => Shared::count(vcpu, unpack_count(userdata)),
         }
@@ -1154,7 +922,7 @@ unsafe extern "C" fn known_access_looking_further<M: Machines, S: Sharing>(
         if let Some(seat) = S::seat::<M>(vcpu_index) {
             return S::access_unusual(seat, access, data);
         }
-        match S::find_vcpu::<M>(vcpu_index, Arrival::Within) {
+        match S::find_vcpu::<M>(vcpu_index) {
             (vcpu, Company::None) => S::access(S::seat_of(vcpu), Some(access), data),
             (vcpu, Company::Others) => Shared::access(vcpu, Some(access), data),
         }
@@ -1173,7 +941,7 @@ unsafe extern "C" fn access_looking_further<M: Machines, S: Sharing, A: Addressi
     // SAFETY: the caller's promise.
     unsafe {
         let data = AccessData::unpack(userdata);
-        let (vcpu, company) = S::find_vcpu::<M>(vcpu_index, Arrival::Within);
+        let (vcpu, company) = S::find_vcpu::<M>(vcpu_index);
         let address = A::look_up(vcpu, info, vaddr);
         let lines = vcpu.core().lines();
         let access = address.map(|address| read_access::<M, L>(lines, address, info));

@@ -8,25 +8,20 @@
 //! segment is counted by the run's callback, each further one by something that happens exactly when
 //! the instruction before it has completed: its memory callback, if it makes one access, or else a
 //! small callback of the segment's first instruction.
-//!
-//! Accesses at fixed distances from each other may be a *group* (see [`cachesim::groups`]): then the first
-//! one's callback stands for all of them and counts the segments after each.
 
 use std::collections::HashMap;
 use std::ffi::{CStr, c_void};
-use std::iter::Peekable;
 use std::ptr;
 
 use cachesim::address::LineAddr;
 use cachesim::core::Lines;
-use cachesim::groups::{AccessGroup, Extent, GroupTable, GroupedAccess};
 use cachesim::instructions::{
     Code, Description, Identity, Instruction, InstructionTable, MAX_CODE_BYTES, Run, SymbolId,
 };
 use cachesim::options::{Config, Detail};
 use cachesim::policy::Repeats;
 use cachesim::profile::{Completing, ProfileTable, Segment};
-use isa::{Completion, Isa, Operand, TranslationEffect};
+use isa::{Completion, Isa, TranslationEffect};
 use qemu_plugin::TranslationBlock;
 use qemu_plugin_sys::qemu_plugin_cb_flags::QEMU_PLUGIN_CB_NO_REGS;
 use qemu_plugin_sys::qemu_plugin_mem_rw::QEMU_PLUGIN_MEM_RW;
@@ -39,10 +34,8 @@ use crate::api::{Emulation, Qemu};
 use crate::callbacks::{CallbackSet, InsnCallback, MemCallback};
 use crate::disassembly::{Disassembler, Reader, tidied, x86_decoding};
 use crate::places::{MappedFiles, MappingCalls};
-use crate::probe;
-use crate::rounding::RoundingTable;
 use crate::process::syscalls::MappingChange;
-use crate::userdata::{UserData, pack_count, pack_record};
+use crate::userdata::{AccessData, pack_count, pack_record};
 
 /// One instruction of the block at hand.
 struct Translated {
@@ -51,8 +44,6 @@ struct Translated {
     line: LineAddr,
     completion: Completion,
     translation: TranslationEffect,
-    operand: Option<Operand>,
-    may_spoil_rounding: bool,
 }
 
 /// One instruction of the block at hand, as far as reading it goes.
@@ -107,15 +98,8 @@ impl Texts<'_> {
 
 /// What callbacks are told by.
 enum Records {
-    /// Instructions, runs and groups of accesses, with a number.
-    Numbered {
-        groups: GroupTable,
-        roundings: RoundingTable,
-        /// What a group is made up of while it is collected.
-        accesses: Vec<GroupedAccess>,
-        /// The most bytes that a group may extend over: those of a line of the data cache.
-        group_bytes: u64,
-    },
+    /// Instructions and runs, with a number.
+    Numbered,
     /// Records that count in full.
     InFull(Box<ProfileTable>),
 }
@@ -143,12 +127,7 @@ impl Translator {
             texts: HashMap::new(),
             last_symbol: (0, SymbolId::NONE),
             records: match config.detail {
-                Detail::Misses => Records::Numbered {
-                    groups: GroupTable::default(),
-                    roundings: RoundingTable::default(),
-                    accesses: Vec::new(),
-                    group_bytes: Lines::new(config).data_line_bytes(),
-                },
+                Detail::Misses => Records::Numbered,
                 Detail::Full => Records::InFull(Box::default()),
             },
             files: has_files.then(|| MappedFiles::new(calls)),
@@ -160,7 +139,7 @@ impl Translator {
     /// The records that count in full, if it is done.
     pub fn profile(&self) -> Option<&ProfileTable> {
         match &self.records {
-            Records::Numbered { .. } => None,
+            Records::Numbered => None,
             Records::InFull(table) => Some(table),
         }
     }
@@ -191,12 +170,6 @@ impl Translator {
     pub fn translate(&mut self, qemu: &Qemu, tb: *mut qemu_plugin_tb, callbacks: &CallbackSet) {
         self.read_block(qemu, tb);
         self.find_records(tb);
-        if callbacks.access_group.is_some()
-            && let Ok(first) = TranslationBlock::from(tb).instruction(0)
-            && first.haddr() != 0
-        {
-            probe::note_place(first.vaddr(), first.haddr());
-        }
         self.register(callbacks);
         self.read.clear();
         self.block.clear();
@@ -276,9 +249,7 @@ impl Translator {
             }
             let completion = match effects.completion {
                 // It may be followed by what accesses memory in its name.
-                Completion::NoAccess | Completion::ValidRounding if *last_has_stray_accesses => {
-                    Completion::Unknown
-                }
+                Completion::NoAccess if *last_has_stray_accesses => Completion::Unknown,
                 completion => completion,
             };
             block.push(Translated {
@@ -287,8 +258,6 @@ impl Translator {
                 line: lines.fetch_line(identity.place),
                 completion,
                 translation: effects.may_change_translation,
-                operand: effects.operand,
-                may_spoil_rounding: effects.may_spoil_rounding,
             });
         }
     }
@@ -318,21 +287,11 @@ impl Translator {
     }
 }
 
-/// Registers the callbacks of instructions in one line, the first fetch of which is simulated.
-fn register_row(
-    row: &[Translated],
-    callbacks: &CallbackSet,
-    instructions: &mut InstructionTable,
-    records: &mut Records,
-) {
-    register_run(row, callbacks, instructions, records);
-}
-
 impl Records {
     /// Of a run that begins with `segment`.
     fn run(&mut self, run: &'static Run, segment: &[Translated]) -> *mut c_void {
         match self {
-            Self::Numbered { .. } => pack_record(run),
+            Self::Numbered => pack_record(run),
             Self::InFull(table) => {
                 let segment = segment_in(table, segment);
                 pack_record(table.run(run, segment))
@@ -340,61 +299,18 @@ impl Records {
         }
     }
 
-    /// The same, where a segment follows that is late.
-    fn rounding_run(&mut self, run: &'static Run, late: &[Translated]) -> *mut c_void {
-        pack_record(self.roundings().run(run, fetches(late.len())))
-    }
-
     /// Of a segment that nothing else counts.
     fn segment(&mut self, segment: &[Translated]) -> *mut c_void {
         match self {
-            Self::Numbered { .. } => pack_count(fetches(segment.len())),
+            Self::Numbered => pack_count(fetches(segment.len())),
             Self::InFull(table) => pack_record(segment_in(table, segment)),
         }
-    }
-
-    /// A group that begins with the access of `first`, if the next `segments` end in accesses that belong
-    /// to it. The segments that it counts are taken from `segments`, but for
-    /// the last one, whose end is none of the group's.
-    fn group<'a>(
-        &mut self,
-        first: &Translated,
-        segments: &mut Peekable<impl Iterator<Item = &'a [Translated]>>,
-    ) -> Option<&'static AccessGroup> {
-        let Self::Numbered { groups, accesses, group_bytes, .. } = self else { return None };
-        let first_operand = first.operand?;
-        let grouped = |insn: &Translated, operand: Operand| GroupedAccess {
-            distance: operand.displacement - first_operand.displacement,
-            bytes: operand.bytes,
-            fetches: 0,
-            instruction: insn.record,
-        };
-        accesses.clear();
-        accesses.push(grouped(first, first_operand));
-        while let Some(segment) = segments.peek() {
-            // Whatever else it is, it is counted when the access before it has completed.
-            if let Some(before) = accesses.last_mut() {
-                before.fetches = fetches(segment.len());
-            }
-            let Some(insn) = segment.last() else { break };
-            let Some(operand) = insn.operand else { break };
-            if operand.base != first_operand.base || operand.is_store != first_operand.is_store {
-                break;
-            }
-            accesses.push(grouped(insn, operand));
-            if Extent::of(accesses).bytes() > *group_bytes {
-                accesses.pop();
-                break;
-            }
-            segments.next();
-        }
-        groups.group(accesses)
     }
 
     /// Of an instruction that accesses memory, whose access counts the segment `then`.
     fn access(&mut self, insn: &Translated, then: &[Translated]) -> *mut c_void {
         match self {
-            Self::Numbered { .. } => packed(insn.record, then.len()),
+            Self::Numbered => packed(insn.record, then.len()),
             Self::InFull(table) => {
                 let then = (!then.is_empty()).then(|| segment_in(table, then));
                 let completing = match insn.completion {
@@ -403,24 +319,6 @@ impl Records {
                 };
                 pack_record(table.access(insn.record, then, completing))
             }
-        }
-    }
-
-    /// The same, where the segment is followed by one that is late.
-    fn rounding_access(
-        &mut self,
-        insn: &Translated,
-        then: &[Translated],
-        late: &[Translated],
-    ) -> *mut c_void {
-        let fetched = then.len() + late.len();
-        packed(self.roundings().access(insn.record, fetches(late.len())), fetched)
-    }
-
-    fn roundings(&mut self) -> &mut RoundingTable {
-        match self {
-            Self::Numbered { roundings, .. } => roundings,
-            Self::InFull(_) => unreachable!("its callbacks do not rely on the rounding mode"),
         }
     }
 }
@@ -447,8 +345,8 @@ fn physical(qemu: &Qemu, page: &mut Option<(u64, Option<u64>)>, vaddr: u64) -> O
     Some(translated? | vaddr & OFFSET)
 }
 
-/// Registers the callbacks of the instructions of one line.
-fn register_run(
+/// Registers the callbacks of instructions in one line, the first fetch of which is simulated.
+fn register_row(
     row: &[Translated],
     callbacks: &CallbackSet,
     instructions: &mut InstructionTable,
@@ -465,43 +363,15 @@ fn register_run(
             }
         }
     }
-    let mut segments = row.split_inclusive(|insn| insn.completion != Completion::Always).peekable();
     let mut counted_by = CountedBy::Fetch;
-    loop {
-        let segment = segments.next().unwrap_or_default();
-        let is_followed_if_valid =
-            segment.last().is_some_and(|last| last.completion == Completion::ValidRounding);
-        let late = if callbacks.rounding.is_some()
-            && is_followed_if_valid
-            && counted_by.may_count_late_fetches()
-        {
-            segments.next_if(|late| is_told_from_rounding(late)).unwrap_or_default()
-        } else {
-            &[]
-        };
-        counted_by.register(segment, late, callbacks, instructions, records);
-        let Some(last) = late.last().or(segment.last()) else { break };
-        counted_by = if let Some(callback) = callbacks.access_group
-            && let Some(group) = records.group(last, &mut segments)
-        {
-            on_memory(last, callback, pack_record(group));
-            CountedBy::Group
-        } else {
-            CountedBy::after(last, callbacks, records)
-        };
-    }
-    if let Some(callback) = callbacks.rounding_may_be_spoilt {
-        // After the fetch, by which the vCPU is seen to go on.
-        for insn in row.iter().filter(|insn| insn.may_spoil_rounding) {
-            on_execution(insn, callback, ptr::null_mut());
+    for segment in row.split_inclusive(|insn| insn.completion != Completion::Always) {
+        counted_by.register(segment, callbacks, instructions, records);
+        if let Some(last) = segment.last() {
+            counted_by = CountedBy::after(last, callbacks, records);
         }
     }
-}
-
-/// Whether what may end a segment is not what ends the one before it, the exception of an illegal
-/// instruction, as far as is known.
-fn is_told_from_rounding(segment: &[Translated]) -> bool {
-    segment.last().is_some_and(|last| last.completion != Completion::Unknown)
+    // The last instruction's access, after which nothing is counted.
+    counted_by.register(&[], callbacks, instructions, records);
 }
 
 /// What counts a segment's fetches.
@@ -511,8 +381,6 @@ enum CountedBy<'a> {
     /// The memory callback of the instruction before it, which makes one access or, if it makes a load and
     /// a store, completes with the latter.
     Access(&'a Translated),
-    /// That of a group, which is registered.
-    Group,
     /// A callback of its own.
     Itself,
 }
@@ -522,7 +390,7 @@ impl<'a> CountedBy<'a> {
     /// may access memory.
     fn after(insn: &'a Translated, callbacks: &CallbackSet, records: &mut Records) -> Self {
         match insn.completion {
-            Completion::Always | Completion::ValidRounding | Completion::NoAccess => Self::Itself,
+            Completion::Always | Completion::NoAccess => Self::Itself,
             Completion::OneAccess | Completion::LoadThenStore => Self::Access(insn),
             Completion::Unknown => {
                 on_memory(insn, access_callback(insn, callbacks), records.access(insn, &[]));
@@ -531,53 +399,29 @@ impl<'a> CountedBy<'a> {
         }
     }
 
-    /// Whether it can count a second segment, which is executed if the rounding mode is valid.
-    fn may_count_late_fetches(&self) -> bool {
-        match self {
-            Self::Fetch => true,
-            Self::Access(insn) => {
-                insn.completion == Completion::OneAccess
-                    && insn.translation == TranslationEffect::None
-            }
-            Self::Group | Self::Itself => false,
-        }
-    }
-
-    /// Registers the callback for `segment`, and for `late` if that is not empty.
+    /// Registers the callback for `segment`.
     fn register(
         &self,
         segment: &[Translated],
-        late: &[Translated],
         callbacks: &CallbackSet,
         instructions: &mut InstructionTable,
         records: &mut Records,
     ) {
-        let rounding = callbacks.rounding.filter(|_| !late.is_empty());
         match *self {
             Self::Fetch => {
                 let Some(first) = segment.first() else { return };
-                let fetched = fetches(segment.len() + late.len());
+                let fetched = fetches(segment.len());
                 let run = instructions.run(first.record, first.line, fetched.into());
-                if let Some(rounding) = rounding {
-                    on_execution(first, rounding.fetch, records.rounding_run(run, late));
-                } else {
-                    on_execution(first, callbacks.fetch, records.run(run, segment));
-                }
+                on_execution(first, callbacks.fetch, records.run(run, segment));
             }
             Self::Access(insn) => {
-                if let Some(rounding) = rounding {
-                    let userdata = records.rounding_access(insn, segment, late);
-                    on_memory(insn, rounding.access, userdata);
-                } else {
-                    let callback = access_callback(insn, callbacks);
-                    on_memory(insn, callback, records.access(insn, segment));
-                }
+                let callback = access_callback(insn, callbacks);
+                on_memory(insn, callback, records.access(insn, segment));
             }
             Self::Itself => {
                 let Some(first) = segment.first() else { return };
                 on_execution(first, callbacks.count, records.segment(segment));
             }
-            Self::Group => {}
         }
     }
 }
@@ -595,8 +439,8 @@ fn access_callback(insn: &Translated, callbacks: &CallbackSet) -> MemCallback {
 }
 
 /// The user data of a callback.
-fn packed<T>(subject: &'static T, fetched: usize) -> *mut c_void {
-    UserData { subject, fetches: fetches(fetched) }
+fn packed(instruction: &'static Instruction, fetched: usize) -> *mut c_void {
+    AccessData { instruction, fetches: fetches(fetched) }
         .pack()
         .expect("hosts give out addresses below 2^48")
 }

@@ -14,7 +14,7 @@ use crate::callbacks::{
     all_translations_change, further_lines, is_store, read_access, read_part, translation_changes,
 };
 use crate::userdata::unpack_record as unpack;
-use crate::vcpu::{Arrival, Company, Machines, ManyWriters, OneWriter, SimulatedCore, Vcpu};
+use crate::vcpu::{Company, Machines, SimulatedCore, Vcpu};
 
 impl CallbackSet {
     /// The callbacks for model `M`, sharing `S`, addressing `A` and line size `L`, which count in full.
@@ -25,9 +25,6 @@ impl CallbackSet {
             access: access::<M, S, A, L>,
             access_of_two: access::<M, S, A, L>,
             access_uncached: access::<M, S, Physical, L>,
-            access_group: None,
-            rounding: None,
-            rounding_may_be_spoilt: None,
             translation_changes: translation_changes::<M>,
             all_translations_change,
         }
@@ -75,12 +72,12 @@ pub trait SharingInFull: Sharing {
 
 /// A core that one vCPU uses.
 macro_rules! straight_to_the_core {
-    ($sharing:ty, $writing:ty, $counted_by:expr) => {
+    ($sharing:ty, $counted_by:expr) => {
         impl SharingInFull for $sharing {
             #[inline(always)]
             unsafe fn fetch_in_full<M: Machines>(seat: Self::Seat<M>, run: &'static ProfiledRun) {
                 // SAFETY: in a callback of the one vCPU of its core.
-                unsafe { seat.fetch_in_full::<$writing>(run, $counted_by(seat)) };
+                unsafe { seat.fetch_in_full(run, $counted_by(seat)) };
             }
 
             #[inline(always)]
@@ -99,15 +96,15 @@ macro_rules! straight_to_the_core {
             ) {
                 // SAFETY: in a callback of the one vCPU of its core.
                 unsafe {
-                    seat.access_in_full::<$writing>(data, access, effect, $counted_by(seat));
+                    seat.access_in_full(data, access, effect, $counted_by(seat));
                 }
             }
         }
     };
 }
 
-straight_to_the_core!(Alone, OneWriter, alone);
-straight_to_the_core!(Private, ManyWriters, one_of_several);
+straight_to_the_core!(Alone, alone);
+straight_to_the_core!(Private, one_of_several);
 
 #[inline(always)]
 fn alone<M: Machines>(_: &'static SimulatedCore<M>) -> CountedBy<'static> {
@@ -196,7 +193,7 @@ unsafe extern "C" fn access_split<M: Machines, S: SharingInFull, A: Addressing, 
         for (start, bytes) in further_lines::<M>(index, info, vaddr) {
             let (vcpu, company) = match S::vcpu::<M>(index) {
                 Some(vcpu) => (vcpu, Company::None),
-                None => S::find_vcpu(index, Arrival::Within),
+                None => S::find_vcpu(index),
             };
             let data = read_part::<M, A, L>(vcpu, info, start, bytes);
             if data.is_none() {
@@ -223,7 +220,7 @@ unsafe extern "C" fn fetch_looking_further<M: Machines, S: SharingInFull>(
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        match S::find_vcpu::<M>(index, Arrival::Within) {
+        match S::find_vcpu::<M>(index) {
             (vcpu, Company::None) => S::fetch_in_full(S::seat_of(vcpu), unpack(userdata)),
             (vcpu, Company::Others) => Shared::fetch_in_full(vcpu, unpack(userdata)),
         }
@@ -239,7 +236,7 @@ unsafe extern "C" fn count_looking_further<M: Machines, S: SharingInFull>(
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        match S::find_vcpu::<M>(index, Arrival::Within) {
+        match S::find_vcpu::<M>(index) {
             (vcpu, Company::None) => S::count_in_full(S::seat_of(vcpu), unpack(userdata)),
             (vcpu, Company::Others) => Shared::count_in_full(vcpu, unpack(userdata)),
         }
@@ -264,7 +261,7 @@ unsafe extern "C" fn access_looking_further<
     unsafe {
         let (vcpu, company) = match S::vcpu::<M>(index) {
             Some(vcpu) => (vcpu, Company::None),
-            None => S::find_vcpu(index, Arrival::Within),
+            None => S::find_vcpu(index),
         };
         let address = A::look_up(vcpu, info, vaddr);
         let lines = vcpu.core().lines();

@@ -9,11 +9,10 @@ use std::time::Duration;
 
 use anyhow::{anyhow, bail};
 use cachesim::core::Core;
-use cachesim::groups::PAGE_SHIFT;
 use cachesim::hierarchy::Hierarchy;
 use cachesim::model::EffectLayout;
 use cachesim::options::{self, Config, Detail, Format, Host, PolicyKind, Request, Straddle};
-use cachesim::policy::{AnyPolicy, Fifo, Lru, Random, Repeats};
+use cachesim::policy::{AnyPolicy, Fifo, Lru, Random};
 use isa::Isa;
 use parking_lot::{Mutex, RawMutex};
 use qemu_plugin_sys::qemu_plugin_tb;
@@ -31,16 +30,12 @@ use crate::instrument::Translator;
 use crate::output::held::{Held, Streams};
 use crate::output::{self, Outlet};
 use crate::places::MappingCalls;
-use crate::probe;
 use crate::process::syscalls::{self, MappingChange};
 use crate::process::{report_thread, threads};
 use crate::profiling::SharingInFull;
 use crate::reporter::{Reporter, Texts};
-use crate::rounding;
 use crate::snapshot::Reading;
-use crate::vcpu::{
-    Machine, Machines, Simulator, distrust_rounding, expect_several, several_expected,
-};
+use crate::vcpu::{Machine, Machines, Simulator, expect_several, several_expected};
 #[cfg(target_os = "linux")]
 use crate::{
     output::handover,
@@ -299,20 +294,6 @@ impl Session {
         let _ = report_thread::run(move |_| handover::cancel(thread));
     }
 
-    /// QEMU ends. Where the program dies of a signal it is only known a little later which one, and what is
-    /// in doubt may depend on that.
-    fn end(&'static self) {
-        #[cfg(target_os = "linux")]
-        if self.qemu.emulation == Emulation::User
-            && self.simulator.is_in_doubt()
-            && kill::is_arranged()
-            && at_exit(report_without_signal)
-        {
-            return;
-        }
-        self.report();
-    }
-
     /// Whether a system call replaces the program if it succeeds.
     fn replaces_program(&self, number: i64) -> bool {
         self.syscalls.is_some_and(|syscalls| syscalls.replaces_program(number))
@@ -328,11 +309,8 @@ impl Session {
         if let Err(error) = forks::follow(every_lock, in_child) {
             output::complain(&format!("forks of programs with threads may not report: {error:#}"));
         }
-        let report_death = |signal| {
-            with_session("death", |session| {
-                session.simulator.ends(Some(signal));
-                session.report();
-            });
+        let report_death = || {
+            with_session("death", Session::report);
             copies::report_others();
         };
         if let Err(error) = kill::before_death(report_death) {
@@ -368,22 +346,6 @@ impl report_thread::Owner for Session {
 /// For another copy of this file in the same process: a signal is about to end it.
 pub fn report_before_death() {
     with_session("death", Session::report);
-}
-
-/// Calls `function` when the process exits, if it does not die of a signal. Whether that is arranged.
-#[cfg(target_os = "linux")]
-fn at_exit(function: extern "C" fn()) -> bool {
-    // SAFETY: the function exists as long as the process, since plugins are never unloaded.
-    unsafe { libc::atexit(function) == 0 }
-}
-
-/// QEMU exits after all: a debugger has ended the program, or something that QEMU does not handle.
-#[cfg(target_os = "linux")]
-extern "C" fn report_without_signal() {
-    with_session("exit", |session| {
-        session.simulator.ends(None);
-        session.report();
-    });
 }
 
 #[cfg(target_os = "linux")]
@@ -433,12 +395,7 @@ fn callbacks<M: Machines, L: LineSize>(
 ) -> (CallbackSet, CallbackSet) {
     match qemu.emulation {
         Emulation::User => {
-            let private = if may_group::<M>(config) {
-                CallbackSet::grouping::<M, L>()
-            } else {
-                set::<M, Alone, Virtual, L>(config)
-            };
-            (private, set::<M, Shared, Virtual, L>(config))
+            (set::<M, Alone, Virtual, L>(config), set::<M, Shared, Virtual, L>(config))
         }
         Emulation::System { max_vcpus, .. } if page_cache_is_exact(isa) => {
             // The fifth bit came at API 5 at the earliest (10.2 has it, 10.0 not). Where it is none, it is
@@ -453,20 +410,6 @@ fn callbacks<M: Machines, L: LineSize>(
             system_callbacks::<M, Physical, L>(max_vcpus, config)
         }
     }
-}
-
-/// Whether one callback may stand for a group of accesses: where all that is asked of it is which of the
-/// lines are there, and neither what else an access does nor how often a line is hit.
-fn may_group<M: Machines>(config: &Config) -> bool {
-    // A program's faults are known by its system calls, which are Linux'.
-    cfg!(target_os = "linux")
-        && !M::GOES_BEYOND
-        && config.detail == Detail::Misses
-        && config.straddle == Straddle::First
-        && config.repeats(&config.dcache) == Repeats::ChangeNothing
-        && config.dcache.geometry.line_shift() <= PAGE_SHIFT
-        // Then neighbours are in different sets.
-        && config.dcache.geometry.sets() > 1
 }
 
 fn system_callbacks<M: Machines, A: Addressing, L: LineSize>(
@@ -512,22 +455,9 @@ impl Events for Session {
         });
     }
 
-    fn syscall(vcpu_index: u32, number: i64, arguments: &[u64; 8]) {
+    fn syscall(_: u32, number: i64, arguments: &[u64; 8]) {
         with_session("system call", |session| {
-            session.simulator.makes_syscall(vcpu_index);
             if let Some(syscalls) = session.syscalls {
-                if syscalls.handles_faults(number, arguments) {
-                    probe::faults_are_handled_now();
-                }
-                // RISC-V's action begins with the handler's address.
-                if let Some((signal, action)) = syscalls.new_signal_action(number, arguments)
-                    && let Some(handler) = probe::read(action)
-                {
-                    rounding::note_handler(signal, handler);
-                }
-                if syscalls.may_spoil_rounding(number) {
-                    distrust_rounding();
-                }
                 if syscalls.may_start_thread(number, arguments) {
                     expect_several();
                 }
@@ -578,6 +508,6 @@ impl Events for Session {
     }
 
     fn ending() {
-        with_session("exit", Session::end);
+        with_session("exit", Session::report);
     }
 }

@@ -8,32 +8,16 @@ use std::ptr;
 
 use cachesim::instructions::Instruction;
 
-use crate::rounding::Rounding;
-
 const COUNT_BITS: u32 = u16::BITS;
 
-/// Something that lives until the process ends, and a number of fetches.
-#[derive(Debug)]
-pub struct UserData<T: 'static> {
-    /// An instruction, or one whose last fetches are late.
-    pub subject: &'static T,
-    /// The fetches the callback stands for.
+/// Of a memory access.
+#[derive(Clone, Copy, Debug)]
+pub struct AccessData {
+    /// The instruction that makes it.
+    pub instruction: &'static Instruction,
+    /// The fetches that follow if it completes.
     pub fetches: u16,
 }
-
-impl<T> Clone for UserData<T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T> Copy for UserData<T> {}
-
-/// Of a memory access.
-pub type AccessData = UserData<Instruction>;
-
-/// Of a memory access, the last of whose fetches are late.
-pub type RoundingAccessData = UserData<Rounding<&'static Instruction>>;
 
 /// The form of a record alone.
 pub fn pack_record<T>(record: &'static T) -> *mut c_void {
@@ -50,11 +34,11 @@ pub unsafe fn unpack_record<T>(userdata: *mut c_void) -> &'static T {
     unsafe { &*userdata.cast::<T>() }
 }
 
-impl<T> UserData<T> {
-    /// The form QEMU carries. `None` where the host put the subject above 2^48, which no host
+impl AccessData {
+    /// The form QEMU carries. `None` where the host put the instruction above 2^48, which no host
     /// does unasked.
     pub fn pack(self) -> Option<*mut c_void> {
-        let address = ptr::from_ref(self.subject).expose_provenance() as u64;
+        let address = ptr::from_ref(self.instruction).expose_provenance() as u64;
         if address.leading_zeros() < COUNT_BITS {
             return None;
         }
@@ -69,16 +53,16 @@ impl<T> UserData<T> {
     }
 
     /// # Safety
-    /// `userdata` came from [`UserData::pack`] for the same `T`.
+    /// `userdata` came from [`AccessData::pack`].
     #[inline(always)]
     pub unsafe fn unpack(userdata: *mut c_void) -> Self {
         let packed = userdata.addr();
         let address = packed >> COUNT_BITS;
         #[expect(clippy::cast_possible_truncation, reason = "the lowest 16 bits are the number")]
         let fetches = packed as u16;
-        // SAFETY: `pack` made the address of a `&'static T`.
-        let subject = unsafe { &*ptr::with_exposed_provenance(address) };
-        Self { subject, fetches }
+        // SAFETY: `pack` made the address of a `&'static Instruction`.
+        let instruction = unsafe { &*ptr::with_exposed_provenance(address) };
+        Self { instruction, fetches }
     }
 }
 

@@ -18,7 +18,6 @@ use cachesim::address::LineAddr;
 use cachesim::buffer::{AccessBuffer, Filters, Port, Room};
 use cachesim::core::{Core, Lines};
 use cachesim::geometry::CacheGeometry;
-use cachesim::groups::{AccessGroup, GroupedAccess};
 use cachesim::hierarchy::Hierarchy;
 use cachesim::instructions::{Instruction, Run};
 use cachesim::model::{EffectLayout, Misses, Model, RECORD_BITS};
@@ -26,17 +25,13 @@ use cachesim::options::{Config, Detail};
 use cachesim::pages::PageCache;
 use cachesim::policy::{AnyPolicy, Fifo, Lru, Policy, Random};
 use cachesim::profile::{Bank, CountedBy, Effect, ProfiledAccess, ProfiledRun};
-use cachesim::stats::{CacheStats, CoreStats, Counter, FetchSource, LowerStats, Purpose};
+use cachesim::stats::{CacheStats, CoreStats, Counter, LowerStats, Purpose};
 use parking_lot::{Mutex, RawMutex};
-use qemu_plugin_sys::qemu_plugin_mem_is_store;
 use report::{
     BeyondCounts, CacheCounts, CoreProfile, CoreSnapshot, LowerCounts, LowerMisses, MissesByKind,
     SetMisses,
 };
 
-use crate::callbacks::LineSize;
-use crate::probe;
-use crate::rounding::{self, Beginning};
 use crate::userdata::AccessData;
 
 /// Accesses a vCPU records before it simulates them on a shared core.
@@ -52,12 +47,8 @@ static VCPUS: [AtomicPtr<()>; SLOTS] = [const { AtomicPtr::new(ptr::null_mut()) 
 /// there may be two.
 static ALONE: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 
-/// The core of [`ALONE`], a `*const SimulatedCore<M>`, or [`NOBODYS_CORE`] when that is null or something is
-/// in doubt.
+/// The core of [`ALONE`], a `*const SimulatedCore<M>`, or [`NOBODYS_CORE`] when that is null.
 static ALONE_CORE: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
-
-/// As [`ALONE_CORE`], but nobody's also while the vCPU's dynamic rounding mode may be a reserved one.
-static ROUNDING_CORE: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 
 /// A core, a `*const SimulatedCore<M>`, that no vCPU uses, so that nothing ever hits there: a callback that
 /// looks there for a hit need not look first whether there is a core. Null until the machine is started.
@@ -78,13 +69,6 @@ pub fn expect_several() {
 fn forget_only_core() {
     let nobodys = NOBODYS_CORE.load(Ordering::Acquire);
     ALONE_CORE.store(nobodys, Ordering::Release);
-    ROUNDING_CORE.store(nobodys, Ordering::Release);
-}
-
-/// The dynamic rounding mode of the program's only thread may be a reserved one from now on.
-pub fn distrust_rounding() {
-    rounding::may_be_spoilt();
-    ROUNDING_CORE.store(NOBODYS_CORE.load(Ordering::Acquire), Ordering::Release);
 }
 
 /// Whether there may be several vCPUs.
@@ -106,7 +90,7 @@ pub struct SimulatedCore<M: Model> {
     has_l3: bool,
     /// What recorded accesses carry: see [`Culprit`].
     detail: Detail,
-    /// Who counts the misses of recorded accesses: of an only core the lock keeps all others out.
+    /// Who counts misses. Of an only core the one vCPU does, or whoever has its lock.
     writers: Writers,
 }
 
@@ -147,65 +131,18 @@ impl SetCounters {
     }
 }
 
-/// What belongs to one vCPU. Its `UnsafeCell`s are for the thread that runs the vCPU alone.
+/// What belongs to one vCPU. Its `UnsafeCell` is for the thread that runs the vCPU alone.
 #[derive(Debug)]
 pub struct Vcpu<M: Model> {
     core: &'static SimulatedCore<M>,
     pages: UnsafeCell<PageCache>,
-    /// What has been done if the vCPU is seen to go on. Meanwhile [`ALONE_CORE`] is nobody's, so that its
-    /// next callback looks for it.
-    doubtful: UnsafeCell<Option<Doubtful>>,
     buffer: AccessBuffer,
     bank: Bank,
 }
 
-// SAFETY: `pages` and `doubtful` are reached through `Vcpu::pages`, `Vcpu::doubt` and `Vcpu::goes_on`
-// only, whose callers are the callbacks of this vCPU, and at a program's end by its thread; QEMU runs a
-// vCPU, and so its callbacks, on one thread at a time. The rest is `Sync`.
+// SAFETY: `pages` is reached through `Vcpu::pages` only, whose callers are the callbacks of this vCPU; QEMU
+// runs a vCPU, and so its callbacks, on one thread at a time. The rest is `Sync`.
 unsafe impl<M: Model> Sync for Vcpu<M> {}
-
-/// The first access of a group, as QEMU told it.
-#[derive(Clone, Copy, Debug)]
-pub struct GroupMade {
-    /// Its address.
-    pub first: u64,
-    /// What it is.
-    pub info: u32,
-}
-
-impl GroupMade {
-    /// Whether the first of further accesses of the group is possible.
-    fn permits_next(self, further: &[GroupedAccess]) -> bool {
-        // SAFETY: a pure function of its argument, in every version.
-        let is_store = unsafe { qemu_plugin_mem_is_store(self.info) };
-        further.first().is_some_and(|next| {
-            probe::is_accessible(next.address(self.first), next.bytes, is_store)
-        })
-    }
-}
-
-/// What has been done if no exception came in its place.
-#[derive(Debug)]
-pub enum Doubtful {
-    /// The accesses of a group that are in another page than its first: the next of them may fault.
-    Accesses {
-        /// These.
-        accesses: &'static [GroupedAccess],
-        /// The first one of the group.
-        made: GroupMade,
-    },
-    /// Fetches that are *late*: see [`rounding`].
-    Fetches(u16),
-}
-
-/// Where a vCPU is seen to go on.
-#[derive(Clone, Copy, Debug)]
-pub enum Arrival {
-    /// At a row of fetches that begins with this instruction: a block, or a further line of one.
-    At(&'static Instruction),
-    /// Elsewhere, or where no fetches can be in doubt.
-    Within,
-}
 
 /// All cores and vCPUs of the run.
 #[derive(Debug)]
@@ -297,7 +234,7 @@ pub unsafe fn only_core_or_nobodys<M: Machines>() -> &'static SimulatedCore<M> {
     unsafe { &*ALONE_CORE.load(Ordering::Acquire).cast::<SimulatedCore<M>>() }
 }
 
-/// The core of [`only_vcpu`], unless something is in doubt.
+/// The core of [`only_vcpu`].
 ///
 /// # Safety
 /// As for [`only_core_or_nobodys`].
@@ -308,35 +245,19 @@ pub unsafe fn only_core<M: Machines>() -> Option<&'static SimulatedCore<M>> {
     (!core.is_nobodys()).then_some(core)
 }
 
-/// As [`only_core_or_nobodys`], nobody's also if it is not known that the dynamic rounding mode is valid.
-///
-/// # Safety
-/// As for [`only_core_or_nobodys`].
-#[inline(always)]
-pub unsafe fn only_core_that_rounds_or_nobodys<M: Machines>() -> &'static SimulatedCore<M> {
-    // SAFETY: as in `only_core_or_nobodys`.
-    unsafe { &*ROUNDING_CORE.load(Ordering::Acquire).cast::<SimulatedCore<M>>() }
-}
-
 /// The vCPU of `index`, made at its first callback; whether it is the only one. The caller is a callback of
 /// that vCPU.
 ///
 /// # Panics
 /// Where `M` is not the model of the run.
-pub fn vcpu_and_company<M: Machines>(index: u32, arrival: Arrival) -> (&'static Vcpu<M>, Company) {
+pub fn vcpu_and_company<M: Machines>(index: u32) -> (&'static Vcpu<M>, Company) {
     let vcpu = vcpu::<M>(index);
-    // SAFETY: the caller is a callback of this vCPU.
-    unsafe { vcpu.goes_on(arrival) };
     if several_expected() {
         return (vcpu, Company::Others);
     }
     // The one thread that runs guest code is here, so nobody can start another meanwhile.
     ALONE.store(ptr::from_ref(vcpu).cast_mut().cast(), Ordering::Release);
-    let core = ptr::from_ref(vcpu.core).cast_mut().cast();
-    ALONE_CORE.store(core, Ordering::Release);
-    if rounding::is_valid() {
-        ROUNDING_CORE.store(core, Ordering::Release);
-    }
+    ALONE_CORE.store(ptr::from_ref(vcpu.core).cast_mut().cast(), Ordering::Release);
     (vcpu, Company::None)
 }
 
@@ -393,28 +314,6 @@ impl Writers {
     }
 }
 
-/// [`Writers`], known when this is compiled: so that a miss is counted without looking.
-pub trait Writing: 'static {
-    /// Of the run's instructions.
-    const WRITERS: Writers;
-}
-
-/// [`Writers::One`].
-#[derive(Debug)]
-pub struct OneWriter;
-
-impl Writing for OneWriter {
-    const WRITERS: Writers = Writers::One;
-}
-
-/// [`Writers::Many`].
-#[derive(Debug)]
-pub struct ManyWriters;
-
-impl Writing for ManyWriters {
-    const WRITERS: Writers = Writers::Many;
-}
-
 impl<M: Machines> Machine<M> {
     /// The cores of `config`, as the machine of this run. Lives until the process ends. `layout` is that of
     /// the word by which QEMU describes an access.
@@ -457,7 +356,6 @@ impl<M: Model> Machine<M> {
             let vcpu: &'static Vcpu<M> = Box::leak(Box::new(Vcpu {
                 core: &self.cores[core],
                 pages: UnsafeCell::default(),
-                doubtful: UnsafeCell::default(),
                 buffer: AccessBuffer::new(
                     BUFFER_CAPACITY,
                     &self.dcache,
@@ -530,7 +428,7 @@ impl<M: Model> SimulatedCore<M> {
     /// As for [`SimulatedCore::access`].
     #[inline(always)]
     pub unsafe fn count(&self, n: u64) {
-        self.stats.fetches.add(FetchSource::Segment, n);
+        self.stats.fetches.add(n);
     }
 
     /// A data access, unless it does not count, and the fetches after it.
@@ -538,15 +436,15 @@ impl<M: Model> SimulatedCore<M> {
     /// # Safety
     /// The caller is a callback of the one vCPU that uses this core.
     #[inline(always)]
-    pub unsafe fn access<W: Writing>(&self, access: Option<M::Access>, data: AccessData) {
+    pub unsafe fn access(&self, access: Option<M::Access>, data: AccessData) {
         let Some(access) = access else {
-            self.stats.fetches.add(FetchSource::Access, data.fetches.into());
+            self.stats.fetches.add(data.fetches.into());
             return;
         };
         // SAFETY: the caller's promise.
         unsafe {
-            if !self.access_hits(access, data) && !self.access_usual::<W>(access, data) {
-                self.access_unusual::<W>(access, data);
+            if !self.access_hits(access, data) && !self.access_usual(access, data) {
+                self.access_unusual(access, data);
             }
         }
     }
@@ -558,171 +456,20 @@ impl<M: Model> SimulatedCore<M> {
     /// As for [`SimulatedCore::access`], or it is nobody's core.
     #[inline(always)]
     pub unsafe fn access_hits(&self, access: M::Access, data: AccessData) -> bool {
-        // SAFETY: the caller's promise.
-        unsafe { self.accesses_hit(access, || 1, || data.fetches.into()) }
-    }
-
-    /// `count` accesses of the line of `access`, and the fetches after them, if they hit where the line is
-    /// expected. These are asked for last, when a callback has no use for its other registers any more.
-    ///
-    /// # Safety
-    /// As for [`SimulatedCore::access_hits`].
-    #[inline(always)]
-    unsafe fn accesses_hit(
-        &self,
-        access: M::Access,
-        count: impl FnOnce() -> u64,
-        fetches: impl FnOnce() -> u64,
-    ) -> bool {
         let accesses = &self.stats.data.accesses;
-        let now = accesses.get().wrapping_add(count());
+        let now = accesses.get().wrapping_add(1);
         // SAFETY: the one vCPU that uses this core is here, and nobody else takes the lock to write. In
         // nobody's core, where several threads may look at once, there is no line to be hit, so that none
         // of them writes.
         let hit = unsafe { &mut *self.model.data_ptr() }.access_hits(access, now);
         if hit {
             accesses.set(now);
-            self.stats.fetches.add(FetchSource::Access, fetches());
+            self.stats.fetches.add(data.fetches.into());
         }
         hit
     }
 
-    /// A group of data accesses in the line of `access`, its first, and the fetches after them, if they hit
-    /// where the line is expected. Otherwise nothing has happened. Only for policies to which repeated hits
-    /// do not matter.
-    ///
-    /// # Safety
-    /// As for [`SimulatedCore::access_hits`].
-    #[inline(always)]
-    pub unsafe fn access_repeatedly_hits(&self, access: M::Access, group: &AccessGroup) -> bool {
-        // SAFETY: the caller's promise.
-        unsafe { self.accesses_hit(access, || group.count(), || group.fetches.into()) }
-    }
-
-    /// As [`SimulatedCore::access_repeatedly_hits`], wherever the line is.
-    ///
-    /// # Safety
-    /// As for [`SimulatedCore::access`].
-    #[inline(always)]
-    unsafe fn access_repeatedly<W: Writing>(&self, access: M::Access, group: &AccessGroup) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            if !self.access_repeatedly_hits(access, group) {
-                self.stats.fetches.add(FetchSource::Access, group.fetches.into());
-                let now = self.stats.data.accesses.add(group.count());
-                self.access_at::<W>(access, group.first, now);
-            }
-        }
-    }
-
-    /// A group of data accesses, now that its first has been made, and the fetches after them. Only for
-    /// policies to which repeated hits do not matter, and caches of several sets. What is not certain to
-    /// be made is kept by `vcpu`.
-    ///
-    /// # Safety
-    /// As for [`SimulatedCore::access`]: `vcpu`'s, the only one's.
-    #[inline(always)]
-    pub unsafe fn access_group<L: LineSize>(
-        &self,
-        group: &'static AccessGroup,
-        made: GroupMade,
-        vcpu: impl FnOnce() -> &'static Vcpu<M>,
-    ) {
-        if group.is_in_one_page(made.first) {
-            let (line, other) =
-                group.lines(made.first, |address| L::data_line(self.lines, address));
-            let access = M::access(|| line, made.first, made.info);
-            // SAFETY: the caller's promise.
-            unsafe { self.access_repeatedly::<OneWriter>(access, group) };
-            if let Some(other) = other {
-                // SAFETY: as before.
-                unsafe { self.access_other_line(group, made, other) };
-            }
-            return;
-        }
-        let (certain, doubtful) = group.certain(made.first);
-        for access in certain {
-            // SAFETY: the caller's promise.
-            unsafe { self.access_grouped(access, made) };
-        }
-        if !doubtful.is_empty() {
-            // SAFETY: the caller is a callback of this vCPU.
-            unsafe { vcpu().doubt(Doubtful::Accesses { accesses: doubtful, made }) };
-        }
-    }
-
-    /// The accesses of a group in the neighbour of its first access's line, at the time of those in that
-    /// one: the two lines are in different sets.
-    ///
-    /// # Safety
-    /// As for [`SimulatedCore::access`].
-    #[inline(always)]
-    unsafe fn access_other_line(
-        &self,
-        group: &'static AccessGroup,
-        made: GroupMade,
-        line: LineAddr,
-    ) {
-        let now = self.stats.data.accesses.get();
-        // SAFETY: as in `access`.
-        let model = unsafe { &mut *self.model.data_ptr() };
-        if !model.access_hits(M::access(|| line, made.first, made.info), now) {
-            // SAFETY: as before.
-            unsafe { self.access_other_line_unpredicted(group, made, line, now) };
-        }
-    }
-
-    /// # Safety
-    /// As for [`SimulatedCore::access`].
-    #[inline(never)]
-    unsafe fn access_other_line_unpredicted(
-        &self,
-        group: &'static AccessGroup,
-        made: GroupMade,
-        line: LineAddr,
-        now: u64,
-    ) {
-        let is_there =
-            |grouped: &&GroupedAccess| self.lines.data_line(grouped.address(made.first)) == line;
-        if let Some(grouped) = group.accesses().iter().find(is_there) {
-            let access = M::access(|| line, grouped.address(made.first), made.info);
-            // SAFETY: the caller's promise. Groups are for the only vCPU.
-            unsafe { self.access_at::<OneWriter>(access, grouped.instruction, now) };
-        }
-    }
-
-    /// # Safety
-    /// As for [`SimulatedCore::access`].
-    #[inline(always)]
-    unsafe fn access_grouped(&self, grouped: &GroupedAccess, made: GroupMade) {
-        let (access, data) = self.grouped(grouped, made);
-        // SAFETY: the caller's promise. Groups are for the only vCPU.
-        unsafe { self.access::<OneWriter>(Some(access), data) };
-    }
-
-    /// One access of a group.
-    #[inline(always)]
-    fn grouped(&self, grouped: &GroupedAccess, made: GroupMade) -> (M::Access, AccessData) {
-        let address = grouped.address(made.first);
-        let access = M::access(|| self.lines.data_line(address), address, made.info);
-        (access, AccessData { subject: grouped.instruction, fetches: grouped.fetches })
-    }
-
-    /// Fetches from one line.
-    ///
-    /// # Safety
-    /// As for [`SimulatedCore::access`].
-    #[inline(always)]
-    pub unsafe fn fetch<W: Writing>(&self, run: &Run) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            if !self.fetch_hits(run) && !self.fetch_usual::<W>(run) {
-                self.fetch_unusual::<W>(run);
-            }
-        }
-    }
-
-    /// As [`SimulatedCore::fetch`], if it is a hit where the line is expected. Otherwise nothing has happened,
+    /// Fetches from one line, if it is a hit where that is expected. Otherwise nothing has happened,
     /// and [`SimulatedCore::fetch_usual`] must follow.
     ///
     /// # Safety
@@ -730,12 +477,12 @@ impl<M: Model> SimulatedCore<M> {
     #[inline(always)]
     pub unsafe fn fetch_hits(&self, run: &Run) -> bool {
         let fetches = &self.stats.fetches;
-        let now = fetches.of(FetchSource::Run).get().wrapping_add(run.fetches);
-        // SAFETY: as in `accesses_hit`.
+        let now = fetches.get().wrapping_add(run.fetches);
+        // SAFETY: as in `access_hits`.
         let model = unsafe { &mut *self.model.data_ptr() };
         let hit = model.fetch_hits(run.line, now);
         if hit {
-            fetches.of(FetchSource::Run).set(now);
+            fetches.set(now);
             if M::MAY_COUNT_REPEATS {
                 model.repeat_fetches(run.line, run.fetches.saturating_sub(1), now);
             }
@@ -749,14 +496,14 @@ impl<M: Model> SimulatedCore<M> {
     /// # Safety
     /// As for [`SimulatedCore::access`].
     #[inline(always)]
-    pub unsafe fn access_in_full<W: Writing>(
+    pub unsafe fn access_in_full(
         &self,
         data: Option<M::Access>,
         access: &'static ProfiledAccess,
         effect: Effect,
         by: CountedBy<'_>,
     ) {
-        self.stats.fetches.add(FetchSource::Access, access.fetches(effect));
+        self.stats.fetches.add(access.fetches(effect));
         let Some(data) = data else { return access.count(effect, by) };
         let now = self.stats.data.accesses.add(1);
         access.count(effect, by);
@@ -764,23 +511,23 @@ impl<M: Model> SimulatedCore<M> {
         let model = unsafe { &mut *self.model.data_ptr() };
         if !model.access_hits(data, now) {
             // SAFETY: as before.
-            unsafe { self.access_in_full_unpredicted::<W>(data, access, effect, now) };
+            unsafe { self.access_in_full_unpredicted(data, access, effect, now) };
         }
     }
 
-    /// As [`SimulatedCore::fetch`], where all is counted of each instruction.
+    /// Fetches from one line, where all is counted of each instruction.
     ///
     /// # Safety
     /// As for [`SimulatedCore::access`].
     #[inline(always)]
-    pub unsafe fn fetch_in_full<W: Writing>(&self, run: &'static ProfiledRun, by: CountedBy<'_>) {
-        let now = self.stats.fetches.add(FetchSource::Run, run.fetches);
+    pub unsafe fn fetch_in_full(&self, run: &'static ProfiledRun, by: CountedBy<'_>) {
+        let now = self.stats.fetches.add(run.fetches);
         run.count(by);
         // SAFETY: as in `access`.
         let model = unsafe { &mut *self.model.data_ptr() };
         if !model.fetch_hits(run.line, now) {
             // SAFETY: as before.
-            unsafe { self.fetch_in_full_unpredicted::<W>(run, now) };
+            unsafe { self.fetch_in_full_unpredicted(run, now) };
         }
         if M::MAY_COUNT_REPEATS {
             model.repeat_fetches(run.line, run.fetches.saturating_sub(1), now);
@@ -790,7 +537,7 @@ impl<M: Model> SimulatedCore<M> {
     /// # Safety
     /// As for [`SimulatedCore::access`].
     #[inline(never)]
-    unsafe extern "C" fn access_in_full_unpredicted<W: Writing>(
+    unsafe extern "C" fn access_in_full_unpredicted(
         &self,
         data: M::Access,
         access: &'static ProfiledAccess,
@@ -805,18 +552,14 @@ impl<M: Model> SimulatedCore<M> {
         };
         if misses.any() {
             let line = M::line_of(data, self.lines);
-            self.count_miss(misses, line, &Culprit::of_access(access, effect), W::WRITERS);
+            self.count_miss(misses, line, &Culprit::of_access(access, effect));
         }
     }
 
     /// # Safety
     /// As for [`SimulatedCore::access`].
     #[inline(never)]
-    unsafe extern "C" fn fetch_in_full_unpredicted<W: Writing>(
-        &self,
-        run: &'static ProfiledRun,
-        now: u64,
-    ) {
+    unsafe extern "C" fn fetch_in_full_unpredicted(&self, run: &'static ProfiledRun, now: u64) {
         // SAFETY: the caller's promise.
         let model = unsafe { &mut *self.model.data_ptr() };
         let fetch = run.fetch();
@@ -825,7 +568,7 @@ impl<M: Model> SimulatedCore<M> {
             None => model.fetch_rest(fetch, now, &self.stats),
         };
         if misses.any() {
-            self.count_miss(misses, run.line, &Culprit::of(run.instruction), W::WRITERS);
+            self.count_miss(misses, run.line, &Culprit::of(run.instruction));
         }
     }
 
@@ -837,11 +580,11 @@ impl<M: Model> SimulatedCore<M> {
 
     /// Counts a miss wherever it is counted.
     #[inline(always)]
-    fn count_miss(&self, misses: Misses, line: LineAddr, culprit: &Culprit, writers: Writers) {
+    fn count_miss(&self, misses: Misses, line: LineAddr, culprit: &Culprit) {
         let Culprit { instruction, write_misses } = culprit;
-        self.count_plain_miss(misses, instruction, writers);
+        self.count_plain_miss(misses, instruction);
         if let Some(write_misses) = write_misses {
-            writers.count(write_misses);
+            self.writers.count(write_misses);
         }
         if let Some(sets) = &self.sets {
             sets.count(port_of(misses), line);
@@ -850,15 +593,15 @@ impl<M: Model> SimulatedCore<M> {
 
     /// Counts a miss where it is counted in every run.
     #[inline(always)]
-    fn count_plain_miss(&self, misses: Misses, instruction: &Instruction, writers: Writers) {
+    fn count_plain_miss(&self, misses: Misses, instruction: &Instruction) {
         match port_of(misses) {
             Port::Data => {
                 self.stats.data.misses.add(1);
-                writers.count(&instruction.data_misses);
+                self.writers.count(&instruction.data_misses);
             }
             Port::Fetch => {
                 self.stats.fetch_misses.add(1);
-                writers.count(&instruction.fetch_misses);
+                self.writers.count(&instruction.fetch_misses);
             }
         }
         if M::GOES_BEYOND {
@@ -867,7 +610,7 @@ impl<M: Model> SimulatedCore<M> {
             }
             if let Some(lower) = instruction.lower {
                 for counter in lower.missed(misses) {
-                    writers.count(counter);
+                    self.writers.count(counter);
                 }
             }
         }
@@ -883,15 +626,15 @@ impl<M: Model> SimulatedCore<M> {
     /// # Safety
     /// As for [`SimulatedCore::access_hits`].
     #[inline(always)]
-    pub unsafe fn access_usual<W: Writing>(&self, access: M::Access, data: AccessData) -> bool {
+    pub unsafe fn access_usual(&self, access: M::Access, data: AccessData) -> bool {
         let accesses = &self.stats.data.accesses;
         let now = accesses.get().wrapping_add(1);
-        // SAFETY: as in `accesses_hit`. The geometry of nobody's core is no usual one.
+        // SAFETY: as in `access_hits`. The geometry of nobody's core is no usual one.
         let model = unsafe { &mut *self.model.data_ptr() };
         let Some(misses) = model.access_usual(access, now, &self.stats) else { return false };
         accesses.set(now);
-        self.stats.fetches.add(FetchSource::Access, data.fetches.into());
-        self.accessed::<W>(misses, data.subject);
+        self.stats.fetches.add(data.fetches.into());
+        self.accessed(misses, data.instruction);
         true
     }
 
@@ -900,35 +643,17 @@ impl<M: Model> SimulatedCore<M> {
     /// # Safety
     /// As for [`SimulatedCore::access`].
     #[inline(always)]
-    pub unsafe fn access_unusual<W: Writing>(&self, access: M::Access, data: AccessData) {
-        self.stats.fetches.add(FetchSource::Access, data.fetches.into());
+    pub unsafe fn access_unusual(&self, access: M::Access, data: AccessData) {
+        self.stats.fetches.add(data.fetches.into());
         let now = self.stats.data.accesses.add(1);
         // SAFETY: the caller's promise.
-        unsafe { self.access_unusual_at::<W>(access, data.subject, now) };
-    }
-
-    /// # Safety
-    /// As for [`SimulatedCore::access`].
-    #[inline(always)]
-    unsafe fn access_at<W: Writing>(
-        &self,
-        access: M::Access,
-        instruction: &'static Instruction,
-        now: u64,
-    ) {
-        // SAFETY: the caller's promise.
-        let model = unsafe { &mut *self.model.data_ptr() };
-        match model.access_usual(access, now, &self.stats) {
-            Some(misses) => self.accessed::<W>(misses, instruction),
-            // SAFETY: the caller's promise.
-            None => unsafe { self.access_unusual_at::<W>(access, instruction, now) },
-        }
+        unsafe { self.access_unusual_at(access, data.instruction, now) };
     }
 
     /// # Safety
     /// As for [`SimulatedCore::access`].
     #[inline(never)]
-    unsafe extern "C" fn access_unusual_at<W: Writing>(
+    unsafe extern "C" fn access_unusual_at(
         &self,
         access: M::Access,
         instruction: &'static Instruction,
@@ -937,13 +662,13 @@ impl<M: Model> SimulatedCore<M> {
         // SAFETY: the caller's promise.
         let model = unsafe { &mut *self.model.data_ptr() };
         let misses = model.access_rest(access, now, &self.stats);
-        self.accessed::<W>(misses, instruction);
+        self.accessed(misses, instruction);
     }
 
     #[inline(always)]
-    fn accessed<W: Writing>(&self, misses: Misses, instruction: &Instruction) {
+    fn accessed(&self, misses: Misses, instruction: &Instruction) {
         if misses.any() {
-            self.count_plain_miss(misses, instruction, W::WRITERS);
+            self.count_plain_miss(misses, instruction);
         }
     }
 
@@ -953,14 +678,14 @@ impl<M: Model> SimulatedCore<M> {
     /// # Safety
     /// As for [`SimulatedCore::access_hits`].
     #[inline(always)]
-    pub unsafe fn fetch_usual<W: Writing>(&self, run: &Run) -> bool {
-        let fetches = self.stats.fetches.of(FetchSource::Run);
+    pub unsafe fn fetch_usual(&self, run: &Run) -> bool {
+        let fetches = &self.stats.fetches;
         let now = fetches.get().wrapping_add(run.fetches);
         // SAFETY: as in `access_usual`.
         let model = unsafe { &mut *self.model.data_ptr() };
         let Some(misses) = model.fetch_usual(run.fetch(), now, &self.stats) else { return false };
         fetches.set(now);
-        self.accessed::<W>(misses, run.instruction);
+        self.accessed(misses, run.instruction);
         if M::MAY_COUNT_REPEATS {
             model.repeat_fetches(run.line, run.fetches.saturating_sub(1), now);
         }
@@ -972,12 +697,12 @@ impl<M: Model> SimulatedCore<M> {
     /// # Safety
     /// As for [`SimulatedCore::access`].
     #[inline(never)]
-    pub unsafe extern "C" fn fetch_unusual<W: Writing>(&self, run: &Run) {
-        let now = self.stats.fetches.add(FetchSource::Run, run.fetches);
+    pub unsafe extern "C" fn fetch_unusual(&self, run: &Run) {
+        let now = self.stats.fetches.add(run.fetches);
         // SAFETY: the caller's promise.
         let model = unsafe { &mut *self.model.data_ptr() };
         let misses = model.fetch_rest(run.fetch(), now, &self.stats);
-        self.accessed::<W>(misses, run.instruction);
+        self.accessed(misses, run.instruction);
         if M::MAY_COUNT_REPEATS {
             model.repeat_fetches(run.line, run.fetches.saturating_sub(1), now);
         }
@@ -1003,98 +728,17 @@ impl<M: Model> Vcpu<M> {
     /// Counts `n` fetches that hit by construction, on a core that other vCPUs may use as well.
     #[inline(always)]
     pub fn count(&self, n: u64) {
-        self.buffer.count(FetchSource::Segment, n);
+        self.buffer.count(n);
     }
 
     /// A data access, unless it does not count, and the fetches after it, on a core that other vCPUs may
     /// use as well.
     #[inline(always)]
     pub fn record_access(&self, access: Option<M::Access>, data: AccessData) {
-        self.buffer.count(FetchSource::Access, data.fetches.into());
+        self.buffer.count(data.fetches.into());
         let Some(access) = access else { return };
-        if self.record(access, token_of(data.subject)) == Room::Full {
+        if self.record(access, token_of(data.instruction)) == Room::Full {
             self.drain();
-        }
-    }
-
-    /// Accesses of a group, on a core that other vCPUs may use as well.
-    pub fn record_accesses(&self, accesses: &[GroupedAccess], made: GroupMade) {
-        for grouped in accesses {
-            let (access, data) = self.core.grouped(grouped, made);
-            self.record_access(Some(access), data);
-        }
-    }
-
-    /// Keeps what is doubtful until the vCPU is seen to go on.
-    ///
-    /// # Safety
-    /// The caller is a callback of this vCPU, the only one.
-    pub unsafe fn doubt(&self, doubtful: Doubtful) {
-        forget_only_core();
-        // SAFETY: callbacks of one vCPU do not overlap; the reference does not outlive this statement.
-        unsafe { *self.doubtful.get() = Some(doubtful) };
-    }
-
-    /// The vCPU goes on, so what was in doubt has been done, unless it goes on in a handler of the exception
-    /// that came in its place. Where that ends the program it does not go on.
-    ///
-    /// # Safety
-    /// The caller is a callback of this vCPU.
-    pub unsafe fn goes_on(&self, arrival: Arrival) {
-        // SAFETY: as in `doubt`.
-        let Some(doubtful) = (unsafe { (*self.doubtful.get()).take() }) else { return };
-        match doubtful {
-            Doubtful::Accesses { accesses, made } => {
-                if probe::faults_are_handled() && !made.permits_next(accesses) {
-                    return;
-                }
-                if several_expected() {
-                    return self.record_accesses(accesses, made);
-                }
-                for access in accesses {
-                    // SAFETY: the only vCPU is here.
-                    unsafe { self.core.access_grouped(access, made) };
-                }
-            }
-            Doubtful::Fetches(late) => {
-                let beginning = match arrival {
-                    Arrival::At(first) => rounding::beginning_with(first),
-                    Arrival::Within => Beginning::Other,
-                };
-                match beginning {
-                    Beginning::HandlerOfIllegal => return,
-                    // Nothing certain: it may stand in for the other one, or come before that.
-                    Beginning::Handler => {}
-                    Beginning::Other => rounding::is_valid_now(),
-                }
-                if several_expected() {
-                    return self.count(late.into());
-                }
-                // SAFETY: the only vCPU is here.
-                unsafe { self.core.count(late.into()) };
-            }
-        }
-    }
-
-    /// The program ends, of a signal if there is one. What is in doubt has been done, but for the exception
-    /// that comes in its place.
-    ///
-    /// # Safety
-    /// The caller is the thread of this vCPU, outside of its callbacks.
-    unsafe fn ends(&self, signal: Option<i32>) {
-        // SAFETY: as in `doubt`; the only vCPU's thread is here.
-        unsafe {
-            match (*self.doubtful.get()).take() {
-                Some(Doubtful::Fetches(late)) if signal != Some(libc::SIGILL) => {
-                    self.core.count(late.into());
-                }
-                Some(Doubtful::Accesses { accesses, made }) if made.permits_next(accesses) => {
-                    for access in accesses {
-                        self.core.access_grouped(access, made);
-                    }
-                }
-                _ => {}
-            }
         }
     }
 
@@ -1152,7 +796,7 @@ impl<M: Model> Vcpu<M> {
         effect: Effect,
     ) {
         let by = CountedBy::OneOf(&self.bank);
-        self.buffer.count(FetchSource::Access, access.fetches(effect));
+        self.buffer.count(access.fetches(effect));
         let Some(data) = data else { return access.count(effect, by) };
         let store = if effect.is_store() { STORE_TOKEN } else { 0 };
         let room = self.record(data, token_of(access) | store);
@@ -1189,19 +833,17 @@ impl<M: Model> Vcpu<M> {
             let simulated =
                 self.core.simulate_next(&mut *model, &mut times, stats, port, word, token);
             if let Some((misses, line, culprit)) = simulated {
-                self.core.count_miss(misses, line, &culprit, self.core.writers);
+                self.core.count_miss(misses, line, &culprit);
             }
         });
         stats.data.accesses.add(counted.accesses);
-        stats.fetches.add(FetchSource::Segment, counted.fetches);
+        stats.fetches.add(counted.fetches);
         self.buffer.clear();
     }
 }
 
 /// The times of accesses that come out of buffers: they go on where the counters are, and stay behind
-/// what these will be when all accesses of the buffer have been added, also those not recorded. That they
-/// only grow needs that a core which has once been simulated from buffers is so for ever: the callbacks
-/// for private cores take the time from one counter of fetches, this from their sum.
+/// what these will be when all accesses of the buffer have been added, also those not recorded.
 struct Times {
     data: u64,
     fetch: u64,
@@ -1354,17 +996,6 @@ pub trait Simulator: Sync {
     /// The translations of vCPU `index` may have changed. The caller is a callback of that vCPU.
     fn translations_changed(&'static self, index: u32);
 
-    /// vCPU `index` makes a system call, so what it was at before has been done. The caller is a callback of
-    /// that vCPU.
-    fn makes_syscall(&'static self, index: u32);
-
-    /// Whether it is in doubt what a program's only thread has done last. The caller is that thread.
-    fn is_in_doubt(&self) -> bool;
-
-    /// The program ends, of a signal if there is one, and there is no doubt any more. The caller is its
-    /// thread.
-    fn ends(&self, signal: Option<i32>);
-
     /// See [`Machine::retire`].
     fn retire(&self, index: u32);
 
@@ -1442,7 +1073,7 @@ impl<M: Machines> Simulator for Machine<M> {
                         }
                     });
                     stats.data.accesses.add(counted.accesses);
-                    stats.fetches.add(FetchSource::Segment, counted.fetches);
+                    stats.fetches.add(counted.fetches);
                 }
                 counts = core.counts(&stats);
             }
@@ -1471,30 +1102,6 @@ impl<M: Machines> Simulator for Machine<M> {
     fn translations_changed(&'static self, index: u32) {
         // SAFETY: in a callback of this vCPU.
         unsafe { self.register(index).pages() }.raise_generation();
-    }
-
-    fn makes_syscall(&'static self, index: u32) {
-        // SAFETY: in a callback of this vCPU, and `M` is the run's, since this is its machine.
-        unsafe {
-            if let Some(vcpu) = known_vcpu::<M>(index) {
-                vcpu.goes_on(Arrival::Within);
-            }
-        }
-    }
-
-    fn is_in_doubt(&self) -> bool {
-        // SAFETY: `M` is the run's, since this is its machine; the only vCPU's thread is here, outside of its
-        // callbacks.
-        unsafe { only_vcpu::<M>().is_some_and(|vcpu| (*vcpu.doubtful.get()).is_some()) }
-    }
-
-    fn ends(&self, signal: Option<i32>) {
-        // SAFETY: as in `is_in_doubt`.
-        unsafe {
-            if let Some(vcpu) = only_vcpu::<M>() {
-                vcpu.ends(signal);
-            }
-        }
     }
 
     fn retire(&self, index: u32) {

@@ -11,27 +11,18 @@ use std::ffi::c_int;
 use std::io;
 use std::ptr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, anyhow, bail};
 use plt_rs::{DynamicLibrary, LoadedLibrary};
 
 /// What is done before QEMU dies of a signal.
-static BEFORE: OnceLock<fn(c_int)> = OnceLock::new();
+static BEFORE: OnceLock<fn()> = OnceLock::new();
 
-/// Whether it will be done.
-static IS_ARRANGED: AtomicBool = AtomicBool::new(false);
-
-/// Whether what is to be done before QEMU dies of a signal will be done.
-pub fn is_arranged() -> bool {
-    IS_ARRANGED.load(Ordering::Relaxed)
-}
-
-/// Calls `before` with the signal when QEMU is about to die of one.
+/// Calls `before` when QEMU is about to die of a signal.
 ///
 /// # Errors
 /// Where the executable has no reference to `kill` that can be found and redirected.
-pub fn before_death(before: fn(c_int)) -> anyhow::Result<()> {
+pub fn before_death(before: fn()) -> anyhow::Result<()> {
     BEFORE.set(before).map_err(|_| anyhow!("asked for twice"))?;
     let modules = plt_rs::collect_modules();
     // The first object is the executable.
@@ -43,7 +34,6 @@ pub fn before_death(before: fn(c_int)) -> anyhow::Result<()> {
     let slot = executable.base_addr() + usize::try_from(reference.r_offset)?;
     // SAFETY: the executable's slot for the address of `kill`, which has the type of ours.
     unsafe { redirect(ptr::with_exposed_provenance_mut(slot), relro.contains(&slot))? };
-    IS_ARRANGED.store(true, Ordering::Relaxed);
     Ok(())
 }
 
@@ -96,7 +86,7 @@ unsafe extern "C" fn kill(process: libc::pid_t, signal: c_int) -> c_int {
         && is_fatal(signal)
         && let Some(before) = BEFORE.get()
     {
-        before(signal);
+        before();
     }
     // SAFETY: the caller's arguments.
     unsafe { libc::kill(process, signal) }

@@ -18,8 +18,6 @@ pub struct Numbers {
     /// Which argument of `clone` has the flags: the second where the architecture has them
     /// backwards.
     clone_flags: usize,
-    /// The return from a signal's handler, where that may bring back another dynamic rounding mode.
-    rt_sigreturn: Option<i64>,
 }
 
 /// What a system call may change in what is mapped.
@@ -50,18 +48,7 @@ impl Numbers {
         mmap: [i64; 2],
         [munmap, mremap]: [i64; 2],
     ) -> Self {
-        Self {
-            clone,
-            clone3,
-            execve,
-            execveat,
-            rt_sigaction,
-            mmap,
-            munmap,
-            mremap,
-            clone_flags: 0,
-            rt_sigreturn: None,
-        }
+        Self { clone, clone3, execve, execveat, rt_sigaction, mmap, munmap, mremap, clone_flags: 0 }
     }
 
     /// Of newer architectures.
@@ -74,8 +61,8 @@ impl Numbers {
             Self::new([120, 435], [11, execveat], rt_sigaction, mmap, [91, 163])
         };
         Some(match target {
-            "riscv32" | "riscv64" => Self { rt_sigreturn: Some(139), ..Self::GENERIC },
-            "aarch64" | "aarch64_be" | "hexagon" | "loongarch64" | "or1k" => Self::GENERIC,
+            "riscv32" | "riscv64" | "aarch64" | "aarch64_be" | "hexagon" | "loongarch64"
+            | "or1k" => Self::GENERIC,
             "x86_64" => Self::new([56, 435], [59, 322], 13, [9, 9], [11, 25]),
             "i386" => older(358, 174, [90, 192]),
             "arm" | "armeb" => older(387, 174, [90, 192]),
@@ -124,26 +111,6 @@ impl Numbers {
     /// Whether this call sets what a signal does.
     pub fn sets_signal_action(&self, number: i64) -> bool {
         number == self.rt_sigaction
-    }
-
-    /// The signal whose action this call sets, and the address of that action, where the rounding mode
-    /// matters.
-    pub fn new_signal_action(&self, number: i64, arguments: &[u64; 8]) -> Option<(u64, u64)> {
-        // Without an action the call only asks.
-        let sets =
-            self.rt_sigreturn.is_some() && self.sets_signal_action(number) && arguments[1] != 0;
-        sets.then_some((arguments[0], arguments[1]))
-    }
-
-    /// Whether this call may turn a valid dynamic rounding mode into a reserved one.
-    pub fn may_spoil_rounding(&self, number: i64) -> bool {
-        self.rt_sigreturn == Some(number)
-    }
-
-    /// Whether this call may give the program a handler of faults of memory accesses.
-    pub fn handles_faults(&self, number: i64, arguments: &[u64; 8]) -> bool {
-        // SIGBUS, which is 7 or 10, and SIGSEGV. Without an action the call only asks.
-        self.sets_signal_action(number) && matches!(arguments[0], 7 | 10 | 11) && arguments[1] != 0
     }
 
     /// Whether this call may start a thread: a `clone` that shares memory and is no `vfork`, which

@@ -22,7 +22,7 @@ use crate::geometry::CacheGeometry;
 use crate::options::Config;
 use crate::policy::Repeats;
 use crate::recent::RecentLines;
-use crate::stats::{Counter, FetchCounter, FetchSource};
+use crate::stats::Counter;
 
 /// Which of a core's caches an access goes to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -80,7 +80,7 @@ pub struct AccessBuffer {
     /// Data accesses since the last drain, the collapsed ones included.
     accesses: Counter,
     /// Fetches since the last drain, the collapsed ones included.
-    fetches: FetchCounter,
+    fetches: Counter,
     slots: Box<[Slot]>,
 }
 
@@ -110,15 +110,15 @@ impl AccessBuffer {
             recent: [recent(dcache, Port::Data), recent(icache, Port::Fetch)],
             filters,
             accesses: Counter::default(),
-            fetches: FetchCounter::default(),
+            fetches: Counter::default(),
             slots: (0..capacity.max(1)).map(|_| Slot::default()).collect(),
         }
     }
 
     /// Counts `n` fetches without recording where they went: hits by construction.
     #[inline(always)]
-    pub fn count(&self, source: FetchSource, n: u64) {
-        self.fetches.add(source, n);
+    pub fn count(&self, n: u64) {
+        self.fetches.add(n);
     }
 
     /// Whether repeated accesses at this port are recorded.
@@ -146,7 +146,7 @@ impl AccessBuffer {
     /// Records `n` fetches from `line`. `token` as for [`AccessBuffer::record_access`].
     #[inline(always)]
     pub fn record_fetches(&self, line: LineAddr, n: u64, token: u64) -> Room {
-        self.fetches.add(FetchSource::Run, n);
+        self.fetches.add(n);
         self.record(Port::Fetch, line, || (line.number(), token))
     }
 
@@ -201,7 +201,7 @@ impl AccessBuffer {
             recent.forget();
         }
         self.accesses.set(0);
-        self.fetches.clear();
+        self.fetches.set(0);
         self.len.store(0, Ordering::Relaxed);
     }
 }

@@ -8,7 +8,6 @@ pub mod cache;
 pub mod core;
 pub mod escape;
 pub mod geometry;
-pub mod groups;
 pub mod hierarchy;
 pub mod instructions;
 pub mod model;

@@ -55,51 +55,6 @@ pub struct CacheStats {
     pub misses: Counter,
 }
 
-/// What stands for a number of fetches.
-///
-/// Each has a counter of its own, so that additions that follow each other within a few instructions
-/// need not wait for one another. (On the one host this was measured on, an AMD EPYC, it made no
-/// difference.)
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum FetchSource {
-    /// The first segment of a run of instructions in one line.
-    Run,
-    /// A segment that follows a memory access.
-    Access,
-    /// A segment with a callback of its own.
-    Segment,
-}
-
-/// A number of fetches, by what stood for them.
-#[derive(Clone, Debug, Default)]
-pub struct FetchCounter([Counter; 3]);
-
-impl FetchCounter {
-    /// Adds `n` and returns the sum of this source; for one writer, as [`Counter::add`].
-    #[inline(always)]
-    pub fn add(&self, source: FetchSource, n: u64) -> u64 {
-        self.of(source).add(n)
-    }
-
-    /// The counter of one source.
-    #[inline(always)]
-    pub fn of(&self, source: FetchSource) -> &Counter {
-        &self.0[source as usize]
-    }
-
-    /// All fetches.
-    pub fn get(&self) -> u64 {
-        self.0.iter().map(Counter::get).sum()
-    }
-
-    /// Back to none; for the one writer.
-    pub fn clear(&self) {
-        for counter in &self.0 {
-            counter.set(0);
-        }
-    }
-}
-
 /// What an access is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Purpose {
@@ -154,7 +109,7 @@ pub struct BeyondStats {
 #[repr(C)]
 pub struct CoreStats {
     /// Accesses of the instruction cache.
-    pub fetches: FetchCounter,
+    pub fetches: Counter,
     /// Of the data cache.
     pub data: CacheStats,
     /// Accesses of the instruction cache that did not find their line.

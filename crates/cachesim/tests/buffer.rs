@@ -12,7 +12,6 @@ use cachesim::core::Lines;
 use cachesim::geometry::CacheGeometry;
 use cachesim::options::{Config, Level, PolicyKind};
 use cachesim::policy::{Fifo, Lru, Policy, Random};
-use cachesim::stats::FetchSource;
 use common::geometry::geometry;
 use common::timed_core::TimedCore;
 use proptest::prelude::*;
@@ -35,7 +34,7 @@ enum Event {
     /// `n` fetches from a line.
     Fetches { line: u64, n: u64 },
     /// Fetches that hit by construction.
-    Count { source: FetchSource, n: u64 },
+    Count { n: u64 },
     /// The buffer is drained, full or not.
     Drain,
 }
@@ -45,7 +44,7 @@ impl Event {
     fn accesses(self) -> (u64, u64) {
         match self {
             Self::Access { .. } => (1, 0),
-            Self::Fetches { n, .. } | Self::Count { n, .. } => (0, n),
+            Self::Fetches { n, .. } | Self::Count { n } => (0, n),
             Self::Drain => (0, 0),
         }
     }
@@ -90,12 +89,10 @@ fn empty_buffer(config: &Config, capacity: usize) -> AccessBuffer {
 }
 
 fn event() -> impl Strategy<Value = Event> {
-    let source =
-        prop_oneof![Just(FetchSource::Run), Just(FetchSource::Access), Just(FetchSource::Segment)];
     prop_oneof![
         10 => line().prop_map(|line| Event::Access { line }),
         10 => (line(), 1..5_u64).prop_map(|(line, n)| Event::Fetches { line, n }),
-        2 => (source, 0..10_u64).prop_map(|(source, n)| Event::Count { source, n }),
+        2 => (0..10_u64).prop_map(|n| Event::Count { n }),
         1 => Just(Event::Drain),
     ]
 }
@@ -183,8 +180,8 @@ fn record<P: Policy>(
     let room = match event {
         Event::Access { line } => data(buffer, line, token),
         Event::Fetches { line, n } => buffer.record_fetches(LineAddr::from_number(line), n, token),
-        Event::Count { source, n } => {
-            buffer.count(source, n);
+        Event::Count { n } => {
+            buffer.count(n);
             Room::Left
         }
         Event::Drain => Room::Full,
@@ -401,10 +398,8 @@ fn line_zero_is_recorded_like_any_other() {
 fn a_buffer_is_empty_until_something_is_counted_and_again_after_a_drain() {
     let buffer = empty_buffer(&config(0), 8);
     assert!(buffer.is_empty());
-    let fill: [fn(&AccessBuffer); 5] = [
-        |buffer| buffer.count(FetchSource::Run, 3),
-        |buffer| buffer.count(FetchSource::Access, 3),
-        |buffer| buffer.count(FetchSource::Segment, 3),
+    let fill: [fn(&AccessBuffer); 3] = [
+        |buffer| buffer.count(3),
         |buffer| assert_eq!(data(buffer, 1, 2), Room::Left),
         |buffer| assert_eq!(fetch(buffer, 1, 3, 2), Room::Left),
     ];

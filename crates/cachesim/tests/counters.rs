@@ -1,6 +1,6 @@
 //! Counters of long runs.
 
-use cachesim::stats::{Counter, FetchCounter, FetchSource};
+use cachesim::stats::Counter;
 
 /// Adds with one of the two ways to add.
 type Add = fn(&Counter, u64);
@@ -62,40 +62,4 @@ fn an_addition_returns_the_sum() {
         assert_eq!(counter.add(n), expected);
         assert_eq!(counter.get(), expected);
     }
-}
-
-#[test]
-fn an_addition_of_fetches_returns_the_sum_of_its_source() {
-    let fetches = FetchCounter::default();
-    for (source, n, sum) in [
-        (FetchSource::Run, 1 << 32, 1 << 32),
-        (FetchSource::Access, 20, 20),
-        (FetchSource::Run, 3, (1 << 32) + 3),
-        (FetchSource::Segment, 300, 300),
-        (FetchSource::Access, 0, 20),
-        (FetchSource::Segment, 5, 305),
-    ] {
-        assert_eq!(fetches.add(source, n), sum, "{source:?}");
-    }
-}
-
-#[test]
-fn fetches_are_the_sum_of_all_that_stood_for_them() {
-    let fetches = FetchCounter::default();
-    assert_eq!(fetches.get(), 0);
-    let mut expected = 0;
-    for (source, n) in [
-        (FetchSource::Run, 1 << 32),
-        (FetchSource::Access, 20),
-        (FetchSource::Segment, 300),
-        (FetchSource::Run, 4000),
-        (FetchSource::Access, 1 << 33),
-        (FetchSource::Segment, 1 << 62),
-    ] {
-        fetches.add(source, n);
-        expected += n;
-        assert_eq!(fetches.get(), expected);
-    }
-    fetches.clear();
-    assert_eq!(fetches.get(), 0);
 }

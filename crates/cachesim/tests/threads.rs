@@ -18,7 +18,7 @@ use cachesim::buffer::{AccessBuffer, Counted, Filters, Port, Room};
 use cachesim::options::{Config, Level, PolicyKind};
 use cachesim::pages::{PageCache, Regime, SharedGeneration};
 use cachesim::policy::Lru;
-use cachesim::stats::{Counter, FetchSource};
+use cachesim::stats::Counter;
 use common::geometry::geometry;
 use common::timed_core::TimedCore;
 
@@ -186,7 +186,7 @@ fn reports_of_a_shared_core_grow_up_to_everything() {
                         drain(&mut core.lock().unwrap_or_else(PoisonError::into_inner), buffer);
                     }
                     // In between, accesses that are only counted.
-                    buffer.count(FetchSource::Segment, 2);
+                    buffer.count(2);
                 }
             });
         }

@@ -6,8 +6,7 @@
 //! - *Is it certain that the next instruction starts?* A block is left early only where an
 //!   instruction raises an exception. After [`Completion::Always`] the next instruction is
 //!   certain to start; after [`Completion::OneAccess`] and [`Completion::LoadThenStore`] it is
-//!   certain once QEMU has reported the access; after [`Completion::ValidRounding`] where the
-//!   rounding mode is known to be a valid one; after [`Completion::NoAccess`] and
+//!   certain once QEMU has reported the access; after [`Completion::NoAccess`] and
 //!   [`Completion::Unknown`] only a callback on the next instruction itself tells.
 //! - *May it access memory?* For an instruction that has a memory callback QEMU writes the list of
 //!   its callbacks down before and clears it after, in case a helper function makes the access. So
@@ -86,6 +85,10 @@ pub enum Isa {
     OldRiscV32,
     /// The same for XLEN 64.
     OldRiscV64,
+    /// A RISC-V program, XLEN 32. Its dynamic rounding mode is taken to be a valid one.
+    UserRiscV32,
+    /// The same for XLEN 64.
+    UserRiscV64,
     /// A 64-bit Arm processor, of either data endianness, in one of these execution states.
     AArch64(ArmStates, WideAccess),
     /// x86 in one of these modes.
@@ -138,10 +141,13 @@ impl Isa {
     }
 
     /// The same for user-mode emulation, where an `x86_64` process runs in 64-bit mode only, and an
-    /// `aarch64` process in `AArch64` state.
+    /// `aarch64` process in `AArch64` state. RISC-V's floating-point arithmetic is promised to complete,
+    /// which it does unless the program has put a reserved value into `frm`.
     #[must_use]
     pub fn in_user_mode(self) -> Self {
         match self {
+            Self::RiscV32 | Self::OldRiscV32 => Self::UserRiscV32,
+            Self::RiscV64 | Self::OldRiscV64 => Self::UserRiscV64,
             Self::X86(modes, wide) if modes.contains(X86Mode::Bits64) => {
                 Self::X86(X86Modes::BITS64, wide)
             }
@@ -166,13 +172,7 @@ impl Isa {
             Self::AArch64(states, wide) => (Self::AArch64(states.of_block(insns), wide), None),
             other => (other, None),
         };
-        Block {
-            isa,
-            position: 0,
-            doubtful,
-            rounding: riscv::Rounding::Unchecked,
-            registers: riscv::Registers::default(),
-        }
+        Block { isa, position: 0, doubtful, rounding: riscv::Rounding::Unchecked }
     }
 
     /// What the one instruction `code` (all its bytes and no others) can do, seen alone. On x86
@@ -184,12 +184,14 @@ impl Isa {
     }
 
     fn effects_after(self, rounding: riscv::Rounding, code: &[u8]) -> Effects {
-        use riscv::{Regimes, Xlen};
+        use riscv::{Regimes, Rounding, Xlen};
         match self {
             Self::RiscV32 => riscv::effects(Xlen::X32, Regimes::Indexed, rounding, code),
             Self::RiscV64 => riscv::effects(Xlen::X64, Regimes::Indexed, rounding, code),
             Self::OldRiscV32 => riscv::effects(Xlen::X32, Regimes::Mixed, rounding, code),
             Self::OldRiscV64 => riscv::effects(Xlen::X64, Regimes::Mixed, rounding, code),
+            Self::UserRiscV32 => riscv::effects(Xlen::X32, Regimes::Indexed, Rounding::Valid, code),
+            Self::UserRiscV64 => riscv::effects(Xlen::X64, Regimes::Indexed, Rounding::Valid, code),
             Self::AArch64(states, wide) => aarch64::effects(states, wide, code),
             Self::X86(modes, wide) => x86::effects(modes, wide, code),
             Self::Unknown => Effects::UNKNOWN,
@@ -206,7 +208,6 @@ pub struct Block {
     /// The position of an instruction that QEMU may have announced without translating it.
     doubtful: Option<usize>,
     rounding: riscv::Rounding,
-    registers: riscv::Registers,
 }
 
 impl Block {
@@ -214,13 +215,6 @@ impl Block {
     pub fn effects(&mut self, code: &[u8]) -> Effects {
         let mut effects = self.isa.effects_after(self.rounding, code);
         self.rounding = self.rounding.after(code);
-        if let Isa::RiscV64 | Isa::OldRiscV64 = self.isa {
-            if effects.completion == Completion::OneAccess {
-                effects.operand = self.registers.operand(code);
-            }
-            self.registers.note_writes(code);
-            effects.may_spoil_rounding = riscv::may_spoil_rounding(code);
-        }
         self.position += 1;
         if self.doubtful == Some(self.position) {
             // That this one completes does not mean that the next one starts.
@@ -246,13 +240,6 @@ pub struct Effects {
     pub completion: Completion,
     /// Whose remembered address translations it can make stale.
     pub may_change_translation: TranslationEffect,
-    /// What [`Completion::OneAccess`] accesses, where [`Block::effects`] can tell: of 64-bit RISC-V's
-    /// loads and stores.
-    pub operand: Option<Operand>,
-    /// Whether it may turn a valid dynamic rounding mode into a reserved one, where [`Block::effects`] can
-    /// tell: of 64-bit RISC-V's instructions, the only ones of [`Completion::ValidRounding`]. So may a
-    /// return from a signal's handler, which restores the mode.
-    pub may_spoil_rounding: bool,
 }
 
 impl Effects {
@@ -263,7 +250,7 @@ impl Effects {
         completion: Completion,
         may_change_translation: TranslationEffect,
     ) -> Self {
-        Self { completion, may_change_translation, operand: None, may_spoil_rounding: false }
+        Self { completion, may_change_translation }
     }
 
     /// `completion`, and no translation changes.
@@ -281,32 +268,8 @@ impl Effects {
                 _ => Completion::Unknown,
             },
             may_change_translation: self.may_change_translation.max(other.may_change_translation),
-            operand: None,
-            may_spoil_rounding: false,
         }
     }
-}
-
-/// What a load or a store accesses: `bytes` at `displacement` from a value that a register has.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Operand {
-    /// Of two accesses of a block with the same base the addresses differ by the difference of the
-    /// displacements.
-    pub base: Base,
-    /// In bytes.
-    pub displacement: i32,
-    /// The access's length.
-    pub bytes: u8,
-    /// Whether it stores.
-    pub is_store: bool,
-}
-
-/// What a register holds within a block from one write of it to the next.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Base {
-    register: u8,
-    /// How many instructions before in the block may have written it.
-    writes: u16,
 }
 
 /// When it is certain that an instruction that started also completes, in terms of QEMU's plugin
@@ -321,9 +284,6 @@ pub enum Completion {
     /// It makes one load, then one store, and completes exactly when the store's memory callback
     /// comes.
     LoadThenStore,
-    /// It accesses no memory, and completes exactly if the guest's dynamic rounding mode is a valid one;
-    /// otherwise it raises the exception of illegal instructions.
-    ValidRounding,
     /// It accesses no memory. It may raise an exception, or end its block.
     NoAccess,
     /// Anything else, or not known.

@@ -10,7 +10,6 @@ pub(crate) enum Expected {
     Always,
     OneAccess,
     LoadThenStore,
-    ValidRounding,
     NoAccess,
     /// One access where QEMU has accesses of 128 bits, unknown elsewhere.
     Wide,
@@ -39,7 +38,6 @@ impl Expected {
             Self::Always => Effects::plain(Completion::Always),
             Self::OneAccess => Effects::plain(Completion::OneAccess),
             Self::LoadThenStore => Effects::plain(Completion::LoadThenStore),
-            Self::ValidRounding => Effects::plain(Completion::ValidRounding),
             Self::NoAccess => Effects::plain(Completion::NoAccess),
             Self::Wide if qemu == Vintage::New => Effects::plain(Completion::OneAccess),
             Self::Privilege if qemu == Vintage::Old => unknown(TranslationEffect::ThisVcpu),

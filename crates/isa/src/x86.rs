@@ -737,7 +737,7 @@ mod tests {
                     .map(iced_x86::UsedMemory::access)
                     .collect();
                 match isa.effects(code).completion {
-                    Completion::Always | Completion::ValidRounding | Completion::NoAccess => prop_assert!(
+                    Completion::Always | Completion::NoAccess => prop_assert!(
                         accesses.iter().all(|&access| access == OpAccess::NoMemAccess),
                         "{code:02x?} {accesses:?}"
                     ),
