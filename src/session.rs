@@ -359,7 +359,7 @@ fn in_child() {
     handover::forget_in_child();
     signals::pause_in_child();
     match report_thread::start_in_child() {
-        Ok(()) => signals::begin(Emulation::User),
+        Ok(()) => signals::go_on_in_child(),
         Err(error) => complain_of_signals(&error),
     }
 }

@@ -58,6 +58,11 @@ pub fn check(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Whether `path` names a pipe, a terminal or a device, to which text is added.
+pub fn is_stream(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|there| !there.is_file())
+}
+
 /// What `path` names, if it is there and no file to be replaced: a pipe, a terminal, a device.
 fn stream(path: &Path) -> Option<io::Result<File>> {
     let there = fs::metadata(path).ok()?;

@@ -115,6 +115,9 @@ impl Outlet {
     fn destination(&self, name: &str, template: &PathTemplate) -> anyhow::Result<Destination> {
         let path = self.path(template);
         if template.to_string() == "-" {
+            if self.streams.get(Name::Stdout).is_none() {
+                bail!("{name}=-: standard output is closed; name a file");
+            }
             return Ok(Destination::Stream(Name::Stdout));
         }
         let is_open = |name| self.streams.get(name).is_some_and(|known| known.stream.is_at(&path));
@@ -161,6 +164,10 @@ impl Outlet {
     /// Writes `report`; where it cannot go where it should, says so and writes it to standard error.
     pub fn write(&self, qemu: &Qemu, held: &Held, report: &str) {
         held.write_complaints();
+        let signed = match IS_ONE_OF_SEVERAL.load(Ordering::Relaxed) {
+            true => self.signed(report),
+            false => report.to_owned(),
+        };
         let (name, complaint) = match &self.report {
             Destination::Stream(name) => (*name, None),
             Destination::QemuLog if self.is_logging(qemu) => {
@@ -170,23 +177,20 @@ impl Outlet {
             Destination::QemuLog => (Name::Stderr, None),
             Destination::File(template) => {
                 let path = self.path(template);
-                let Err(error) = file::replace(&path, report.as_bytes()) else { return };
+                let text = if file::is_stream(&path) { &signed } else { report };
+                let Err(error) = file::replace(&path, text.as_bytes()) else { return };
                 (Name::Stderr, Some(report_follows(&path, &error)))
             }
         };
         if let Some(complaint) = complaint.or_else(|| self.no_log(qemu)) {
             held.complain(&complaint);
         }
-        let report = match IS_ONE_OF_SEVERAL.load(Ordering::Relaxed) {
-            true => self.signed(report),
-            false => report.to_owned(),
-        };
-        if let Err(error) = held.write(name, &report)
+        if let Err(error) = held.write(name, &signed)
             && name != Name::Stderr
         {
             held.complain(&format!("{}: {error}; the report follows", described(name)));
             // Where there is no standard error either nothing more can be done.
-            let _ = held.write(Name::Stderr, &report);
+            let _ = held.write(Name::Stderr, &signed);
         }
     }
 

@@ -92,6 +92,11 @@ pub fn pause_in_child() {
     CAUGHT.store(-1, Ordering::Relaxed);
 }
 
+/// In a child of the guest's that has a report thread now.
+pub fn go_on_in_child() {
+    CAUGHT.store(0, Ordering::Relaxed);
+}
+
 /// The handler.
 extern "C" fn caught(signal: c_int) {
     // SAFETY: calls that a handler may make; the place of `errno` is this thread's.

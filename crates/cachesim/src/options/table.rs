@@ -409,8 +409,8 @@ pub static GROUPS: &[OptionGroup] = &[
                 value: "auto|log|stderr|FILE",
                 default: "auto",
                 help: "where the report goes: auto is QEMU's log with -d plugin, else stderr; in \
-                       a file name %p is the process id and %% a percent sign; a file called \
-                       like one of the words is written ./log",
+                       a file name %p is the process id and %% a percent sign; - is standard \
+                       output; a file called like one of the words is written ./log",
                 read: Read::Value(|typed, source| {
                     typed.output = value::output(source.text)?;
                     Ok(())

@@ -692,9 +692,9 @@ fn the_help_lists_every_option() {
       by=instruction|function|line  what the lists are of (default: instruction)
       out=auto|log|stderr|FILE      where the report goes: auto is QEMU's log with
                                     -d plugin, else stderr; in a file name %p is the
-                                    process id and %% a percent sign; a file called
-                                    like one of the words is written ./log (default:
-                                    auto)
+                                    process id and %% a percent sign; - is standard
+                                    output; a file called like one of the words is
+                                    written ./log (default: auto)
       json=FILE                     writes everything, for scripts
       csv=FILE                      writes a row for each instruction, for
                                     spreadsheets
