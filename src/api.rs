@@ -9,7 +9,7 @@ use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::mem;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use anyhow::Context;
+use anyhow::anyhow;
 use cachesim::options::GuestMode;
 use qemu_plugin_sys::{
     qemu_info_t, qemu_plugin_id_t, qemu_plugin_insn, qemu_plugin_register_atexit_cb,
@@ -496,7 +496,10 @@ pub unsafe fn arguments(count: c_int, strings: *mut *mut c_char) -> anyhow::Resu
             // SAFETY: `strings` has `count` NUL-terminated strings.
             let argument = unsafe { CStr::from_ptr(*strings.add(i)) };
             let text = argument.to_str().map(ToOwned::to_owned);
-            text.with_context(|| format!("{}: not UTF-8", argument.to_string_lossy()))
+            text.map_err(|_| {
+                let argument = argument.to_bytes().escape_ascii();
+                anyhow!("{argument}: not UTF-8; use a file name that is")
+            })
         })
         .collect()
 }

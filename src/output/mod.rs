@@ -188,6 +188,7 @@ impl Outlet {
         if let Err(error) = held.write(name, &signed)
             && name != Name::Stderr
         {
+            let error = in_words(&error);
             held.complain(&format!("{}: {error}; the report follows", described(name)));
             // Where there is no standard error either nothing more can be done.
             let _ = held.write(Name::Stderr, &signed);
@@ -198,7 +199,10 @@ impl Outlet {
     pub fn write_file(&self, held: &Held, format: Format, contents: &str) {
         let Some(destination) = self.file(format) else { return };
         let (written, place) = match destination {
-            Destination::Stream(name) => (held.write(*name, contents), described(*name).to_owned()),
+            Destination::Stream(name) => {
+                let place = if *name == Name::Stdout { "-" } else { described(*name) };
+                (held.write(*name, contents), place.to_owned())
+            }
             Destination::File(template) => {
                 let path = self.path(template);
                 (file::replace(&path, contents.as_bytes()), path.display().to_string())
@@ -261,11 +265,17 @@ fn described(name: Name) -> &'static str {
 }
 
 fn report_follows(path: &Path, error: &io::Error) -> String {
-    format!("out={}: {error}; the report follows", path.display())
+    format!("out={}: {}; the report follows", path.display(), in_words(error))
 }
 
 fn not_written(format: Format, place: &str, error: &io::Error) -> String {
-    format!("{}={place}: {error}; it is not written", format.name())
+    format!("{}={place}: {}; it is not written", format.name(), in_words(error))
+}
+
+/// Without the system's number, which tells a user nothing more.
+fn in_words(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split_once(" (os error ").map_or(text.as_str(), |(words, _)| words).to_owned()
 }
 
 const NO_LOG: &str =
