@@ -17,7 +17,7 @@ use std::sync::Arc;
 use cachesim::instructions::{Instruction, InstructionTable, SymbolId};
 use report::{Frame, Location};
 use symbols::maps::{self, MappedPath, Presence};
-use symbols::{Expected, GuestFile, LoadedElf, Mapping, Symbols, Version};
+use symbols::{BuildId, Expected, GuestFile, LoadedElf, Mapping, Symbols, Version};
 
 use crate::output::stream::duplicate;
 use crate::process::syscalls::MappingChange;
@@ -192,14 +192,19 @@ fn guest_file(
         Presence::There => &file.at.path,
         Presence::Deleted => &file.link,
     };
-    let expected = match path.metadata() {
-        Ok(metadata) if metadata.is_file() => {
-            also_at.extend(keep_open(path, Version::of(&metadata)));
-            Expected::Version(Version::of(&metadata))
+    let (mut expected, mut build_id) = (Expected::Nothing, None);
+    if let Ok(metadata) = path.metadata()
+        && metadata.is_file()
+    {
+        let version = Version::of(&metadata);
+        expected = Expected::Version(version);
+        if let Some(file) = open_version(path, version) {
+            build_id = BuildId::of(&file);
+            also_at.extend(keep_open(&file));
         }
-        _ => Expected::Nothing,
-    };
-    let guest_file = Arc::new(GuestFile { path: file.at.path.clone(), expected, also_at });
+    }
+    let guest_file =
+        Arc::new(GuestFile { path: file.at.path.clone(), expected, build_id, also_at });
     files.insert(key, Arc::clone(&guest_file));
     guest_file
 }
@@ -208,14 +213,16 @@ fn guest_file(
 /// expect the lowest, below the end of Linux' first table of descriptors. Where they are taken, none is kept.
 const KEPT_DESCRIPTORS: Range<i32> = 48..60;
 
-/// Opens the file for good, and says where it is found then: it may be replaced while the program runs.
+/// The file at `path`, if it can be opened and is this version still.
+fn open_version(path: &Path, version: Version) -> Option<File> {
+    let file = File::open(path).ok()?;
+    (Version::of(&file.metadata().ok()?) == version).then_some(file)
+}
+
+/// Keeps the file open for good, and says where it is found then: it may be replaced while the program runs.
 ///
 /// The descriptor is never closed, since the program may close it and open a file of its own there.
-fn keep_open(path: &Path, version: Version) -> Option<PathBuf> {
-    let file = File::open(path).ok()?;
-    if Version::of(&file.metadata().ok()?) != version {
-        return None;
-    }
+fn keep_open(file: &File) -> Option<PathBuf> {
     let kept = duplicate(file.as_raw_fd())?;
     if !KEPT_DESCRIPTORS.contains(&kept.as_raw_fd()) {
         return None;
@@ -228,10 +235,13 @@ fn keep_open(path: &Path, version: Version) -> Option<PathBuf> {
 /// # Errors
 /// Where it cannot be read.
 pub fn image_file(path: &Path) -> io::Result<GuestFile> {
-    let version = Version::of(&File::open(path)?.metadata()?);
-    let path = path::absolute(path)?;
-    let also_at = keep_open(&path, version).into_iter().collect();
-    Ok(GuestFile { path, expected: Expected::Version(version), also_at })
+    let file = File::open(path)?;
+    Ok(GuestFile {
+        path: path::absolute(path)?,
+        expected: Expected::Version(Version::of(&file.metadata()?)),
+        build_id: BuildId::of(&file),
+        also_at: keep_open(&file).into_iter().collect(),
+    })
 }
 
 /// Answers where instructions come from.

@@ -329,6 +329,31 @@ fn a_program_that_is_written_to_while_it_runs_has_no_files_names_and_a_warning()
 }
 
 #[test]
+fn a_program_that_is_touched_or_copied_over_itself_while_it_runs_keeps_its_names() {
+    let touch = |program: &Path| {
+        let file = fs::File::options().write(true).open(program).expect("it is there");
+        file.set_modified(std::time::SystemTime::now()).expect("it can be touched");
+    };
+    let copy_over = |program: &Path| {
+        let same = fs::read(program).expect("it is there");
+        fs::write(program, same).expect("it can be written");
+    };
+    let replace = |program: &Path| {
+        let same = fs::read(program).expect("it is there");
+        fs::remove_file(program).expect("it is there");
+        fs::write(program, same).expect("it can be written");
+    };
+    for qemu in qemus(Mode::User) {
+        for act in [touch, copy_over, replace] {
+            let (profile, ours) = changed_while_it_runs(&qemu, act);
+            assert_eq!(ours, [""; 0]);
+            let spin = profile.function("main");
+            assert!(spin.object.as_deref().is_some_and(|it| it.ends_with("/spin")), "{spin:?}");
+        }
+    }
+}
+
+#[test]
 fn a_path_that_is_not_utf_8_costs_no_names() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt as _;

@@ -1,14 +1,22 @@
 //! The contents of the files that symbols come from.
 
 use std::fs::{File, Metadata};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use object::Endianness;
+use object::elf::{self, FileHeader32, FileHeader64};
+use object::read::ReadCache;
+use object::read::elf::{FileHeader, ProgramHeader as _};
 use typed_arena::Arena;
 
 /// Larger files are not read: no linker writes them, but a sparse file can claim any size.
 const MAX_FILE_BYTES: u64 = 4 << 30;
+/// A file with more program headers, or longer notes, is taken to have no build-id: it is read while the guest
+/// waits. Programs have about a dozen, and less than a hundred bytes.
+const MAX_PROGRAM_HEADERS: u16 = 64;
+const MAX_NOTES_BYTES: u64 = 16 << 10;
 
 /// A file of the guest, as it was when the guest got it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -17,6 +25,8 @@ pub struct GuestFile {
     pub path: PathBuf,
     /// Which file the path led to.
     pub expected: Expected,
+    /// Which build it is, if the file says that.
+    pub build_id: Option<BuildId>,
     /// Where else this process may have it, if the path leads to another file: `/proc/self/fd/9`.
     pub also_at: Vec<PathBuf>,
 }
@@ -24,17 +34,28 @@ pub struct GuestFile {
 impl GuestFile {
     /// Whatever is at `path`.
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), expected: Expected::Any, also_at: Vec::new() }
+        Self { path: path.into(), expected: Expected::Any, build_id: None, also_at: Vec::new() }
     }
 
-    /// The content, of wherever it is still what the guest had.
+    /// The content, of wherever it is still what the guest had, or else of the same build.
     ///
     /// # Errors
     /// As [`read_elf`], or that it is another file everywhere.
     pub(crate) fn read(&self) -> io::Result<Vec<u8>> {
-        let read = |path: &Path| read_expected(path, self.expected);
-        read(&self.path)
-            .or_else(|error| self.also_at.iter().find_map(|path| read(path).ok()).ok_or(error))
+        let paths = || [&self.path].into_iter().chain(&self.also_at);
+        let is_it = |_: &File, version| match self.expected {
+            Expected::Any => true,
+            Expected::Version(expected) => version == expected,
+            Expected::Nothing => false,
+        };
+        let is_same_build =
+            |file: &File, _| self.build_id.is_some() && BuildId::of(file) == self.build_id;
+        read_if(&self.path, &is_it).or_else(|error| {
+            let same_file = self.also_at.iter().find_map(|path| read_if(path, &is_it).ok());
+            let found =
+                same_file.or_else(|| paths().find_map(|path| read_if(path, &is_same_build).ok()));
+            found.ok_or(error)
+        })
     }
 }
 
@@ -76,6 +97,45 @@ impl Version {
     }
 }
 
+/// What the linker wrote in a file to tell builds apart, the same in each copy (`--build-id` in ld's manual).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct BuildId(Vec<u8>);
+
+impl BuildId {
+    /// Of an ELF file, from its headers and notes. The file is at another place then.
+    pub fn of(file: &File) -> Option<Self> {
+        let file = ReadCache::new(file);
+        let id = build_id::<FileHeader64<Endianness>>(&file)
+            .or_else(|| build_id::<FileHeader32<Endianness>>(&file))?;
+        (!id.is_empty()).then(|| Self(id.to_owned()))
+    }
+}
+
+/// The description of the note, if the file is of this class and has one.
+fn build_id<'data, Elf: FileHeader<Endian = Endianness>>(
+    file: &'data ReadCache<&File>,
+) -> Option<&'data [u8]> {
+    let header = Elf::parse(file).ok()?;
+    let endian = header.endian().ok()?;
+    if header.e_phnum(endian) > MAX_PROGRAM_HEADERS {
+        return None;
+    }
+    let segments = header.program_headers(endian, file).ok()?.iter();
+    let mut short = segments.filter(|segment| segment.p_filesz(endian).into() <= MAX_NOTES_BYTES);
+    short.find_map(|segment| {
+        let mut notes = segment.notes(endian, file).ok()??;
+        let is_id = |note: &object::read::elf::Note<'_, Elf>| {
+            note.name() == elf::ELF_NOTE_GNU && note.n_type(endian) == elf::NT_GNU_BUILD_ID
+        };
+        while let Some(note) = notes.next().ok()? {
+            if is_id(&note) {
+                return Some(note.desc());
+            }
+        }
+        None
+    })
+}
+
 /// The contents of the files, whole and in memory: who changes a file meanwhile changes nothing here.
 ///
 /// It is apart from [`Symbols`](crate::Symbols), which borrows from it, and is empty at first.
@@ -96,11 +156,11 @@ impl Files {
 /// # Errors
 /// As the system says, or [`io::ErrorKind::InvalidData`] with the reason.
 pub(crate) fn read_elf(path: &Path) -> io::Result<Vec<u8>> {
-    read_expected(path, Expected::Any)
+    read_if(path, &|_, _| true)
 }
 
-/// The same, if it is what is expected.
-fn read_expected(path: &Path, expected: Expected) -> io::Result<Vec<u8>> {
+/// The same, if `is_it` says so of the file and its version.
+fn read_if(path: &Path, is_it: &dyn Fn(&File, Version) -> bool) -> io::Result<Vec<u8>> {
     let refuse = |reason: &str| Err(io::Error::new(io::ErrorKind::InvalidData, reason));
     // Opening a pipe would wait for its writer.
     if !path.metadata()?.is_file() {
@@ -108,14 +168,10 @@ fn read_expected(path: &Path, expected: Expected) -> io::Result<Vec<u8>> {
     }
     let mut file = File::open(path)?;
     let metadata = file.metadata()?;
-    let is_it = match expected {
-        Expected::Any => true,
-        Expected::Version(version) => version == Version::of(&metadata),
-        Expected::Nothing => false,
-    };
-    if !is_it {
+    if !is_it(&file, Version::of(&metadata)) {
         return refuse("changed or replaced while the guest ran: no names are taken from it");
     }
+    file.rewind()?;
     let size_bytes = metadata.len();
     if size_bytes > MAX_FILE_BYTES {
         return refuse("too large, more than 4 GiB");
@@ -173,5 +229,81 @@ mod tests {
         let written = fs::File::options().write(true).open(&path).unwrap();
         written.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
         assert!(old.read().is_err());
+    }
+
+    /// An ELF file without code, with `id` in a note.
+    fn elf_file(id: &[u8], content: &[u8]) -> Vec<u8> {
+        let mut elf = b"\x7fELF\x02\x01\x01".to_vec();
+        elf.resize(16, 0);
+        let mut fields = |bytes: usize, values: &[u64]| {
+            for value in values {
+                elf.extend(&value.to_le_bytes()[..bytes]);
+            }
+        };
+        // A program of RISC-V, with one program header, which is that of the notes.
+        fields(2, &[2, 243]);
+        fields(4, &[1]);
+        fields(8, &[0, 64, 0]);
+        fields(4, &[0]);
+        fields(2, &[64, 56, 1, 64, 0, 0]);
+        fields(4, &[4, 4]);
+        let id_bytes = u64::try_from(id.len()).unwrap();
+        fields(8, &[120, 0, 0, 16 + id_bytes, 16 + id_bytes, 4]);
+        fields(4, &[4, id_bytes, 3]);
+        elf.extend(b"GNU\0");
+        elf.extend(id);
+        elf.extend(content);
+        elf
+    }
+
+    #[test]
+    fn a_file_that_is_touched_or_copied_over_is_still_the_same_build() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("program");
+        let noted = |id: &[u8]| {
+            fs::write(&path, elf_file(id, b"old")).unwrap();
+            let build_id = BuildId::of(&File::open(&path).unwrap());
+            let old = GuestFile { build_id, ..file(&path) };
+            let written = File::options().write(true).open(&path).unwrap();
+            written.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+            old
+        };
+        let id = b"an id of sixteen";
+        let old = noted(id);
+        assert_eq!(old.build_id.as_ref().unwrap().0, id);
+        assert_eq!(old.read().unwrap(), elf_file(id, b"old"));
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, elf_file(id, b"stripped")).unwrap();
+        assert_eq!(old.read().unwrap(), elf_file(id, b"stripped"));
+        // The file itself is better.
+        let kept = directory.path().join("kept");
+        fs::write(&kept, elf_file(id, b"kept")).unwrap();
+        let both = GuestFile { also_at: vec![path.clone()], ..file(&kept) };
+        fs::write(&path, elf_file(b"an id of another", b"old")).unwrap();
+        assert_eq!(both.read().unwrap(), elf_file(id, b"kept"));
+        assert!(old.read().unwrap_err().to_string().contains("changed or replaced"));
+        // An id that is none.
+        assert!(noted(b"").read().is_err());
+    }
+
+    #[test]
+    fn no_file_is_too_strange_to_be_asked_for_its_build_id() {
+        let good = elf_file(b"an id of sixteen", b"");
+        let asked = |bytes: &[u8]| {
+            let mut file = tempfile::tempfile().unwrap();
+            io::Write::write_all(&mut file, bytes).unwrap();
+            BuildId::of(&file)
+        };
+        assert!(asked(&good).is_some());
+        for length in 0..good.len() {
+            assert_eq!(asked(&good[..length]), None);
+        }
+        for index in 0..good.len() {
+            for value in [0, 1, 0x7f, 0xff] {
+                let mut bytes = good.clone();
+                bytes[index] = value;
+                let _ = asked(&bytes);
+            }
+        }
     }
 }

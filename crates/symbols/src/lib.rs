@@ -8,7 +8,7 @@
 //! demangled.
 //!
 //! A file may be replaced or rebuilt while the guest runs: a [`GuestFile`] is read only where it is still
-//! what the guest had.
+//! what the guest had, or another copy of the same build.
 //!
 //! Debug information may be in other files: by build-id, by `.gnu_debuglink`, by `.gnu_debugaltlink`
 //! (`dwz`), and as split DWARF (`.dwo`, `.dwp`). See [`Symbols::new`] for where they are looked for.
@@ -43,7 +43,7 @@ use std::sync::Arc;
 use cachesim::escape::escape;
 use report::Location;
 
-pub use files::{Expected, Files, GuestFile, Version};
+pub use files::{BuildId, Expected, Files, GuestFile, Version};
 
 use names::Names;
 use object_file::ObjectFile;
