@@ -1,5 +1,6 @@
 //! What a run writes that tells functions and lines: the report, and a file in each format asked for.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,14 +8,15 @@ use std::path::{self, Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, bail};
+use cachesim::escape::escape;
 use cachesim::options::{Config, ElfImage, Format, PathTemplate, Subject};
-use report::html::{Age, Source};
+use report::html::{Source, SourceState};
 use report::table::{self, By};
 use report::{
     FullProfile, Location, Profile, RunDescription, Snapshot, cachegrind, callgrind, csv, html,
     json,
 };
-use symbols::{Expected, Files, LoadedElf, Symbols, Version};
+use symbols::{Expected, Files, LoadedElf, Sources, Symbols, Version};
 
 use crate::api::{Emulation, Qemu};
 use crate::command_line::qemu_option;
@@ -60,19 +62,30 @@ impl Reporter {
     /// What a run writes that has counted what `reading` says.
     pub fn texts(&self, qemu: &Qemu, reading: &Reading<'_>) -> Texts {
         let config = reading.config;
-        let profile = self.profile(qemu, reading);
+        // Warnings come once: a shell that tries its PATH comes here for every directory.
+        let warns = !self.warned.swap(true, Ordering::Relaxed);
+        let warn = |text: &str| {
+            if warns {
+                output::complain(&format!("symbols: {text}"));
+            }
+        };
+        let (profile, sources) = self.profile(qemu, reading, &warn);
         let report = match config.by {
             Subject::Instruction => table::render(&reading.snapshot(), config),
             Subject::Function => table_by(&profile, By::Function),
             Subject::Line => table_by(&profile, By::Line),
         };
-        let built = self.built(reading);
+        let built = Built { programs: self.built(reading), sources };
         let text = |(format, template): &'_ (Format, PathTemplate)| {
             // One that fails shall not take the others with it.
-            catch_unwind(AssertUnwindSafe(|| render(*format, &profile, &built))).inspect_err(|_| {
-                let name = format.name();
-                output::complain(&format!("{name}={template}: internal error; it is not written"));
-            })
+            catch_unwind(AssertUnwindSafe(|| render(*format, &profile, &built, &warn))).inspect_err(
+                |_| {
+                    let name = format.name();
+                    output::complain(&format!(
+                        "{name}={template}: internal error; it is not written"
+                    ));
+                },
+            )
         };
         let files = config.files.iter();
         let files = files.filter_map(|file| Some((file.0, text(file).ok()?))).collect();
@@ -91,7 +104,12 @@ impl Reporter {
     }
 
     /// Everything, with where the instructions come from.
-    fn profile(&self, qemu: &Qemu, reading: &Reading<'_>) -> Profile {
+    fn profile(
+        &self,
+        qemu: &Qemu,
+        reading: &Reading<'_>,
+        warn: &dyn Fn(&str),
+    ) -> (Profile, Sources) {
         let Reading { config, translator, .. } = *reading;
         let files = Files::default();
         let no_program = MappedFiles::new(MappingCalls::Unknown);
@@ -103,13 +121,12 @@ impl Reporter {
             named: HashMap::new(),
         };
         let profile = reading.profile(description(qemu, config), &mut places);
-        // Once: a shell that tries its PATH comes here for every directory.
-        if !self.warned.swap(true, Ordering::Relaxed) {
-            for warning in places.symbols.warnings() {
-                output::complain(&format!("symbols: {warning}"));
-            }
+        for warning in places.symbols.warnings() {
+            warn(&warning.to_string());
         }
-        profile
+        let shows_sources = config.files.iter().any(|(format, _)| *format == Format::Html);
+        let sources = if shows_sources { places.symbols.sources() } else { Sources::default() };
+        (profile, sources)
     }
 }
 
@@ -152,33 +169,65 @@ fn loaded_elf(image: &ElfImage) -> anyhow::Result<LoadedElf> {
 /// The longest source that is shown.
 const MAX_SOURCE_BYTES: u64 = 8 << 20;
 
+/// What a run's programs were when they were built.
+struct Built {
+    /// The programs themselves, by the names that they have in a profile.
+    programs: HashMap<String, Version>,
+    /// What their compilers say of the source files.
+    sources: Sources,
+}
+
 /// A source file, if it is there, beside the programs that were `built` from it.
-fn source(path: &str, profile: &Profile, built: &HashMap<String, Version>) -> Option<Source> {
+fn source(path: &str, profile: &Profile, built: &Built) -> Option<Source> {
     let metadata = fs::metadata(path).ok()?;
     if !metadata.is_file() || metadata.len() > MAX_SOURCE_BYTES {
         return None;
     }
-    let is_from_it = |location: &Location| {
-        location.frames.iter().any(|frame| frame.file.as_deref() == Some(path))
+    let text = fs::read(path).ok()?;
+    let is_newer = || {
+        let is_from_it = |location: &Location| {
+            location.frames.iter().any(|frame| frame.file.as_deref() == Some(path))
+        };
+        let locations = profile.instructions.iter().map(|insn| &insn.location);
+        let mut programs = locations
+            .filter(|location| is_from_it(location))
+            .filter_map(|location| built.programs.get(location.object.as_deref()?));
+        let version = Version::of(&metadata);
+        programs.any(|program| version.is_newer_than(program))
     };
-    let locations = profile.instructions.iter().map(|insn| &insn.location);
-    let mut programs = locations
-        .filter(|location| is_from_it(location))
-        .filter_map(|location| built.get(location.object.as_deref()?));
-    let version = Version::of(&metadata);
-    let is_newer = programs.any(|program| version.is_newer_than(program));
-    let age = if is_newer { Age::Newer } else { Age::Older };
-    Some(Source { text: String::from_utf8_lossy(&fs::read(path).ok()?).into(), age })
+    let state = match built.sources.is_compiled(path, &text) {
+        Some(false) => SourceState::Changed,
+        None if is_newer() => SourceState::Newer,
+        Some(true) | None => SourceState::AsCompiled,
+    };
+    Some(Source { text: String::from_utf8_lossy(&text).into(), state })
+}
+
+/// The page, with a line of warning if it shows source files that may not be what was compiled.
+fn page(profile: &Profile, built: &Built, warn: &dyn Fn(&str)) -> String {
+    let doubtful = RefCell::new(Vec::new());
+    let page = html::render(profile, &|path| {
+        let source = source(path, profile, built)?;
+        if source.state != SourceState::AsCompiled {
+            doubtful.borrow_mut().push(escape(path).to_string());
+        }
+        Some(source)
+    });
+    let doubtful = doubtful.into_inner();
+    if !doubtful.is_empty() {
+        warn(&format!("changed since the program was built: {}", doubtful.join(", ")));
+    }
+    page
 }
 
 /// The text of a file.
-fn render(format: Format, profile: &Profile, built: &HashMap<String, Version>) -> String {
+fn render(format: Format, profile: &Profile, built: &Built, warn: &dyn Fn(&str)) -> String {
     let full = || FullProfile::new(profile).expect("formats that need all counts turn them on");
     match format {
         Format::Json => json::render(profile),
         Format::Csv => csv::render(profile),
         Format::Callgrind => callgrind::render(full()),
         Format::Cachegrind => cachegrind::render(full()),
-        Format::Html => html::render(profile, &|path| source(path, profile, built)),
+        Format::Html => page(profile, built, warn),
     }
 }

@@ -354,6 +354,31 @@ fn a_program_that_is_touched_or_copied_over_itself_while_it_runs_keeps_its_names
 }
 
 #[test]
+fn a_source_that_is_newer_than_its_program_is_named_in_a_line_and_in_the_page() {
+    const NOTE: &str = "This file is newer than the program";
+    for qemu in qemus(Mode::User) {
+        let directory = tempfile::tempdir().expect("a directory for the guest");
+        let (program, copy) = (directory.path().join("jit"), directory.path().join("jit.c"));
+        fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guests/jit.c"), &copy)
+            .expect("it can be copied");
+        run(tool("gcc", "gcc").args(["-g", "-O1", "-static", "-o"]).args([&program, &copy]));
+        let finish = || {
+            let run = qemu.user(Arch::X86_64, &program).guest_args(["10"]);
+            let finished = run.plugin_to_file("html=a.html").succeed();
+            let page = fs::read_to_string(finished.directory().join("a.html")).expect("the page");
+            (finished.stderr, page.contains(NOTE))
+        };
+        assert_eq!(finish(), (String::new(), false));
+        let file = fs::File::options().write(true).open(&copy).expect("it is there");
+        let later = std::time::SystemTime::now() + std::time::Duration::from_mins(1);
+        file.set_modified(later).expect("it can be touched");
+        let name = copy.display();
+        let line = format!("cache: symbols: changed since the program was built: {name}\n");
+        assert_eq!(finish(), (line, true));
+    }
+}
+
+#[test]
 fn a_path_that_is_not_utf_8_costs_no_names() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt as _;
@@ -635,6 +660,39 @@ fn a_bias_is_added_to_the_addresses_of_a_file() {
         let wrong = machine_profile(run(), &format!(",elf={name}@0x80100"));
         let rows = wrong.rows_of_line("bare/matrix.c", inner_line());
         assert!(rows.iter().all(|row| row.counts.reads < Some(128_u64.pow(3))), "{rows:?}");
+    }
+}
+
+#[test]
+fn a_file_that_is_named_for_a_machine_and_built_anew_while_it_runs_keeps_its_names() {
+    for qemu in qemus(Mode::System) {
+        let directory = tempfile::tempdir().expect("a directory for the guest");
+        let kernel = assembled("forever", 0x8000_0000, directory.path());
+        let named = directory.path().join("named");
+        let profile = |act: fn(&Path)| {
+            fs::copy(&kernel, &named).expect("it can be copied");
+            let options = format!("json=a.json,elf={}", named.display());
+            let run = qemu.bare(&kernel, 1).plugin_to_file(&options).signal_after("ready", "TERM");
+            let named = named.clone();
+            let finished = run.act_before_signal(move || act(&named)).succeed();
+            let ours = finished.stderr.lines().filter(|line| line.starts_with("cache: "));
+            (Profile::of(&finished, "a.json"), ours.map(str::to_owned).collect::<Vec<_>>())
+        };
+        let (replaced, ours) = profile(|named| {
+            let new = named.with_file_name("new");
+            fs::copy(bare_guest("matrix"), &new).expect("it can be copied");
+            fs::rename(new, named).expect("it can be renamed");
+        });
+        assert_eq!(ours, [""; 0]);
+        let object = replaced.function("_start").object.as_deref();
+        assert_eq!(object, Some(&*named.display().to_string()));
+        let (written, ours) = profile(|named| {
+            let new = fs::read(bare_guest("matrix")).expect("it is there");
+            fs::write(named, new).expect("it can be written");
+        });
+        let [warning] = &ours[..] else { panic!("not one line: {ours:?}") };
+        assert!(warning.contains("/named: changed or replaced while the guest ran"), "{warning}");
+        assert!(written.functions.iter().all(|row| row.object.is_none()));
     }
 }
 

@@ -2,12 +2,15 @@
 //! refers to.
 
 use std::cell::OnceCell;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use addr2line::gimli::{self, DwarfFileType, DwarfPackage, EndianSlice, RunTimeEndian, SectionId};
+use addr2line::gimli::{
+    self, DwarfFileType, DwarfPackage, EndianSlice, RunTimeEndian, SectionId, UnitRef,
+};
 use addr2line::{Context, Location, LookupContinuation as _, LookupResult, SplitDwarfLoad};
 use object::Object as _;
 use report::Frame;
@@ -22,8 +25,12 @@ use crate::vet::{Use, vet};
 pub(crate) type Bytes<'files> = EndianSlice<'files, RunTimeEndian>;
 pub(crate) type Dwarf<'files> = gimli::Dwarf<Bytes<'files>>;
 
+/// The MD5 sums that compilers wrote of source files, by path; several, if it changed from one to the next.
+pub(crate) type SourceSums = HashMap<String, HashSet<[u8; 16]>>;
+
 /// A file's debug information.
 pub(crate) struct DebugInfo<'files> {
+    dwarf: Arc<Dwarf<'files>>,
     context: Context<Bytes<'files>>,
     split: Split<'files>,
 }
@@ -57,9 +64,11 @@ impl<'files> DebugInfo<'files> {
             }
         }
         vet(&mut dwarf, Use::Code)?;
-        let context = Context::from_dwarf(dwarf).map_err(|error| error.to_string())?;
+        let dwarf = Arc::new(dwarf);
+        let context =
+            Context::from_arc_dwarf(Arc::clone(&dwarf)).map_err(|error| error.to_string())?;
         let split = Split { files, path: main.to_owned(), package: OnceCell::new() };
-        Ok(Self { context, split })
+        Ok(Self { dwarf, context, split })
     }
 
     /// The frames at an address, the innermost first; empty where nothing is known.
@@ -77,6 +86,16 @@ impl<'files> DebugInfo<'files> {
                 warnings.add(&self.split.path, format!("debug information: {error}"));
                 let location = self.context.find_location(address).ok().flatten();
                 location.map(|location| frame(None, Some(&location), names)).into_iter().collect()
+            }
+        }
+    }
+
+    /// Adds the sums of source files to `sums`, as far as they can be read.
+    pub(crate) fn add_source_sums(&self, sums: &mut SourceSums) {
+        let mut units = self.dwarf.units();
+        while let Ok(Some(header)) = units.next() {
+            if let Ok(unit) = self.dwarf.unit(header) {
+                add_sums_of_unit(&unit.unit_ref(&self.dwarf), sums);
             }
         }
     }
@@ -105,6 +124,35 @@ impl<'files> DebugInfo<'files> {
         // A row of the line table without a file or line says nothing.
         frames.retain(|frame| *frame != Frame::default());
         Ok(frames)
+    }
+}
+
+fn add_sums_of_unit(unit: &UnitRef<Bytes<'_>>, sums: &mut SourceSums) {
+    let Some(program) = &unit.line_program else { return };
+    let header = program.header();
+    if !header.file_has_md5() {
+        return;
+    }
+    for file in header.file_names() {
+        // An assembler writes zeros for a file of which it was not told.
+        if *file.md5() == [0; 16] {
+            continue;
+        }
+        // Joined as `addr2line` does it, for Unix.
+        let directory = (file.directory_index() != 0).then(|| file.directory(header)).flatten();
+        let name = [directory, Some(file.path_name())].into_iter().flatten();
+        let mut path = unit.comp_dir.map_or_else(String::new, |it| it.to_string_lossy().into());
+        for part in name {
+            let Ok(part) = unit.attr_string(part) else { return };
+            let part = part.to_string_lossy();
+            if part.starts_with('/') {
+                path.clear();
+            } else if !path.is_empty() && !path.ends_with('/') {
+                path.push('/');
+            }
+            path += &part;
+        }
+        sums.entry(path).or_default().insert(*file.md5());
     }
 }
 

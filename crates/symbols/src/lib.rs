@@ -45,6 +45,8 @@ use report::Location;
 
 pub use files::{BuildId, Expected, Files, GuestFile, Version};
 
+use dwarf::SourceSums;
+use md5::{Digest as _, Md5};
 use names::Names;
 use object_file::ObjectFile;
 use separate::Finder;
@@ -78,6 +80,25 @@ pub struct Found {
     pub location: Arc<Location>,
     /// Its address as the file was linked, if the file says that.
     pub object_address: Option<u64>,
+}
+
+/// Tells source files that are what was compiled from those that are not.
+#[derive(Debug, Default)]
+pub struct Sources {
+    sums: SourceSums,
+}
+
+impl Sources {
+    /// Whether `text`, which the file at `path` has, is what was compiled; `None` where the compiler did not say.
+    pub fn is_compiled(&self, path: &str, text: &[u8]) -> Option<bool> {
+        let sums = self.sums.get(path)?;
+        let sum: [u8; 16] = Md5::digest(text).into();
+        // GNU as 2.40 writes them backwards.
+        let mut backwards = sum;
+        backwards.reverse();
+        // A text that some unit saw otherwise is wrong for that one.
+        Some(sums.iter().all(|known| [sum, backwards].contains(known)))
+    }
 }
 
 /// A file that could not be used, or only in part.
@@ -133,6 +154,16 @@ impl<'files> Symbols<'files> {
     pub fn in_elf(&mut self, elf: &LoadedElf, address: u64) -> Option<Found> {
         let linked = self.object(&elf.file).elf()?.without_bias(address, elf.bias)?;
         Some(Found { location: self.locate(Some(linked)), object_address: Some(linked) })
+    }
+
+    /// What the compilers say that source files were, by the paths that are in locations, as far as they say it
+    /// (DWARF 5 may have MD5 sums), of all files opened so far.
+    pub fn sources(&self) -> Sources {
+        let mut sums = SourceSums::new();
+        for debug_info in self.objects.iter().filter_map(ObjectFile::debug_info) {
+            debug_info.add_source_sums(&mut sums);
+        }
+        Sources { sums }
     }
 
     /// What could not be used so far: for each file the first reason.

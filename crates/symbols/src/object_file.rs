@@ -69,6 +69,11 @@ impl<'files> ObjectFile<'files> {
         self.elf.as_ref()
     }
 
+    /// Its debug information, if it has some that can be used.
+    pub(crate) fn debug_info(&self) -> Option<&DebugInfo<'files>> {
+        self.debug_info.as_ref()
+    }
+
     /// What is known of an address as it was linked.
     pub(crate) fn locate(
         &self,

@@ -396,3 +396,36 @@ fn what_cannot_be_read_is_a_warning_once() {
     }
     assert_eq!(symbols.warnings().len(), 6);
 }
+
+#[test]
+fn a_source_that_is_not_what_was_compiled_is_known_by_its_sum() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    // As `clang -gdwarf-5` writes it; GCC 12 writes no sums. It is the sum of nothing, in both orders.
+    let [sum, backwards] = ["d41d8cd98f00b204e9800998ecf8427e", "7e42f8ec980980e904b2008fd98c1dd4"]
+        .map(|digits| format!("md5 0x{digits}"));
+    let told = [Some(true), Some(false)];
+    for (sums, expected) in [(&*sum, told), (&*backwards, told), ("", [None, None])] {
+        let source = format!(
+            ".file 0 \"{0}\" \"a.c\" {sums}\n.file 1 \"sub/b.c\" {sums}\n.text\n.globl _start\n\
+             _start: .loc 0 1\nnop\n.loc 1 1\nnop\n",
+            directory.path().display()
+        );
+        fs::write(path("a.s"), source).unwrap();
+        let args = ["-nostdlib", "-static", "-Wa,--gdwarf-5", "a.s", "-o", "a"];
+        output(Command::new("gcc").args(args).current_dir(directory.path()));
+        let files = Files::default();
+        let mut symbols = Symbols::new(&files, None);
+        let elf = LoadedElf { file: GuestFile::at(path("a")).into(), bias: 0 };
+        let start = address_of(HOST, &path("a"), "_start");
+        for (address, name) in [(start, "a.c"), (start + 1, "sub/b.c")] {
+            let found = symbols.in_elf(&elf, address).unwrap();
+            let file = found.location.frames[0].file.as_deref().unwrap();
+            assert_eq!(Path::new(file), path(name));
+            let sources = symbols.sources();
+            let said = [&b""[..], b"else"].map(|text| sources.is_compiled(file, text));
+            assert_eq!(said, expected, "{file}");
+        }
+        assert_eq!(symbols.sources().is_compiled("other.c", b""), None);
+    }
+}

@@ -41,22 +41,24 @@ const MAX_SQUARES: usize = 4096;
 pub struct Source {
     /// Its text.
     pub text: Arc<str>,
-    /// When it was written.
-    pub age: Age,
+    /// Whether it is what was compiled.
+    pub state: SourceState,
 }
 
-/// When a source file was written to for the last time.
+/// Whether a source file is what was compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Age {
-    /// Before the program was built, as far as is known.
-    Older,
-    /// After that: its lines may be others than were compiled.
+pub enum SourceState {
+    /// It is, as far as is known.
+    AsCompiled,
+    /// It was written to after the program was built: its lines may be others.
     Newer,
+    /// Its text is another.
+    Changed,
 }
 
 impl<T: Into<Arc<str>>> From<T> for Source {
     fn from(text: T) -> Self {
-        Self { text: text.into(), age: Age::Older }
+        Self { text: text.into(), state: SourceState::AsCompiled }
     }
 }
 

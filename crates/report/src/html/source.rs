@@ -8,7 +8,7 @@ use super::charts::LEVELS;
 use super::format::{
     Count, Percent, clean, clean_keeping_tabs, level, misses, shown_of, split_path,
 };
-use super::{Age, MAX_FILES, OPEN_FILES, Source};
+use super::{MAX_FILES, OPEN_FILES, Source, SourceState};
 use crate::settings::Lower;
 use crate::{InstructionCounts, LineRow};
 
@@ -39,8 +39,8 @@ pub(super) struct SourceFile {
     pub(super) rows: Vec<SourceRow>,
     /// The last of the hot lines, if the file is too short to have it.
     pub(super) beyond: Option<u32>,
-    /// Whether it was written to after the program was built.
-    pub(super) is_newer: bool,
+    /// Why its lines may not be those that were compiled.
+    pub(super) doubt: Option<&'static str>,
 }
 
 /// A row of a file.
@@ -118,7 +118,7 @@ impl Sources {
         let mut sources = Self { shown, ..Self::default() };
         for (path, counts, sum) in files.into_iter().take(MAX_FILES) {
             let share = Percent::new(sum.misses(), all_misses);
-            let Some(Source { text, age }) = source(path) else {
+            let Some(Source { text, state }) = source(path) else {
                 sources.unreadable.push(Unreadable {
                     path: clean(path),
                     misses: sum.misses().into(),
@@ -137,7 +137,11 @@ impl Sources {
                 open: index < OPEN_FILES,
                 rows,
                 beyond,
-                is_newer: age == Age::Newer,
+                doubt: match state {
+                    SourceState::AsCompiled => None,
+                    SourceState::Newer => Some("This file is newer than the program"),
+                    SourceState::Changed => Some("This file was changed after it was compiled"),
+                },
             });
             sources.texts.insert(Arc::clone(path), (index, text));
         }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use scraper::{ElementRef, Html, Selector};
 
 use super::charts::PALETTE;
-use super::{Age, Source, render};
+use super::{Source, SourceState, render};
 use crate::{
     Detail, Executed, Frame, InstructionCounts, Location, LowerMisses, MissesByKind, Profile,
     ProfiledInstruction, SetMisses, sample,
@@ -462,13 +462,20 @@ fn the_largest_counts_do_not_overflow() {
 }
 
 #[test]
-fn a_source_file_that_was_written_to_after_the_build_is_noticed() {
-    let with = |age| {
-        let source = |path: &str| matrix_source(path).map(|source| Source { age, ..source });
+fn a_source_file_that_may_not_be_what_was_compiled_is_noticed() {
+    let with = |state| {
+        let source = |path: &str| matrix_source(path).map(|source| Source { state, ..source });
         let html = parse(&render(&sample::profile(), &source));
-        text(select(&html, "#source")[0]).contains("This file is newer than the program")
+        let text = text(select(&html, "#source")[0]);
+        [
+            "This file is newer than the program: its",
+            "This file was changed after it was compiled: its",
+        ]
+        .map(|note| text.contains(note))
     };
-    assert!(with(Age::Newer) && !with(Age::Older));
+    assert_eq!(with(SourceState::AsCompiled), [false, false]);
+    assert_eq!(with(SourceState::Newer), [true, false]);
+    assert_eq!(with(SourceState::Changed), [false, true]);
 }
 
 #[test]
