@@ -30,7 +30,7 @@ test-matrix: ## The end-to-end tests on QEMU 7.2, 10.0, 10.2 and 11.1 (MATRIX=".
 	scripts/install-packages.sh matrix
 	LIBCACHE_QEMUS="$(MATRIX)" cargo test --release --locked
 
-soak: ## Random guests, options and ends on all QEMUs (SOAK_SECONDS=300 SOAK_SEED=...)
+soak: ## Random guests, options, ends on all QEMUs, and damaged files (SOAK_SECONDS=300 SOAK_SEED=...)
 	scripts/install-packages.sh matrix
 	python3 scripts/soak.py --seconds $(SOAK_SECONDS) $(if $(SOAK_SEED),--seed $(SOAK_SEED))
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Random guests with random options that end in random ways, for a while. `make soak` runs this.
+"""Random guests with random options that end in random ways, for a while, and before that a while of damaged files for
+all that reads what others wrote. `make soak` runs this.
 
 Checked of every run:
   - QEMU's exit status is the guest's own, or it died of exactly the signal that was sent.
@@ -784,6 +785,45 @@ def attempt(case, artifacts):
     return counted, None
 
 
+# --- What others wrote ------------------------------------------------------------------------------------
+
+# The tests of what reads ELF, DWARF, the kernel's list of mappings, mangled names and files of options, and their
+# share of the time.
+PROPERTIES = (
+    ("--package", "symbols", "--test", "foreign", "--test", "maps"),
+    ("--package", "symbols", "--package", "cachesim", "--package", "report", "--lib", "foreign"),
+)
+PROPERTIES_SHARE = 0.2
+PROPERTIES_CASES = 4000
+# Many times what that many cases take on a slow host.
+PROPERTIES_TIMEOUT_SECONDS = 1800
+
+
+def soak_properties(seconds, seed):
+    """Runs the tests with ever other cases, at least once. Returns how many failed."""
+    for tests in PROPERTIES:
+        tool("cargo", "test", "--release", "--locked", "--quiet", "--no-run", *tests)
+    deadline = time.monotonic() + seconds
+    failed = rounds = 0
+    while rounds == 0 or time.monotonic() < deadline:
+        variables = {"PROPTEST_CASES": str(PROPERTIES_CASES),
+                     "PROPTEST_RNG_SEED": str(random.Random(f"{seed} properties {rounds}").getrandbits(63))}
+        for tests in PROPERTIES:
+            command = ("cargo", "test", "--release", "--locked", "--quiet", *tests)
+            # It ends what cargo has started, too, with status 124.
+            done = subprocess.run(("timeout", str(PROPERTIES_TIMEOUT_SECONDS), *command), cwd=ROOT,
+                                  env=os.environ | variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
+            if done.returncode != 0:
+                failed += 1
+                setting = " ".join(f"{name}={value}" for name, value in variables.items())
+                say(f"FAILED with status {done.returncode} (repeat: {setting} {shlex.join(command)})\n"
+                    f"{done.stdout[-5000:]}")
+        rounds += 1
+    say(f"properties of what reads foreign data: {rounds * PROPERTIES_CASES} cases each, {failed} runs failed")
+    return failed
+
+
 # --- All of it -------------------------------------------------------------------------------------------
 
 
@@ -860,7 +900,10 @@ def main():
     with tempfile.TemporaryDirectory(prefix="libcache-soak-") as scratch:
         artifacts = prepare(Path(scratch))
         say(f"SOAK_SEED={seed}, {arguments.seconds:g} s")
-        deadline = time.monotonic() + arguments.seconds
+        failed_properties, share = 0, PROPERTIES_SHARE
+        if arguments.case is None:
+            failed_properties = soak_properties(arguments.seconds * share, seed)
+        deadline = time.monotonic() + arguments.seconds * (1 - share)
         shares = [itertools.count(index, arguments.jobs) for index in range(arguments.jobs)]
         if arguments.case is not None:
             shares = [[arguments.case]]
@@ -891,8 +934,9 @@ def main():
     print(f"SOAK_SEED={seed}")
     print(table(totals))
     failed = sum(counted["failed"] for counted in totals.values())
-    if not totals or failed:
-        sys.exit(f"soak.py: {failed} of {sum(c['runs'] for c in totals.values())} runs failed")
+    if not totals or failed or failed_properties:
+        sys.exit(f"soak.py: {failed} of {sum(c['runs'] for c in totals.values())} runs failed, and {failed_properties} "
+                 "runs of properties")
 
 
 if __name__ == "__main__":

@@ -184,5 +184,62 @@ mod tests {
             let bracket = name.find(['<', '(']).unwrap_or(name.len());
             prop_assert!(folded.starts_with(&name[..bracket]));
         }
+
+        #[test]
+        fn a_foreign_name_is_folded_the_same_each_time_and_to_no_more_than_it_is(
+            name in foreign_name(), longest in 0..200_usize,
+        ) {
+            let folded = fold(&name, longest);
+            prop_assert_eq!(folded.is_empty(), name.is_empty());
+            let (chars, folded_chars) = (name.chars().count(), folded.chars().count());
+            prop_assert!(folded_chars <= chars);
+            // What there is room for is whole.
+            prop_assert!(folded == name || chars > longest);
+            prop_assert!(folded_chars <= longest || folded == fold(&name, 0));
+            // More room never shows less.
+            prop_assert!(fold(&name, longest + 1).chars().count() >= folded_chars);
+            let arguments = ['<', '>', '(', ')'];
+            let plain = |text: &str| text.chars().filter(|char| !arguments.contains(char)).count();
+            prop_assert!(plain(&folded) <= plain(&name));
+        }
+    }
+
+    /// Names of C++ and Rust, nested and cut anywhere, and any other text.
+    fn foreign_name() -> impl Strategy<Value = String> {
+        let word = prop_oneof![
+            8 => "[a-zA-Z_:&*, ]{0,12}",
+            2 => prop::sample::select(vec![
+                "operator", "operator<", "operator->", "operator()", "->", "(anonymous namespace)",
+                "{closure#0}", "[clone .cold]", "<", ">", "(", ")", "…", "é", "",
+            ]).prop_map(str::to_owned),
+            1 => any::<String>(),
+        ];
+        let nested = word.prop_recursive(8, 64, 6, |inner| {
+            (prop::collection::vec(inner, 0..6), 0..4_usize).prop_map(|(parts, kind)| {
+                let [first, rest @ ..] = &parts[..] else { return String::new() };
+                let rest = rest.join(", ");
+                match kind {
+                    0 => format!("{first}<{rest}>"),
+                    1 => format!("{first}({rest})"),
+                    2 => format!("{first}<{rest}>({rest})::{first}"),
+                    _ => format!("{first}{rest}"),
+                }
+            })
+        });
+        (nested, any::<prop::sample::Index>(), prop::bool::weighted(0.2)).prop_map(
+            |(name, end, is_cut)| {
+                let chars = if is_cut { end.index(name.chars().count() + 1) } else { usize::MAX };
+                name.chars().take(chars).collect()
+            },
+        )
+    }
+
+    #[test]
+    fn a_name_nested_without_end_is_folded_as_fast_as_any() {
+        // As long as names may be; each level that was tried took a pass over all of it: seconds.
+        let name = format!("f{}{}", "<a".repeat(5000), ">".repeat(5000));
+        for _ in 0..200 {
+            assert_eq!(fold(&name, 20), "f<…>");
+        }
     }
 }

@@ -177,6 +177,8 @@ pub(crate) fn lossy(bytes: &[u8]) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use proptest::sample::Index;
 
     #[test]
     fn names_are_demangled_by_what_they_look_like() {
@@ -265,5 +267,79 @@ mod tests {
         assert!(Arc::ptr_eq(&function(&first), &function(&other)));
         assert_eq!(names.function(b""), None);
         assert_eq!(names.file(""), None);
+    }
+
+    /// From the symbol tables of programs in C++, of several compilers, and in Rust.
+    const SYMBOLS: &str = include_str!("../tests/corpus/names.txt");
+
+    /// What is done to a symbol.
+    #[derive(Debug, Clone)]
+    enum Damage {
+        Byte(Index, u8),
+        Cut(Index, usize),
+        Repeat(Index, usize, usize),
+        Other(Index, Index, Index),
+    }
+
+    fn damage() -> impl Strategy<Value = Damage> {
+        let at = any::<Index>;
+        let meaning = b"_ZRNSTLKPEIXJDFGdscvtnui0123456789$@.";
+        let byte = prop_oneof![8 => prop::sample::select(meaning.to_vec()), 1 => any::<u8>()];
+        prop_oneof![
+            4 => (at(), byte).prop_map(|(at, byte)| Damage::Byte(at, byte)),
+            2 => (at(), 1..9_usize).prop_map(|(at, bytes)| Damage::Cut(at, bytes)),
+            2 => (at(), 1..12_usize, prop_oneof![2..9_usize, 2..2000_usize])
+                .prop_map(|(at, bytes, times)| Damage::Repeat(at, bytes, times)),
+            2 => (at(), at(), at()).prop_map(|(line, from, to)| Damage::Other(line, from, to)),
+        ]
+    }
+
+    impl Damage {
+        fn apply(&self, symbol: &mut Vec<u8>) {
+            let place = |at: &Index| at.index(symbol.len() + 1);
+            match self {
+                Self::Byte(at, byte) => {
+                    let at = place(at);
+                    let end = symbol.len().min(at + usize::from(byte % 2));
+                    symbol.splice(at..end, [*byte]);
+                }
+                Self::Cut(at, bytes) => {
+                    let start = place(at);
+                    symbol.drain(start..symbol.len().min(start + bytes));
+                }
+                Self::Repeat(at, bytes, times) => {
+                    let start = place(at);
+                    let part = &symbol[start..symbol.len().min(start + bytes)];
+                    let parts = part.repeat(*times);
+                    symbol.splice(start..start, parts);
+                }
+                Self::Other(line, from, to) => {
+                    let other = line.get(&SYMBOLS.lines().collect::<Vec<_>>()).as_bytes();
+                    let to = place(to);
+                    symbol.splice(to.., other[from.index(other.len())..].iter().copied());
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
+
+        #[test]
+        fn a_damaged_foreign_symbol_has_a_name_of_bounded_length(
+            line in any::<Index>(),
+            damages in prop::collection::vec(damage(), 1..9),
+        ) {
+            let mut symbol = line.get(&SYMBOLS.lines().collect::<Vec<_>>()).as_bytes().to_vec();
+            for damage in &damages {
+                damage.apply(&mut symbol);
+            }
+            let name = Names::default().function(&symbol);
+            prop_assert_eq!(name.is_none(), symbol.is_empty());
+            prop_assert!(name.is_none_or(|name| (1..=MAX_NAME_BYTES).contains(&name.len())));
+        }
     }
 }

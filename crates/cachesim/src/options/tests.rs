@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use std::fmt::Write;
 
 mod files;
+mod foreign;
 mod levels;
 
 const USER: Host = Host { mode: GuestMode::User, vcpus: 1 };

@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
+use proptest::test_runner::Config;
 use report::Location;
-use symbols::{GuestFile, LoadedElf, Symbols};
+use symbols::{Files, GuestFile, LoadedElf, Mapping, Symbols};
 
 /// The guests: what the names of their tools begin with.
 pub const HOST: &str = "";
@@ -153,4 +155,69 @@ pub fn copy_into(file: &Path, directory: &Path) -> PathBuf {
     let target = directory.join(file.file_name().unwrap());
     fs::copy(file, &target).unwrap();
     target
+}
+
+/// The cases of a property, as many as proptest's own variable says if it is set.
+pub fn cases(default: u32) -> u32 {
+    let is_set = std::env::var_os("PROPTEST_CASES").is_some();
+    if is_set { Config::default().cases } else { default }
+}
+
+/// Asks for every address, by segments and by file; returns the warnings.
+pub fn ask_all(file: &Path, addresses: &[u64]) -> Vec<String> {
+    let files = Files::default();
+    let mut symbols = Symbols::new(&files, None);
+    let loaded = LoadedElf { file: GuestFile::at(file).into(), bias: 0 };
+    let mapping =
+        Mapping { start: 0, end: u64::MAX, file_offset: 0, file: GuestFile::at(file).into() };
+    for address in addresses {
+        symbols.in_elf(&loaded, *address);
+        symbols.in_mapping(&mapping, *address);
+        // Where a loader puts what is at this address is seldom there in the file.
+        symbols.in_mapping(&mapping, *address & 0xffff);
+    }
+    symbols.warnings().iter().map(ToString::to_string).collect()
+}
+
+/// The largest size that this process had in memory.
+pub fn peak_bytes() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+}
+
+/// Does the work, which must not be more than any file may take.
+///
+/// It is measured by what the processor does for this thread, and in what it takes for a checksum of
+/// 1 MiB: so neither a slow host nor a busy one matters.
+pub fn within_bounds<T>(work: impl FnOnce() -> T) -> T {
+    /// About 20 s on a processor of 3 GHz.
+    const MOST: f64 = 10_000.;
+    static UNIT: LazyLock<f64> = LazyLock::new(|| {
+        let block = vec![0x5a; 16 << 20];
+        let start = processor_seconds();
+        std::hint::black_box(checksum(&block));
+        (processor_seconds() - start) / 16.
+    });
+    let unit = *UNIT;
+    let start = processor_seconds();
+    let answer = work();
+    let units = (processor_seconds() - start) / unit;
+    assert!(units < MOST, "took as long as a checksum of {units} MiB");
+    answer
+}
+
+/// One byte after the other: no compiler can take several at once.
+fn checksum(block: &[u8]) -> u32 {
+    let mut sum = 0_u32;
+    for byte in block {
+        sum = (sum.rotate_left(5) ^ u32::from(*byte)).wrapping_mul(0x9e37_79b9);
+    }
+    sum
+}
+
+/// What the processor has done for this thread so far.
+fn processor_seconds() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).expect("it begins at 0").as_secs_f64()
 }

@@ -5,7 +5,11 @@ use super::*;
 const NAME: &str = "a.toml";
 
 /// The answer to arguments beside a file [`NAME`] with this text.
-fn parse_beside(file: &str, args: &[String], host: Host) -> Result<Request, OptionError> {
+pub(super) fn parse_beside(
+    file: &str,
+    args: &[String],
+    host: Host,
+) -> Result<Request, OptionError> {
     parse(args, &host, &|path| match path {
         NAME => Ok(file.to_owned()),
         _ => no_file(path),
