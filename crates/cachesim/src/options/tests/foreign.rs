@@ -88,7 +88,8 @@ fn any_damage() -> impl Strategy<Value = Damage> {
 
 impl Damage {
     fn apply(self, text: &mut Vec<u8>) {
-        let place = |at: Index| at.index(text.len() + 1);
+        let length = text.len();
+        let place = |at: Index| at.index(length + 1);
         match self {
             Self::Piece(at, piece) => insert(text, place(at), piece.as_bytes()),
             Self::Repeat(at, piece, times) => {
@@ -138,7 +139,6 @@ fn the_files_are_accepted_or_refused_for_what_they_have() {
         Err(error) => error.to_string(),
     };
     assert!(message(FILES[0]).starts_with("Run("), "{}", message(FILES[0]));
-    assert!(message(FILES[1]).starts_with("Run("), "{}", message(FILES[1]));
     assert_eq!(
         message(FILES[2]),
         "l1lat=4.5 (a.toml, line 7): write a string, a whole number, true or false"
