@@ -9,7 +9,7 @@ pub fn own_path() -> Option<OsString> {
     // linker's, which keeps it as long as the file is loaded.
     let name = unsafe {
         let mut information: libc::Dl_info = std::mem::zeroed();
-        let address = own_path as *const () as *const libc::c_void;
+        let address = (own_path as *const ()).cast::<libc::c_void>();
         if libc::dladdr(address, &raw mut information) == 0 || information.dli_fname.is_null() {
             return None;
         }

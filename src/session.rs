@@ -42,6 +42,9 @@ use crate::{
     process::{forks, kill, signals},
 };
 
+/// Far longer than a block takes to be translated.
+const LONGEST_TRANSLATION: Duration = Duration::from_secs(5);
+
 /// The run. Set once, by install, and never freed: QEMU may call back until the process is gone.
 static SESSION: OnceLock<Session> = OnceLock::new();
 
@@ -246,10 +249,14 @@ impl Session {
         if *reported {
             return;
         }
-        if self.translator.lock().instructions().is_empty() {
-            // QEMU did not come as far as the guest. The last run's files stay as they are.
-            held.complain("no instruction was executed, so there is no report");
-        } else {
+        // Where QEMU aborts, the thread that does may have it and wait for this.
+        let Some(translator) = self.translator.try_lock_for(LONGEST_TRANSLATION) else {
+            held.complain("QEMU ends amid a translation: there is no report");
+            return;
+        };
+        let has_run = !translator.instructions().is_empty();
+        drop(translator);
+        if has_run {
             self.tell(
                 |report| {
                     // Not before: meanwhile a call of execve may succeed.
@@ -259,6 +266,9 @@ impl Session {
                 },
                 |format, text| self.outlet.write_file(held, format, text),
             );
+        } else {
+            // QEMU did not come as far as the guest. The last run's files stay as they are.
+            held.complain("no instruction was executed, so there is no report");
         }
         *reported = true;
     }

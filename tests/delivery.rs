@@ -265,7 +265,43 @@ fn the_json_of_a_hyphen_is_standard_output() {
     });
 }
 
+#[test]
+fn a_file_that_the_program_only_reads_from_is_not_written() {
+    for shell in [r#"echo precious >ro; exec "$@" 2<ro"#, r#"echo precious >ro; exec "$@" 1<ro"#] {
+        each_user(shell, 1, |qemu| {
+            let options = if shell.ends_with("2<ro") { "limit=2" } else { "limit=2,json=-" };
+            let ended = wanderer(qemu, options, "print x").shell(shell).finish();
+            check(file(&ended, "ro")? == "precious\n", || ended.describe())
+        });
+    }
+}
+
 // Ends.
+
+#[test]
+fn a_second_signal_amid_the_report_does_not_cut_it() {
+    const SIGINT: i32 = 2;
+    for signal in [SIGTERM, SIGINT] {
+        each_user(&format!("signal {signal}"), 2, |qemu| {
+            let options = "limit=2,json=/dev/stderr";
+            let launch = Launch::user(qemu, options, "spin", &["default", "3"]);
+            // The pipe is full when the second signal comes.
+            let shell = r#"exec 2> >(sleep 1; cat >err; touch done); exec "$@""#;
+            let ended = launch.shell(shell).when_ready(|pid, _, _| {
+                for _ in 0..2 {
+                    kill(signal, &pid.to_string());
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+            });
+            End::Signal(signal).check(ended.status).map_err(|_| ended.describe())?;
+            settled(|| file(&ended, "done"), |_| true)?;
+            let text = file(&ended, "err")?;
+            let json = text.find("{\n").map(|begin| &text[begin..]).ok_or_else(|| text.clone())?;
+            let json: Result<serde_json::Value, _> = serde_json::from_str(json);
+            json.map(drop).map_err(|error| format!("{error}, {} bytes", text.len()))
+        });
+    }
+}
 
 /// Signals that the C library does not let a program handle.
 const OF_THE_LIBRARY: [i32; 2] = [32, 33];
@@ -481,7 +517,9 @@ fn a_machine_that_becomes_a_daemon_is_told_that_standard_error_will_be_gone() {
     each_system("-daemonize", |qemu| {
         let ended = Launch::daemon(qemu, "limit=2").finish();
         check(ended.status.code() == Some(1), || ended.describe())?;
-        check(ended.stderr.starts_with("cache: -daemonize: "), || ended.describe())
+        check(ended.stderr.starts_with("cache: -daemonize: "), || ended.describe())?;
+        let ended = Launch::daemon(qemu, "out=-").finish();
+        check(ended.status.code() == Some(1), || ended.describe())
     });
 }
 

@@ -1,7 +1,7 @@
 //! Ways out: where a report goes, so that it arrives whole, once, and nowhere else.
 //!
 //! What is written goes to one of three kinds of place, which are found out at the start: a stream that
-//! is open then ([`stream`], [`held`]), a file that appears whole or not at all ([`file`]), or, on a
+//! is open then ([`stream`], [`held`]), a file that appears whole or not at all ([`mod@file`]), or, on a
 //! machine, QEMU's log. All writing is done by one thread (`process::report_thread`), whose descriptors,
 //! directory and rights are those of the start, whatever the program does to its own.
 
@@ -82,20 +82,14 @@ impl Outlet {
         outlet.streams.set(Name::Stdout, open(libc::STDOUT_FILENO));
         outlet.report = match &config.output {
             Output::File(template) => outlet.destination("out", template)?,
-            Output::Stderr => Destination::Stream(Name::Stderr),
             Output::Auto | Output::Log if outlet.is_system => Destination::QemuLog,
             Output::Auto | Output::Log if outlet.is_logging(qemu) => outlet.log(emulation),
-            Output::Auto | Output::Log => Destination::Stream(Name::Stderr),
+            Output::Auto | Output::Log | Output::Stderr => Destination::Stream(Name::Stderr),
         };
         let files = config.files.iter();
         outlet.files = files
             .map(|(format, template)| Ok((*format, outlet.destination(format.name(), template)?)))
             .collect::<anyhow::Result<_>>()?;
-        if outlet.is_system && has_qemu_flag("daemonize") && outlet.reports_to_stderr(qemu) {
-            bail!(
-                "-daemonize: standard error is closed before the report is written; name a file with out=FILE"
-            );
-        }
         if config.progress.is_some() {
             outlet.streams.want(Name::Stderr);
         }
@@ -106,6 +100,7 @@ impl Outlet {
         let named = outlet.files.iter().map(|(_, destination)| destination);
         let streams: Vec<_> = [&outlet.report].into_iter().chain(named).map(stream_of).collect();
         for name in streams.into_iter().flatten() {
+            outlet.check_not_lost(qemu, name)?;
             outlet.streams.want(name);
         }
         Ok(outlet)
@@ -144,12 +139,19 @@ impl Outlet {
         qemu.plugin_logging().unwrap_or(self.logging_requested)
     }
 
-    fn reports_to_stderr(&self, qemu: &Qemu) -> bool {
-        match self.report {
-            Destination::Stream(name) => name == Name::Stderr,
-            Destination::File(_) => false,
-            Destination::QemuLog => !self.is_logging(qemu),
+    /// A machine's QEMU that becomes a daemon leaves its standard streams. A file is kept all the same; of
+    /// what somebody may wait for there is nothing left to write to.
+    fn check_not_lost(&self, qemu: &Qemu, name: Name) -> anyhow::Result<()> {
+        let is_file = self.streams.get(name).is_some_and(|known| !known.stream.may_be_awaited());
+        // QEMU does not leave standard error while it logs there.
+        let is_left = name != Name::Stderr || !self.is_logging(qemu);
+        if self.is_system && has_qemu_flag("daemonize") && is_left && !is_file {
+            let stream = described(name);
+            bail!(
+                "-daemonize: {stream} is closed before the report is written; name a file with out=FILE"
+            );
         }
+        Ok(())
     }
 
     /// The streams of the start.
@@ -164,9 +166,10 @@ impl Outlet {
     /// Writes `report`; where it cannot go where it should, says so and writes it to standard error.
     pub fn write(&self, qemu: &Qemu, held: &Held, report: &str) {
         held.write_complaints();
-        let signed = match IS_ONE_OF_SEVERAL.load(Ordering::Relaxed) {
-            true => self.signed(report),
-            false => report.to_owned(),
+        let signed = if IS_ONE_OF_SEVERAL.load(Ordering::Relaxed) {
+            self.signed(report)
+        } else {
+            report.to_owned()
         };
         let (name, complaint) = match &self.report {
             Destination::Stream(name) => (*name, None),

@@ -6,14 +6,14 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, RawFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fs::{FlockOperation, OFlags, fcntl_getfl, flock};
+use rustix::fs::{OFlags, fcntl_getfl};
 use rustix::io::Errno;
 
 /// Device and inode, to know a file again.
@@ -62,9 +62,9 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// What is open now under `number`.
+    /// What is open now under `number`, for writing: what can only be read is the user's data.
     pub fn at(number: RawFd) -> Option<Self> {
-        let file = duplicate(number)?;
+        let file = duplicate(number).filter(is_open_for_writing)?;
         let metadata = file.metadata().ok()?;
         let kind = metadata.file_type();
         let may_wait = kind.is_fifo() || kind.is_socket() || file.is_terminal();
@@ -120,8 +120,8 @@ impl Stream {
         let own = std::process::id();
         let others = fs::read_dir("/proc").ok().into_iter().flatten().flatten();
         let others = others.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-        let processes = [own].into_iter().chain(others.filter(|&process| process != own));
-        processes.filter_map(|process| self.find_in(process)).next().or_else(|| self.reopen_file())
+        let mut processes = [own].into_iter().chain(others.filter(|&process| process != own));
+        processes.find_map(|process| self.find_in(process)).or_else(|| self.reopen_file())
     }
 
     /// Other systems do not tell what processes have open.
@@ -138,7 +138,7 @@ impl Stream {
         it.filter(|path| Identity::of_path(path) == Some(self.identity)).find_map(|path| {
             let number = path.file_name()?.to_str()?.parse().ok()?;
             // The same descriptor has the same place in a file; but it may be a pipe's other end.
-            let found = descriptor_of(process, number).filter(|file| is_open_for_writing(file));
+            let found = descriptor_of(process, number).filter(is_open_for_writing);
             found.or_else(|| reopen(&path)).filter(|file| self.is(file))
         })
     }
@@ -173,10 +173,10 @@ fn descriptors() -> std::ops::Range<RawFd> {
 fn is_writable(number: RawFd, wanted: Identity) -> bool {
     Identity::of_descriptor(number) == Some(wanted)
         // SAFETY: the descriptor is used for this call only, which fails where there is none.
-        && is_open_for_writing(unsafe { BorrowedFd::borrow_raw(number) })
+        && is_open_for_writing(&unsafe { BorrowedFd::borrow_raw(number) })
 }
 
-fn is_open_for_writing(file: impl std::os::fd::AsFd) -> bool {
+fn is_open_for_writing(file: &impl AsFd) -> bool {
     fcntl_getfl(file).is_ok_and(|flags| flags.intersects(OFlags::WRONLY | OFlags::RDWR))
 }
 
@@ -232,8 +232,6 @@ fn wait_for_reader(file: BorrowedFd<'_>, limit: Option<Duration>) -> io::Result<
 
 /// Whether something can be written without waiting for a reader.
 pub fn is_ready(file: &File) -> bool {
-    use std::os::fd::AsFd;
-
     wait_for_reader(file.as_fd(), Some(Duration::ZERO)).is_ok()
 }
 
@@ -242,7 +240,7 @@ pub fn is_ready(file: &File) -> bool {
 pub struct Turn(File);
 
 impl Turn {
-    /// How long a report waits at most: somebody else may have locked the file.
+    /// How long a report waits at most: a reader may be slow.
     const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
     /// That of reports to `stream`. `None` where it cannot be locked.
@@ -254,11 +252,32 @@ impl Turn {
     /// Waits for other reports' ends. The turn ends when this is dropped. Makes system calls only.
     pub fn take(&self) {
         let begin = Instant::now();
-        while flock(&self.0, FlockOperation::NonBlockingLockExclusive).is_err()
-            && begin.elapsed() < Self::LONGEST_WAIT
-        {
+        while self.is_taken_by_another() && begin.elapsed() < Self::LONGEST_WAIT {
             thread::sleep(Duration::from_millis(1));
         }
+    }
+
+    /// Takes it unless another report has it.
+    #[cfg(target_os = "linux")]
+    fn is_taken_by_another(&self) -> bool {
+        // Not that of `flock`, by which others keep a log to themselves as long as QEMU runs.
+        // SAFETY: all zeros is a value of this struct, and means the whole file.
+        let status = unsafe {
+            let mut lock: libc::flock = std::mem::zeroed();
+            lock.l_type = libc::c_short::try_from(libc::F_WRLCK).unwrap_or_default();
+            libc::fcntl(self.0.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock)
+        };
+        status != 0
+            && matches!(
+                io::Error::last_os_error().raw_os_error(),
+                Some(libc::EAGAIN | libc::EACCES)
+            )
+    }
+
+    /// Other systems have no lock that processes do not share after a fork.
+    #[cfg(not(target_os = "linux"))]
+    fn is_taken_by_another(&self) -> bool {
+        false
     }
 }
 

@@ -15,6 +15,8 @@ use std::sync::OnceLock;
 use anyhow::{Context, anyhow, bail};
 use plt_rs::{DynamicLibrary, LoadedLibrary};
 
+use super::signals;
+
 /// What is done before QEMU dies of a signal.
 static BEFORE: OnceLock<fn()> = OnceLock::new();
 
@@ -86,7 +88,10 @@ unsafe extern "C" fn kill(process: libc::pid_t, signal: c_int) -> c_int {
         && is_fatal(signal)
         && let Some(before) = BEFORE.get()
     {
+        // QEMU has set the default action, by which a second signal would end the process amid the report.
+        signals::catch_once_more(signal);
         before();
+        signals::leave_to_kernel(signal);
     }
     // SAFETY: the caller's arguments.
     unsafe { libc::kill(process, signal) }

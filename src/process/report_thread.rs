@@ -124,7 +124,7 @@ pub fn run<T: Send + 'static>(job: impl FnOnce(&Held) -> T + Send + 'static) -> 
         // In a child for which there was none when it was made.
         let owner = *OWNER.get().context("no thread")?;
         threads::start("cache report", STACK_BYTES, move || {
-            do_job(job, &Held::new(owner.streams()))
+            do_job(job, &Held::new(owner.streams()));
         })?;
     }
     received.recv().map_err(|_| anyhow!("internal error"))
@@ -183,7 +183,7 @@ mod environment {
     /// keeps those of the streams only. A machine's QEMU writes its log by descriptors of its own.
     #[cfg(target_os = "linux")]
     pub(super) fn own(owner: &'static dyn Owner) -> Held {
-        /// `CLOSE_RANGE_UNSHARE`, in linux/close_range.h.
+        /// `CLOSE_RANGE_UNSHARE`, in `linux/close_range.h`.
         const UNSHARE: libc::c_uint = 1 << 1;
         // SAFETY: nothing has this number; what is asked for is the flag's effect. Where it is forbidden, as
         // in some containers, the thread has the program's descriptors.

@@ -69,6 +69,21 @@ pub fn catch_defaults() {
     catch(fatal_signals());
 }
 
+/// Catches `signal`, of which the process is about to die: another one of it waits for the report.
+pub fn catch_once_more(signal: c_int) {
+    catch([signal].into_iter());
+}
+
+/// Restores the default action of `signal`.
+pub fn leave_to_kernel(signal: c_int) {
+    // SAFETY: all zeros is a value of this type.
+    unsafe {
+        let mut action: libc::sigaction = mem::zeroed();
+        action.sa_sigaction = libc::SIG_DFL;
+        libc::sigaction(signal, &raw const action, ptr::null_mut());
+    }
+}
+
 /// Catches those of `signals` that have their default action.
 fn catch(signals: impl Iterator<Item = c_int>) {
     for signal in signals {
@@ -149,11 +164,7 @@ pub fn die_if_caught(before: impl FnOnce()) {
 
 /// Sends this process `signal` with its default action.
 fn die_of(signal: c_int) {
-    // SAFETY: all zeros is a value of this type; calls that a handler may make.
-    unsafe {
-        let mut action: libc::sigaction = mem::zeroed();
-        action.sa_sigaction = libc::SIG_DFL;
-        libc::sigaction(signal, &raw const action, ptr::null_mut());
-        libc::kill(libc::getpid(), signal);
-    }
+    leave_to_kernel(signal);
+    // SAFETY: a call that a handler may make.
+    unsafe { libc::kill(libc::getpid(), signal) };
 }

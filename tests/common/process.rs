@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::artifacts::plugin;
-use super::report::Report;
+use super::report::{Report, only_report};
 
 /// Far more than any guest but a kernel takes, on a busy machine.
 const TIMEOUT: Duration = Duration::from_mins(3);
@@ -299,7 +299,7 @@ impl Finished {
     /// # Panics
     /// With all output, if it is not exactly one report.
     pub fn parse(&self, text: &str) -> Report {
-        Report::parse(text)
+        only_report(text)
             .unwrap_or_else(|problem| panic!("{problem} in\n{text}\nof {}", self.describe()))
     }
 }

@@ -83,9 +83,10 @@ fn demangle(symbol: &[u8]) -> String {
     }
 }
 
-/// How deep the parts of a C++ name may be nested. The demangler's own limit, 96, is too low for closures
-/// that are arguments of templates; reports have the stack for more.
-const MAX_CPP_DEPTH: u32 = 512;
+/// How deep the parts of a C++ name may be nested. What the demangler tries on a name without an end doubles
+/// with every few levels: 30 ms at this depth, and hours at twice as deep. Of 339,680 names of Debian's
+/// libraries 42 are deeper; they stay as they are.
+const MAX_CPP_DEPTH: u32 = 96;
 
 /// The C++ name that is mangled as the ABI says.
 fn cpp_name(mangled: &str) -> Option<String> {
@@ -222,15 +223,22 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_nested_deeply_is_read() {
-        let depth = 100;
-        let mangled = format!("_Z1f{}i{}", "1aI".repeat(depth), "E".repeat(depth));
-        let name =
-            format!("f({}int{})", "a<".repeat(depth), " >".repeat(depth).replacen(' ', "", 1));
-        assert_eq!(demangle(mangled.as_bytes()), name);
-        // Not without end.
-        let mangled = format!("_Z1f{}i", "P".repeat(16_000));
-        assert_eq!(demangle(mangled.as_bytes()), mangled);
+    fn a_name_that_is_nested_deeply_is_read_up_to_a_bound() {
+        let mangled = |depth| format!("_Z1f{}i{}", "1aI".repeat(depth), "E".repeat(depth));
+        let name = format!("f({}int{})", "a<".repeat(12), " >".repeat(12).replacen(' ', "", 1));
+        assert_eq!(demangle(mangled(12).as_bytes()), name);
+        for unbounded in [mangled(100), format!("_Z1f{}i", "P".repeat(16_000))] {
+            assert_eq!(demangle(unbounded.as_bytes()), unbounded);
+        }
+    }
+
+    /// The demangler tried for hours.
+    #[test]
+    fn a_template_name_without_an_end_is_given_up_at_once() {
+        for parts in 1..100 {
+            let mangled = format!("_ZNSt16allocator_traits{}", "ISaISt4pts".repeat(parts));
+            assert_eq!(demangle(mangled.as_bytes()), mangled);
+        }
     }
 
     #[test]
@@ -295,7 +303,7 @@ mod tests {
         prop_oneof![
             4 => (at(), byte).prop_map(|(at, byte)| Damage::Byte(at, byte)),
             2 => (at(), 1..9_usize).prop_map(|(at, bytes)| Damage::Cut(at, bytes)),
-            2 => (at(), 1..12_usize, 2..9_usize)
+            2 => (at(), 1..12_usize, 2..2000_usize)
                 .prop_map(|(at, bytes, times)| Damage::Repeat(at, bytes, times)),
             2 => (at(), at(), at()).prop_map(|(line, from, to)| Damage::Other(line, from, to)),
         ]
@@ -336,7 +344,6 @@ mod tests {
         })]
 
         #[test]
-        #[ignore = "hangs: of nested names without an end (`ISt4ptsISa…`) cpp_demangle tries exponentially many"]
         fn a_damaged_foreign_symbol_has_a_name_of_bounded_length(
             line in any::<Index>(),
             damages in prop::collection::vec(damage(), 1..9),
