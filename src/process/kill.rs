@@ -99,17 +99,6 @@ unsafe extern "C" fn kill(process: libc::pid_t, signal: c_int) -> c_int {
 
 /// Whether this process dies of `signal` as things are.
 fn is_fatal(signal: c_int) -> bool {
-    let survived = [
-        0,
-        libc::SIGCHLD,
-        libc::SIGCONT,
-        libc::SIGSTOP,
-        libc::SIGTSTP,
-        libc::SIGTTIN,
-        libc::SIGTTOU,
-        libc::SIGURG,
-        libc::SIGWINCH,
-    ];
     // SAFETY: all zeros is a value of this type; `sigaction` overwrites it.
     let action = unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
@@ -118,5 +107,5 @@ fn is_fatal(signal: c_int) -> bool {
         }
         action.sa_sigaction
     };
-    action == libc::SIG_DFL && !survived.contains(&signal)
+    action == libc::SIG_DFL && signal != 0 && !signals::HARMLESS.contains(&signal)
 }

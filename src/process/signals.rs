@@ -16,19 +16,21 @@ use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
 use super::report_thread;
 use crate::api::Emulation;
 
+/// Signals whose default action does not end a process.
+pub const HARMLESS: [c_int; 8] = [
+    libc::SIGCHLD,
+    libc::SIGCONT,
+    libc::SIGSTOP,
+    libc::SIGTSTP,
+    libc::SIGTTIN,
+    libc::SIGTTOU,
+    libc::SIGURG,
+    libc::SIGWINCH,
+];
+
 /// The signals that end a process by default and are not sent by the process's own faults, which QEMU
 /// handles itself. Those of the C library's own cannot be had; [`catch_defaults`] leaves them out.
 fn fatal_signals() -> impl Iterator<Item = c_int> {
-    const HARMLESS: [c_int; 8] = [
-        libc::SIGCHLD,
-        libc::SIGCONT,
-        libc::SIGSTOP,
-        libc::SIGTSTP,
-        libc::SIGTTIN,
-        libc::SIGTTOU,
-        libc::SIGURG,
-        libc::SIGWINCH,
-    ];
     const FAULTS: [c_int; 5] =
         [libc::SIGILL, libc::SIGTRAP, libc::SIGBUS, libc::SIGFPE, libc::SIGSEGV];
     (1..=libc::SIGRTMAX()).filter(|signal| {
