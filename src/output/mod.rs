@@ -27,7 +27,7 @@ use self::stream::Stream;
 use self::{file::LaterStream, handover::Kind};
 use crate::api::{self, Emulation, Qemu};
 use crate::command_line::{has_qemu_flag, program, qemu_option};
-use crate::process::report_thread;
+use crate::process::wakeup;
 
 /// Where something is written.
 #[derive(Debug)]
@@ -404,5 +404,5 @@ fn check_writable(path: &Path) -> anyhow::Result<()> {
 /// Has a line of libcache's own written to standard error, by any thread, which does not wait for it.
 pub fn complain(message: &str) {
     held::leave_complaint(message.to_owned());
-    report_thread::wake();
+    wakeup::REPORT.post();
 }

@@ -19,7 +19,7 @@ use parking_lot::{Mutex, RawMutex};
 use report::CoreSnapshot;
 
 use super::threads;
-use super::wakeup::Wakeup;
+use super::wakeup::REPORT;
 use crate::output::held::{self, Held, Streams};
 use crate::output::progress::Progress;
 
@@ -48,8 +48,6 @@ static IS_RUNNING: AtomicBool = AtomicBool::new(false);
 static CALL: Mutex<()> = Mutex::new(());
 
 static JOB: Mutex<Option<Job>> = Mutex::new(None);
-
-static WAKEUP: Wakeup = Wakeup::new();
 
 const STACK_BYTES: usize = 16 << 20;
 
@@ -82,7 +80,7 @@ enum Process {
 fn start_in(process: Process) -> anyhow::Result<()> {
     let owner = *OWNER.get().context("no owner")?;
     // SAFETY: there is no thread of ours yet.
-    unsafe { WAKEUP.reset() };
+    unsafe { REPORT.reset() };
     let (ready, is_ready) = mpsc::sync_channel(1);
     threads::start("cache report", STACK_BYTES, move || work(owner, process, &ready))?;
     IS_RUNNING.store(true, Ordering::Relaxed);
@@ -94,11 +92,6 @@ fn start_in(process: Process) -> anyhow::Result<()> {
 pub fn locks() -> [&'static RawMutex; 3] {
     // SAFETY: what is done to the locks is the caller's business.
     unsafe { [CALL.raw(), JOB.raw(), held::lock()] }
-}
-
-/// Has it look for what there is to do. May be called by a signal's handler.
-pub fn wake() -> bool {
-    WAKEUP.post()
 }
 
 /// Whether there is one.
@@ -119,7 +112,7 @@ pub fn run<T: Send + 'static>(job: impl FnOnce(&Held) -> T + Send + 'static) -> 
     };
     if is_running() {
         *JOB.lock() = Some(Box::new(job));
-        wake();
+        REPORT.post();
     } else {
         // In a child for which there was none when it was made.
         let owner = *OWNER.get().context("no thread")?;
@@ -145,7 +138,7 @@ fn work(owner: &'static dyn Owner, process: Process, ready: &SyncSender<()>) {
     };
     loop {
         let due = progress.as_ref().map(Progress::due_in);
-        WAKEUP.wait(held.next_look().into_iter().chain(due).min());
+        REPORT.wait(held.next_look().into_iter().chain(due).min());
         #[cfg(target_os = "linux")]
         super::signals::die_if_caught(|| {
             if let Some(progress) = &mut progress {

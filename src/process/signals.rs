@@ -13,7 +13,7 @@ use std::mem;
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
 
-use super::report_thread;
+use super::wakeup;
 use crate::api::Emulation;
 
 /// Signals whose default action does not end a process.
@@ -123,7 +123,7 @@ extern "C" fn caught(signal: c_int) {
         let told = match CAUGHT.compare_exchange(0, signal, Ordering::Relaxed, Ordering::Relaxed) {
             Ok(_) => {
                 CAUGHT_AT_SECONDS.store(uptime_seconds(), Ordering::Relaxed);
-                report_thread::wake()
+                wakeup::REPORT.post()
             }
             Err(nobody) if nobody < 0 => false,
             Err(_) => {

@@ -4,6 +4,9 @@ use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
 use std::time::Duration;
 
+/// What the report thread waits for. It looks itself for what there is to do.
+pub static REPORT: Wakeup = Wakeup::new();
+
 /// A semaphore. Not a descriptor: a guest's program may close all it finds.
 pub struct Wakeup(UnsafeCell<MaybeUninit<libc::sem_t>>);
 
@@ -12,7 +15,7 @@ unsafe impl Sync for Wakeup {}
 
 impl Wakeup {
     /// One that has not been set up.
-    pub const fn new() -> Self {
+    const fn new() -> Self {
         Self(UnsafeCell::new(MaybeUninit::zeroed()))
     }
 

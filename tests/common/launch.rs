@@ -225,7 +225,7 @@ impl Launch {
     pub fn run(self, act: Option<impl FnOnce(u32, &mut ChildStdin, &Path)>) -> Ended {
         // Whoever runs the tests in the background, or without a terminal, has signals ignored.
         let mut child = Command::new("env")
-            .args(["--default-signal=HUP,INT,PIPE,TERM", "bash", "-c", self.shell, "bash"])
+            .args(["--default-signal", "bash", "-c", self.shell, "bash"])
             .args(&self.command)
             .env_remove("QEMU_LOG")
             .env_remove("QEMU_LOG_FILENAME")
