@@ -346,7 +346,7 @@ fn the_report_of_a_program_that_is_replaced_goes_where_it_should() {
             let finished = replaced().plugin("limit=2").log_plugins().finish();
             End::Status(5).check(finished.status)?;
             nobody_left(finished.pid)?;
-            Report::parse(&finished.log())?;
+            only_report(&finished.log())?;
             check(finished.stderr.is_empty(), || finished.describe())
         });
         tally.rounds(&format!("QEMU {}, standard error closed", qemu.version()), 5, || {

@@ -1202,6 +1202,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "a long text, for which Miri has no time")]
     fn the_documentation_has_every_preset_with_every_value_and_its_source() {
         let mut documented: BTreeMap<&str, BTreeMap<&str, &str>> = BTreeMap::new();
         for (name, settings, values, source) in documented_rows() {
@@ -1229,13 +1230,19 @@ mod tests {
 
     /// An assumption has a reason, and a name in brackets is explained.
     #[test]
+    #[cfg_attr(miri, ignore = "a long text, for which Miri has no time")]
     fn the_documentation_explains_every_source() {
         let (_, sources) = DOCUMENTATION.split_once("\n## Sources\n").unwrap();
+        let explained: HashSet<_> = sources
+            .lines()
+            .filter_map(|line| line.strip_prefix("| [")?.split_once("] |"))
+            .map(|(key, _)| key)
+            .collect();
         for (name, settings, _, source) in documented_rows() {
             assert!(!source.ends_with("assumed"), "{name}: {settings:?}");
             for bracket in source.split('[').skip(1) {
                 let (key, _) = bracket.split_once(']').unwrap();
-                assert!(sources.contains(&format!("\n| [{key}] |")), "{name}: [{key}]");
+                assert!(explained.contains(key), "{name}: [{key}]");
             }
         }
     }
