@@ -15,7 +15,7 @@ use std::ptr;
 use std::sync::Arc;
 
 use cachesim::instructions::{Instruction, InstructionTable, SymbolId};
-use report::{Frame, Location};
+use source::{Frame, Location};
 use symbols::maps::{self, MappedPath, Presence};
 use symbols::{BuildId, Expected, GuestFile, LoadedElf, Mapping, Symbols, Version};
 

@@ -13,9 +13,9 @@ use cachesim::options::{Config, ElfImage, Format, PathTemplate, Subject};
 use report::html::{Source, SourceState};
 use report::table::{self, By};
 use report::{
-    FullProfile, Location, Profile, RunDescription, Snapshot, cachegrind, callgrind, csv, html,
-    json,
+    FullProfile, Profile, RunDescription, Snapshot, cachegrind, callgrind, csv, html, json,
 };
+use source::Location;
 use symbols::{Expected, Files, LoadedElf, Sources, Symbols, Version};
 
 use crate::api::{Emulation, Qemu};

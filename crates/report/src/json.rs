@@ -21,11 +21,12 @@ use cachesim::options::{
 use serde::Serialize;
 use serde_json::Serializer;
 use serde_json::ser::Formatter;
+use source::{Frame, Function};
 
 use crate::settings::{self, Lower};
 use crate::{
-    CacheCounts, CacheSummary, CoreProfile, CoreSnapshot, Detail, Frame, FullProfile, Function,
-    FunctionRow, InstructionCounts, LineRow, LowerCounts, MemoryTraffic, MissesByKind, Profile,
+    CacheCounts, CacheSummary, CoreProfile, CoreSnapshot, Detail, FullProfile, FunctionRow,
+    InstructionCounts, LineRow, LowerCounts, MemoryTraffic, MissesByKind, Profile,
     ProfiledInstruction, RunDescription, Summary, by_function, by_line, hex,
 };
 

@@ -29,9 +29,8 @@ mod valgrind;
 
 pub use full::{Events, FullProfile};
 pub use profile::{
-    CoreProfile, Frame, Function, FunctionRow, InstructionCounts, LineRow, Location, LowerMisses,
-    MissesByKind, Profile, ProfiledInstruction, RunDescription, SetMisses, SourceLine, by_function,
-    by_line,
+    CoreProfile, FunctionRow, InstructionCounts, LineRow, LowerMisses, MissesByKind, Profile,
+    ProfiledInstruction, RunDescription, SetMisses, by_function, by_line,
 };
 pub use snapshot::{
     BeyondCounts, CacheCounts, CoreSnapshot, LowerCounts, MissLists, MissRow, Snapshot,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use cachesim::instructions::Code;
 use cachesim::options::{Config, Detail, GuestMode};
 use cachesim::profile::Executed;
+use source::{Function, Location, SourceLine};
 
 use crate::CoreSnapshot;
 use crate::snapshot::add_options;
@@ -83,27 +84,6 @@ pub struct ProfiledInstruction {
     pub location: Arc<Location>,
     /// What it did.
     pub counts: InstructionCounts,
-}
-
-/// Where an instruction comes from. Any texts: they are the guest's.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct Location {
-    /// The ELF file, where it is known.
-    pub object: Option<Arc<str>>,
-    /// The functions and lines, the innermost first: all but the last are inlined into the next one.
-    /// Empty where nothing is known.
-    pub frames: Vec<Frame>,
-}
-
-/// A function, and a line in it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct Frame {
-    /// The function's name, demangled.
-    pub function: Option<Arc<str>>,
-    /// The source file's path as the compiler wrote it, made absolute where it said how.
-    pub file: Option<Arc<str>>,
-    /// The line in the file, from 1; `None` where it is not known.
-    pub line: Option<u32>,
 }
 
 /// What one instruction did, or several together.
@@ -194,54 +174,6 @@ impl Add for InstructionCounts {
 impl Sum for InstructionCounts {
     fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
         counts.fold(Self::default(), Add::add)
-    }
-}
-
-/// A function as reports name it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Function {
-    /// Its name, if known.
-    pub name: Option<Arc<str>>,
-    /// The function whose machine code it is part of, if it is inlined there.
-    pub inlined_into: Option<Arc<str>>,
-    /// The ELF file, if known.
-    pub object: Option<Arc<str>>,
-}
-
-/// A line of the source as reports name it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SourceLine {
-    /// The source file, if known.
-    pub file: Option<Arc<str>>,
-    /// The line, from 1, if known.
-    pub line: Option<u32>,
-    /// The function it is in; where a line is in several (inlined, generic), each is a row.
-    pub function: Function,
-}
-
-impl Location {
-    /// The innermost function.
-    pub fn function(&self) -> Function {
-        let name = |frame: &Frame| frame.function.clone();
-        let inlined_into = match &self.frames[..] {
-            [_, .., outermost] => name(outermost),
-            _ => None,
-        };
-        Function {
-            name: self.frames.first().and_then(name),
-            inlined_into,
-            object: self.object.clone(),
-        }
-    }
-
-    /// The innermost line.
-    pub fn source_line(&self) -> SourceLine {
-        let innermost = self.frames.first();
-        SourceLine {
-            file: innermost.and_then(|frame| frame.file.clone()),
-            line: innermost.and_then(|frame| frame.line),
-            function: self.function(),
-        }
     }
 }
 

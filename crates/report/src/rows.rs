@@ -12,7 +12,8 @@ use cachesim::escape::escape;
 use crate::fold::fold;
 use crate::settings::Lower;
 use crate::snapshot::ratio;
-use crate::{CoreSnapshot, Function, InstructionCounts, Profile, SourceLine, by_function, by_line};
+use crate::{CoreSnapshot, InstructionCounts, Profile, by_function, by_line};
+use source::{Function, SourceLine};
 
 /// What a row is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

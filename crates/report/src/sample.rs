@@ -10,11 +10,12 @@ use cachesim::options::{
     PolicyKind, Request, Straddle, WriteHit, WriteMiss, Writes, parse,
 };
 use proptest::prelude::*;
+use source::{Frame, Location};
 
 use crate::{
-    BeyondCounts, CacheCounts, CoreProfile, CoreSnapshot, Detail, Executed, Frame,
-    InstructionCounts, Location, LowerCounts, LowerMisses, MissesByKind, Profile,
-    ProfiledInstruction, RunDescription, SetMisses,
+    BeyondCounts, CacheCounts, CoreProfile, CoreSnapshot, Detail, Executed, InstructionCounts,
+    LowerCounts, LowerMisses, MissesByKind, Profile, ProfiledInstruction, RunDescription,
+    SetMisses,
 };
 
 /// The settings that `options` make in user mode.

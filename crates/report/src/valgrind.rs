@@ -13,7 +13,9 @@ use cachesim::escape::escape;
 use cachesim::geometry::CacheGeometry;
 use cachesim::options::{GuestMode, L2Kind, LowerLevels, WriteHit, WriteMiss, Writes};
 
-use crate::{Location, RunDescription, settings};
+use source::Location;
+
+use crate::{RunDescription, settings};
 
 /// Where the formats look for an instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -8,22 +8,17 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use addr2line::gimli::{
-    self, DwarfFileType, DwarfPackage, EndianSlice, RunTimeEndian, SectionId, UnitRef,
-};
+use addr2line::gimli::{self, DwarfFileType, DwarfPackage, EndianSlice, UnitRef};
 use addr2line::{Context, Location, LookupContinuation as _, LookupResult, SplitDwarfLoad};
-use object::Object as _;
-use report::Frame;
+use source::Frame;
 
-use crate::Warnings;
 use crate::elf::Elf;
 use crate::files::Files;
 use crate::names::Names;
+use crate::sections::{Bytes, Dwarf, endianness, load_sections, section};
 use crate::separate::{Finder, package_path};
 use crate::vet::{Use, vet};
-
-pub(crate) type Bytes<'files> = EndianSlice<'files, RunTimeEndian>;
-pub(crate) type Dwarf<'files> = gimli::Dwarf<Bytes<'files>>;
+use crate::warnings::Warnings;
 
 /// The MD5 sums that compilers wrote of source files, by path; several, if it changed from one to the next.
 pub(crate) type SourceSums = HashMap<String, HashSet<[u8; 16]>>;
@@ -236,48 +231,4 @@ fn frame<'files>(
         file: location.and_then(|location| names.file(location.file?)),
         line: location.and_then(|location| location.line),
     }
-}
-
-/// The sections that are read; the others, those with types and variables among them, stay compressed.
-fn load_sections<'files>(
-    elf: &Elf<'files>,
-    files: &'files Files,
-    kind: DwarfFileType,
-) -> Result<Dwarf<'files>, String> {
-    Dwarf::load(|id| {
-        let name = match kind {
-            DwarfFileType::Main => Some(id.name()),
-            DwarfFileType::Dwo => id.dwo_name(),
-        };
-        section(elf, files, name.filter(|_| is_needed(id)))
-    })
-}
-
-fn is_needed(id: SectionId) -> bool {
-    matches!(
-        id,
-        SectionId::DebugAbbrev
-            | SectionId::DebugAddr
-            | SectionId::DebugAranges
-            | SectionId::DebugInfo
-            | SectionId::DebugLine
-            | SectionId::DebugLineStr
-            | SectionId::DebugRanges
-            | SectionId::DebugRngLists
-            | SectionId::DebugStr
-            | SectionId::DebugStrOffsets
-    )
-}
-
-fn section<'files>(
-    elf: &Elf<'files>,
-    files: &'files Files,
-    name: Option<&str>,
-) -> Result<Bytes<'files>, String> {
-    let content = name.map_or(Ok(&[][..]), |name| elf.section(files, name))?;
-    Ok(EndianSlice::new(content, endianness(elf)))
-}
-
-fn endianness(elf: &Elf) -> RunTimeEndian {
-    if elf.file.is_little_endian() { RunTimeEndian::Little } else { RunTimeEndian::Big }
 }

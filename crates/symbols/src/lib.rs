@@ -31,25 +31,27 @@ mod files;
 pub mod maps;
 mod names;
 mod object_file;
+mod sections;
 mod separate;
 mod symbol_table;
 mod vet;
+mod warnings;
 
 use std::collections::HashMap;
-use std::fmt::{self, Display};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use cachesim::escape::escape;
-use report::Location;
+use source::Location;
 
 pub use files::{BuildId, Expected, Files, GuestFile, Version};
+pub use warnings::Warning;
 
 use dwarf::SourceSums;
 use md5::{Digest as _, Md5};
 use names::Names;
 use object_file::ObjectFile;
 use separate::Finder;
+use warnings::Warnings;
 
 /// A part of a file that is mapped in the guest's memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,15 +101,6 @@ impl Sources {
         // A text that some unit saw otherwise is wrong for that one.
         Some(sums.iter().all(|known| [sum, backwards].contains(known)))
     }
-}
-
-/// A file that could not be used, or only in part.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Warning {
-    /// The file.
-    pub path: PathBuf,
-    /// What is wrong with it.
-    pub reason: String,
 }
 
 /// Finds where instructions come from. Every file is opened once.
@@ -168,7 +161,7 @@ impl<'files> Symbols<'files> {
 
     /// What could not be used so far: for each file the first reason.
     pub fn warnings(&self) -> &[Warning] {
-        &self.warnings.list
+        self.warnings.list()
     }
 
     /// Makes the file the current object.
@@ -198,26 +191,5 @@ impl<'files> Symbols<'files> {
     fn locate(&mut self, address: Option<u64>) -> Arc<Location> {
         let (_, number) = self.current.as_ref().expect("an object was asked for");
         self.objects[*number].locate(address, &mut self.names, &mut self.warnings)
-    }
-}
-
-impl Display for Warning {
-    /// One line, fit for a terminal.
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}: {}", escape(&self.path.to_string_lossy()), escape(&self.reason))
-    }
-}
-
-/// Warnings, one for a file.
-#[derive(Default)]
-struct Warnings {
-    list: Vec<Warning>,
-}
-
-impl Warnings {
-    fn add(&mut self, path: &Path, reason: String) {
-        if self.list.iter().all(|known| known.path != path) {
-            self.list.push(Warning { path: path.to_owned(), reason });
-        }
     }
 }

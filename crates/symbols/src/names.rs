@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::{self, Write};
 use std::sync::Arc;
 
-use report::{Frame, Location};
+use source::{Frame, Location};
 
 /// What is longer is cut: the names of C++ templates can grow without end, the reports cannot.
 const MAX_NAME_BYTES: usize = 16 << 10;

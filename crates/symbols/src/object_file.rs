@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use report::{Frame, Location};
+use source::{Frame, Location};
 
-use crate::Warnings;
 use crate::dwarf::DebugInfo;
 use crate::elf::Elf;
 use crate::files::{Files, GuestFile};
 use crate::names::Names;
 use crate::separate::Finder;
 use crate::symbol_table::SymbolTable;
+use crate::warnings::Warnings;
 
 /// A file of the guest.
 pub(crate) struct ObjectFile<'files> {

@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 
 use object::Object as _;
 
-use crate::Warnings;
 use crate::elf::Elf;
 use crate::files::{Files, read_elf};
 use crate::names::lossy;
+use crate::warnings::Warnings;
 
 /// Where distributions install debug information.
 const DEBUG_DIRECTORY: &str = "usr/lib/debug";

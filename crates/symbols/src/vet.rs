@@ -16,7 +16,7 @@ use addr2line::gimli::{
     self, AbbreviationsCacheStrategy, AttributeValue, Reader as _, Section as _, UnitType,
 };
 
-use crate::dwarf::{Bytes, Dwarf};
+use crate::sections::{Bytes, Dwarf};
 
 /// Deeper nests of inlined functions are not read: each costs the reader a stack frame.
 const MAX_INLINED_DEPTH: usize = 256;

@@ -67,7 +67,7 @@ impl<T: Into<Arc<str>>> From<T> for Source {
 /// `source` gives a source file by its path, as it is in [`Frame::file`], or `None` where
 /// it cannot be read. It is asked once for each of the files that are shown.
 ///
-/// [`Frame::file`]: crate::Frame::file
+/// [`Frame::file`]: ::source::Frame::file
 pub fn render(profile: &Profile, source: &dyn Fn(&str) -> Option<Source>) -> String {
     view::Page::new(profile, source).to_string()
 }

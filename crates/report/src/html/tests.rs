@@ -4,12 +4,13 @@ use std::sync::Arc;
 use cachesim::options::PolicyKind;
 use proptest::prelude::*;
 use scraper::{ElementRef, Html, Selector};
+use source::{Frame, Location};
 
 use super::charts::PALETTE;
 use super::{Source, SourceState, render};
 use crate::{
-    Detail, Executed, Frame, InstructionCounts, Location, LowerMisses, MissesByKind, Profile,
-    ProfiledInstruction, SetMisses, sample,
+    Detail, Executed, InstructionCounts, LowerMisses, MissesByKind, Profile, ProfiledInstruction,
+    SetMisses, sample,
 };
 
 fn no_source(_: &str) -> Option<Source> {

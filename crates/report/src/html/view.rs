@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 
+use ::source::Function;
 use askama::Template;
 use cachesim::options::{
     Config, Directions, GuestMode, Inclusion, L2Kind, Level, LowerLevels, PolicyKind, Straddle,
@@ -19,7 +20,7 @@ use super::{MAX_CORES, MAX_INSTRUCTIONS, MAX_ROWS, OPEN_INSTRUCTIONS, OPEN_ROWS,
 use crate::fold::fold;
 use crate::settings::{self, Lower, PolicyName};
 use crate::{
-    CacheCounts, CoreSnapshot, Detail, Executed, Function, FunctionRow, InstructionCounts, LineRow,
+    CacheCounts, CoreSnapshot, Detail, Executed, FunctionRow, InstructionCounts, LineRow,
     MemoryTraffic, MissesByKind, Profile, ProfiledInstruction, Rank, RunDescription, Summary,
     Traffic, by_function, by_line, top_by,
 };

@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use proptest::test_runner::Config;
-use report::Location;
+use source::Location;
 use symbols::{Files, GuestFile, LoadedElf, Mapping, Symbols};
 
 /// The guests: what the names of their tools begin with.
@@ -123,7 +123,7 @@ pub fn oracle(prefix: &str, file: &Path, addresses: &[u64]) -> BTreeMap<u64, Vec
 /// The frames as texts.
 pub fn plain(location: &Location) -> Vec<PlainFrame> {
     let text = |text: &Option<Arc<str>>| text.as_deref().unwrap_or_default().to_owned();
-    let frame = |frame: &report::Frame| {
+    let frame = |frame: &source::Frame| {
         let line = frame.line.map(|line| line.to_string()).unwrap_or_default();
         (text(&frame.function), text(&frame.file), line)
     };
