@@ -3,20 +3,19 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs;
+use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{self, Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, bail};
 use cachesim::escape::escape;
-use cachesim::options::{Config, ElfImage, Format, PathTemplate, Subject};
+use cachesim::options::{Config, ElfImage, Format, Subject};
 use report::html::{Source, SourceState};
 use report::table::{self, By};
-use report::{
-    FullProfile, Profile, RunDescription, Snapshot, cachegrind, callgrind, csv, html, json,
-};
+use report::{Profile, Renderer, RunDescription, Snapshot};
 use source::Location;
-use symbols::{Expected, Files, LoadedElf, Sources, Symbols, Version};
+use symbols::{Expected, LoadedElf, Sources, Symbols, Version};
 
 use crate::api::{Emulation, Qemu};
 use crate::command_line::qemu_option;
@@ -24,7 +23,7 @@ use crate::output;
 use crate::places::{MappedFiles, MappingCalls, Places, image_file};
 use crate::snapshot::Reading;
 
-/// Makes texts.
+/// Makes the report and the files.
 pub struct Reporter {
     /// The files of `elf`.
     images: Vec<LoadedElf>,
@@ -34,12 +33,29 @@ pub struct Reporter {
     warned: AtomicBool,
 }
 
-/// What is written: the report, and each file with its name.
-pub struct Texts {
-    /// The report.
-    pub report: String,
-    /// The files.
-    pub files: Vec<(Format, String)>,
+/// What the files beside the report are made of, all of one reading.
+pub struct Files {
+    profile: Profile,
+    built: Built,
+    /// Source files in pages that may not be what was compiled, escaped.
+    doubtful: RefCell<Vec<String>>,
+    warnings: Warnings,
+}
+
+/// Whether it is told what is wrong with files of symbols and source.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Warnings {
+    Told,
+    /// They have been told.
+    Silent,
+}
+
+impl Warnings {
+    fn tell(self, text: &str) {
+        if self == Self::Told {
+            output::complain(&format!("symbols: {text}"));
+        }
+    }
 }
 
 impl Reporter {
@@ -59,37 +75,20 @@ impl Reporter {
         })
     }
 
-    /// What a run writes that has counted what `reading` says.
-    pub fn texts(&self, qemu: &Qemu, reading: &Reading<'_>) -> Texts {
+    /// The report of a run that has counted what `reading` says, and what its files are made of.
+    pub fn report(&self, qemu: &Qemu, reading: &Reading<'_>) -> (String, Files) {
         let config = reading.config;
         // Warnings come once: a shell that tries its PATH comes here for every directory.
-        let warns = !self.warned.swap(true, Ordering::Relaxed);
-        let warn = |text: &str| {
-            if warns {
-                output::complain(&format!("symbols: {text}"));
-            }
-        };
-        let (profile, sources) = self.profile(qemu, reading, &warn);
+        let have_been_told = self.warned.swap(true, Ordering::Relaxed);
+        let warnings = if have_been_told { Warnings::Silent } else { Warnings::Told };
+        let (profile, sources) = self.profile(qemu, reading, warnings);
         let report = match config.by {
             Subject::Instruction => table::render(&reading.snapshot(), config),
             Subject::Function => table_by(&profile, By::Function),
             Subject::Line => table_by(&profile, By::Line),
         };
         let built = Built { programs: self.built(reading), sources };
-        let text = |(format, template): &'_ (Format, PathTemplate)| {
-            // One that fails shall not take the others with it.
-            catch_unwind(AssertUnwindSafe(|| render(*format, &profile, &built, &warn))).inspect_err(
-                |_| {
-                    let name = format.name();
-                    output::complain(&format!(
-                        "{name}={template}: internal error; it is not written"
-                    ));
-                },
-            )
-        };
-        let files = config.files.iter();
-        let files = files.filter_map(|file| Some((file.0, text(file).ok()?))).collect();
-        Texts { report, files }
+        (report, Files { profile, built, doubtful: RefCell::default(), warnings })
     }
 
     /// The guest's files as they were built, by the names that they have in a profile.
@@ -108,10 +107,10 @@ impl Reporter {
         &self,
         qemu: &Qemu,
         reading: &Reading<'_>,
-        warn: &dyn Fn(&str),
+        warnings: Warnings,
     ) -> (Profile, Sources) {
         let Reading { config, translator, .. } = *reading;
-        let files = Files::default();
+        let files = symbols::Files::default();
         let no_program = MappedFiles::new(MappingCalls::Unknown);
         let mut places = Places {
             symbols: Symbols::new(&files, self.sysroot.as_deref()),
@@ -122,11 +121,45 @@ impl Reporter {
         };
         let profile = reading.profile(description(qemu, config), &mut places);
         for warning in places.symbols.warnings() {
-            warn(&warning.to_string());
+            warnings.tell(&warning.to_string());
         }
-        let shows_sources = config.files.iter().any(|(format, _)| *format == Format::Html);
+        let mut renderers = config.files.iter().map(|(format, _)| Renderer::of(*format));
+        let shows_sources = renderers.any(Renderer::shows_source);
         let sources = if shows_sources { places.symbols.sources() } else { Sources::default() };
         (profile, sources)
+    }
+}
+
+impl Files {
+    /// Writes the file of `format` to `out`.
+    ///
+    /// # Errors
+    /// Those of `out`, and where it panics: one that fails shall not take the others with it.
+    pub fn write(&self, format: Format, out: &mut dyn Write) -> io::Result<()> {
+        let source = |path: &str| {
+            let source = source(path, &self.profile, &self.built)?;
+            if source.state != SourceState::AsCompiled {
+                let mut doubtful = self.doubtful.borrow_mut();
+                let name = escape(path).to_string();
+                if !doubtful.contains(&name) {
+                    doubtful.push(name);
+                }
+            }
+            Some(source)
+        };
+        let write = || Renderer::of(format).write(&self.profile, &source, out);
+        catch_unwind(AssertUnwindSafe(write))
+            .unwrap_or_else(|_| Err(io::Error::other("internal error")))
+    }
+
+    /// Has a line written if source files were shown that may not be what was compiled. For when all are
+    /// written.
+    pub fn warn_of_sources(&self) {
+        let doubtful = self.doubtful.borrow();
+        if !doubtful.is_empty() {
+            let names = doubtful.join(", ");
+            self.warnings.tell(&format!("changed since the program was built: {names}"));
+        }
     }
 }
 
@@ -201,33 +234,4 @@ fn source(path: &str, profile: &Profile, built: &Built) -> Option<Source> {
         Some(true) | None => SourceState::AsCompiled,
     };
     Some(Source { text: String::from_utf8_lossy(&text).into(), state })
-}
-
-/// The page, with a line of warning if it shows source files that may not be what was compiled.
-fn page(profile: &Profile, built: &Built, warn: &dyn Fn(&str)) -> String {
-    let doubtful = RefCell::new(Vec::new());
-    let page = html::render(profile, &|path| {
-        let source = source(path, profile, built)?;
-        if source.state != SourceState::AsCompiled {
-            doubtful.borrow_mut().push(escape(path).to_string());
-        }
-        Some(source)
-    });
-    let doubtful = doubtful.into_inner();
-    if !doubtful.is_empty() {
-        warn(&format!("changed since the program was built: {}", doubtful.join(", ")));
-    }
-    page
-}
-
-/// The text of a file.
-fn render(format: Format, profile: &Profile, built: &Built, warn: &dyn Fn(&str)) -> String {
-    let full = || FullProfile::new(profile).expect("formats that need all counts turn them on");
-    match format {
-        Format::Json => json::render(profile),
-        Format::Csv => csv::render(profile),
-        Format::Callgrind => callgrind::render(full()),
-        Format::Cachegrind => cachegrind::render(full()),
-        Format::Html => page(profile, built, warn),
-    }
 }

@@ -27,13 +27,14 @@ use crate::callbacks::{
 use crate::command_line::plugins_of_file;
 use crate::copies;
 use crate::instrument::Translator;
+use crate::output::file::Contents;
 use crate::output::held::{Held, Streams};
 use crate::output::{self, Outlet};
 use crate::places::MappingCalls;
 use crate::process::syscalls::{self, MappingChange};
 use crate::process::{report_thread, threads};
 use crate::profiling::SharingInFull;
-use crate::reporter::{Reporter, Texts};
+use crate::reporter::Reporter;
 use crate::snapshot::Reading;
 use crate::vcpu::{Machine, Machines, Simulator, expect_several, several_expected};
 #[cfg(target_os = "linux")]
@@ -206,21 +207,29 @@ impl Session {
 
     /// Takes what has been counted: the report for `write_report`, then what else is asked for, for
     /// `write_file`.
-    fn tell(&self, write_report: impl FnOnce(&str), write_file: impl Fn(Format, &str)) {
+    fn tell(
+        &self,
+        held: &Held,
+        write_report: impl FnOnce(&str),
+        write_file: impl Fn(Format, Contents<'_>),
+    ) {
         if !self.config.needs_locations() {
             return write_report(&self.table());
         }
-        let texts = catch_unwind(AssertUnwindSafe(|| {
-            self.reporter.texts(&self.qemu, &self.reading(&self.translator.lock()))
+        let made = catch_unwind(AssertUnwindSafe(|| {
+            self.reporter.report(&self.qemu, &self.reading(&self.translator.lock()))
         }));
-        let texts = texts.unwrap_or_else(|_| {
+        let Ok((report, files)) = made else {
             output::complain("internal error: only the table follows");
-            Texts { report: self.table(), files: Vec::new() }
-        });
-        write_report(&texts.report);
-        for (format, text) in texts.files {
-            write_file(format, &text);
+            return write_report(&self.table());
+        };
+        write_report(&report);
+        for (format, _) in &self.config.files {
+            write_file(*format, &|out| files.write(*format, out));
         }
+        files.warn_of_sources();
+        // The process may end when this returns.
+        held.write_complaints();
     }
 
     fn table(&self) -> String {
@@ -258,13 +267,14 @@ impl Session {
         drop(translator);
         if has_run {
             self.tell(
+                held,
                 |report| {
                     // Not before: meanwhile a call of execve may succeed.
                     #[cfg(target_os = "linux")]
                     handover::cancel_all();
                     self.outlet.write(&self.qemu, held, report);
                 },
-                |format, text| self.outlet.write_file(held, format, text),
+                |format, contents| self.outlet.write_file(held, format, contents),
             );
         } else {
             // QEMU did not come as far as the guest. The last run's files stay as they are.
@@ -285,9 +295,10 @@ impl Session {
             }
             let outlet = &self.outlet;
             self.tell(
+                held,
                 |report| outlet.write_if_program_is_replaced(&self.qemu, held, thread, report),
-                |format, text| {
-                    outlet.write_file_if_program_is_replaced(held, thread, format, text);
+                |format, contents| {
+                    outlet.write_file_if_program_is_replaced(held, thread, format, contents);
                 },
             );
         });

@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -18,10 +18,10 @@ use super::stream;
 /// A file in a directory that may not be written is written in its place.
 ///
 /// # Errors
-/// Where the file cannot be written; then it is what it was, as a rule.
-pub fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
+/// Where the file cannot be written, and those of `contents`; then it is what it was, as a rule.
+pub fn replace(path: &Path, contents: Contents<'_>) -> io::Result<()> {
     if let Some(stream) = stream(path) {
-        return stream::write_all(stream?.as_fd(), contents);
+        return stream::write_all(stream?.as_fd(), &whole(contents)?);
     }
     // What a symbolic link points to is replaced, not the link.
     let path = &followed(path);
@@ -29,17 +29,36 @@ pub fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
     // As a new file has them; what the umask takes away is taken.
     let permissions = before.as_ref().map_or(Permissions::from_mode(0o666), Metadata::permissions);
     let replaced = beside(path, &permissions).and_then(|mut file| {
-        // Not by its own method, whose errors tell a name that nobody knows.
-        file.as_file_mut().write_all(contents)?;
+        // Not by its own methods, whose errors tell a name that nobody knows.
+        let mut out = BufWriter::with_capacity(PIECE_BYTES, file.as_file_mut());
+        contents(&mut out)?;
+        out.flush()?;
+        drop(out);
         Ok(file.persist(path)?)
     });
     match replaced {
         // The directory's, or one of `/tmp`, whose files only their owners may replace.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied && before.is_some() => {
-            fs::write(path, contents)
+            fs::write(path, whole(contents)?)
         }
         other => other.map(drop),
     }
+}
+
+/// Writes a text to what it is given, in any number of pieces; if it is called again, the same text.
+pub type Contents<'a> = &'a dyn Fn(&mut dyn Write) -> io::Result<()>;
+
+/// What a file takes at a time.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// All of `contents`, for where a part of it must not be seen.
+///
+/// # Errors
+/// Those of `contents`.
+pub fn whole(contents: Contents<'_>) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    contents(&mut text)?;
+    Ok(text)
 }
 
 /// Checks as far as possible that [`replace`] can do it. Nothing is changed.

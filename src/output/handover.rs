@@ -95,7 +95,7 @@ fn written() -> io::Result<&'static [AtomicBool; Kind::ALL]> {
 pub fn offer(
     kind: Kind,
     thread: Thread,
-    text: &str,
+    text: &[u8],
     destination: &LaterStream<'_>,
 ) -> io::Result<()> {
     let written = &written()?[kind.index()];
@@ -112,7 +112,7 @@ pub fn offer(
         // SAFETY: as before.
         if matches!(unsafe { new_process() }, Ok(0)) {
             drop(ours);
-            wait_and_write(&theirs, text.as_bytes(), destination, turn.as_ref(), written);
+            wait_and_write(&theirs, text, destination, turn.as_ref(), written);
         }
         // SAFETY: ends this process, and runs nothing of the one it is a copy of.
         unsafe { libc::_exit(0) };

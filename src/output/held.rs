@@ -131,17 +131,17 @@ impl Held {
     ///
     /// # Errors
     /// Where it is gone, or cannot be written.
-    pub fn write(&self, name: Name, text: &str) -> io::Result<()> {
+    pub fn write(&self, name: Name, text: &[u8]) -> io::Result<()> {
         let file = self.open(name).ok_or(io::ErrorKind::NotFound)?;
         let turn = Turn::new(&file).inspect(Turn::take);
-        let written = stream::write_all(file.as_fd(), text.as_bytes());
+        let written = stream::write_all(file.as_fd(), text);
         drop(turn);
         written
     }
 
     /// Writes a line of libcache's own to standard error. Where that is gone nobody is left to tell.
     pub fn complain(&self, message: &str) {
-        let _ = self.write(Name::Stderr, &format!("cache: {message}\n"));
+        let _ = self.write(Name::Stderr, format!("cache: {message}\n").as_bytes());
     }
 
     /// Writes what other threads have left here.

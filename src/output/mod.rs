@@ -13,7 +13,7 @@ pub mod progress;
 pub mod stream;
 
 use std::ffi::{OsStr, OsString};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -21,6 +21,7 @@ use anyhow::{Context, bail};
 use cachesim::escape::escape;
 use cachesim::options::{Config, Format, Output, PathTemplate};
 
+use self::file::Contents;
 use self::held::{Held, Known, Name, Streams};
 use self::stream::Stream;
 #[cfg(target_os = "linux")]
@@ -181,40 +182,48 @@ impl Outlet {
             Destination::File(template) => {
                 let path = self.path(template);
                 let text = if file::is_stream(&path) { &signed } else { report };
-                let Err(error) = file::replace(&path, text.as_bytes()) else { return };
+                let write_text = |out: &mut dyn Write| out.write_all(text.as_bytes());
+                let Err(error) = file::replace(&path, &write_text) else { return };
                 (Name::Stderr, Some(report_follows(&path, &error)))
             }
         };
         if let Some(complaint) = complaint.or_else(|| self.no_log(qemu)) {
             held.complain(&complaint);
         }
-        if let Err(error) = held.write(name, &signed)
+        if let Err(error) = held.write(name, signed.as_bytes())
             && name != Name::Stderr
         {
             let error = in_words(&error);
             held.complain(&format!("{}: {error}; the report follows", described(name)));
             // Where there is no standard error either nothing more can be done.
-            let _ = held.write(Name::Stderr, &signed);
+            let _ = held.write(Name::Stderr, signed.as_bytes());
         }
     }
 
     /// Writes the file that `format` was asked for; where that cannot be, says so.
-    pub fn write_file(&self, held: &Held, format: Format, contents: &str) {
+    pub fn write_file(&self, held: &Held, format: Format, contents: Contents<'_>) {
         let Some(destination) = self.file(format) else { return };
-        let (written, place) = match destination {
+        let written = match destination {
+            // At once: what others write there shall not come between.
             Destination::Stream(name) => {
-                let place = if *name == Name::Stdout { "-" } else { described(*name) };
-                (held.write(*name, contents), place.to_owned())
+                file::whole(contents).and_then(|text| held.write(*name, &text))
             }
-            Destination::File(template) => {
-                let path = self.path(template);
-                (file::replace(&path, contents.as_bytes()), path.display().to_string())
-            }
+            Destination::File(template) => file::replace(&self.path(template), contents),
             Destination::QemuLog => return,
         };
         if let Err(error) = written {
-            held.complain(&not_written(format, &place, &error));
+            held.complain(&self.not_written(format, destination, &error));
         }
+    }
+
+    fn not_written(&self, format: Format, destination: &Destination, error: &io::Error) -> String {
+        let place = match destination {
+            Destination::Stream(Name::Stdout) => "-".to_owned(),
+            Destination::Stream(name) => described(*name).to_owned(),
+            Destination::File(template) => self.path(template).display().to_string(),
+            Destination::QemuLog => described(Name::Log).to_owned(),
+        };
+        format!("{}={place}: {}; it is not written", format.name(), in_words(error))
     }
 
     fn file(&self, format: Format) -> Option<&Destination> {
@@ -271,10 +280,6 @@ fn report_follows(path: &Path, error: &io::Error) -> String {
     format!("out={}: {}; the report follows", path.display(), in_words(error))
 }
 
-fn not_written(format: Format, place: &str, error: &io::Error) -> String {
-    format!("{}={place}: {}; it is not written", format.name(), in_words(error))
-}
-
 /// Without the system's number, which tells a user nothing more.
 fn in_words(error: &io::Error) -> String {
     let text = error.to_string();
@@ -302,7 +307,7 @@ impl Outlet {
             Destination::QemuLog => (None, None),
             Destination::File(template) => {
                 let path = self.path(template);
-                match write_or_open(&path, report) {
+                match write_or_open(&path, &|out| out.write_all(report.as_bytes())) {
                     Ok(Written::Now) => return,
                     Ok(Written::Later(stream)) => (Some(stream), None),
                     Err(error) => (None, Some(report_follows(&path, &error))),
@@ -313,7 +318,7 @@ impl Outlet {
         let complaint = complaint.map(|complaint| format!("cache: {complaint}\n"));
         let text = complaint.unwrap_or_default() + &self.signed(report);
         let destination = destination.or_else(|| later(held, Name::Stderr));
-        leave_behind(held, Kind::Report, thread, &text, destination);
+        leave_behind(held, Kind::Report, thread, text.as_bytes(), destination);
     }
 
     /// The same of a file beside the report.
@@ -322,25 +327,26 @@ impl Outlet {
         held: &Held,
         thread: handover::Thread,
         format: Format,
-        contents: &str,
+        contents: Contents<'_>,
     ) {
-        let (destination, text) = match self.file(format) {
-            None | Some(Destination::QemuLog) => return,
-            Some(Destination::Stream(name)) => (later(held, *name), contents.to_owned()),
-            Some(Destination::File(template)) => {
-                let path = self.path(template);
-                match write_or_open(&path, contents) {
-                    Ok(Written::Now) => return,
-                    Ok(Written::Later(stream)) => (Some(stream), contents.to_owned()),
-                    Err(error) => {
-                        let place = path.display().to_string();
-                        let complaint = not_written(format, &place, &error);
-                        (later(held, Name::Stderr), format!("cache: {complaint}\n"))
-                    }
-                }
+        let Some(destination) = self.file(format) else { return };
+        let stream = match destination {
+            Destination::Stream(name) => Ok(later(held, *name)),
+            Destination::File(template) => match write_or_open(&self.path(template), contents) {
+                Ok(Written::Now) => return,
+                Ok(Written::Later(stream)) => Ok(Some(stream)),
+                Err(error) => Err(error),
+            },
+            Destination::QemuLog => return,
+        };
+        let (stream, text) = match stream.and_then(|it| Ok((it, file::whole(contents)?))) {
+            Ok(it) => it,
+            Err(error) => {
+                let complaint = self.not_written(format, destination, &error);
+                (later(held, Name::Stderr), format!("cache: {complaint}\n").into_bytes())
             }
         };
-        leave_behind(held, Kind::File(format), thread, &text, destination);
+        leave_behind(held, Kind::File(format), thread, &text, stream);
     }
 }
 
@@ -358,10 +364,10 @@ enum Written {
 }
 
 #[cfg(target_os = "linux")]
-fn write_or_open(path: &Path, contents: &str) -> io::Result<Written> {
+fn write_or_open(path: &Path, contents: Contents<'_>) -> io::Result<Written> {
     match file::later_stream(path) {
         Some(stream) => Ok(Written::Later(stream)),
-        None => file::replace(path, contents.as_bytes()).map(|()| Written::Now),
+        None => file::replace(path, contents).map(|()| Written::Now),
     }
 }
 
@@ -372,7 +378,7 @@ fn leave_behind(
     held: &Held,
     kind: Kind,
     thread: handover::Thread,
-    text: &str,
+    text: &[u8],
     destination: Option<LaterStream<'_>>,
 ) {
     let Some(destination) = destination else { return };

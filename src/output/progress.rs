@@ -40,7 +40,7 @@ impl Progress {
             Display::Terminal => {
                 // To the start of the line, and what was longer is erased. A line that cannot be written
                 // is none.
-                let _ = held.write(Name::Stderr, &format!("\rcache: {line}\x1b[K"));
+                let _ = held.write(Name::Stderr, format!("\rcache: {line}\x1b[K").as_bytes());
                 self.is_shown = true;
             }
             Display::Plain => held.complain(&line),
@@ -52,7 +52,7 @@ impl Progress {
     pub fn clear(&mut self, held: &Held) {
         if self.is_shown {
             self.is_shown = false;
-            let _ = held.write(Name::Stderr, "\r\x1b[K");
+            let _ = held.write(Name::Stderr, b"\r\x1b[K");
         }
     }
 }

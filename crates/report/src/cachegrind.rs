@@ -5,56 +5,49 @@
 //! them in. There are no objects and addresses, which the format does not have.
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Display};
+use std::io::{self, Write};
 
 use crate::valgrind::{Place, command_line, name, spaced, write_description};
 use crate::{Events, FullProfile, MissesByKind};
 
-/// The whole file.
-pub fn render(profile: FullProfile<'_>) -> String {
-    Cachegrind(profile).to_string()
+/// Writes the whole file.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write(profile: FullProfile<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let run = profile.run();
+    write_description(out, run)?;
+    writeln!(out, "cmd: {}", command_line(run))?;
+    let has_lower = profile.has_lower_levels();
+    out.write_all(if has_lower {
+        b"events: Ir I1mr ILmr Dr D1mr DLmr Dw D1mw DLmw\n"
+    } else {
+        b"events: Ir I1mr Dr D1mr Dw D1mw\n"
+    })?;
+    let written = |events| spaced(&counts(events, has_lower));
+    for ((file, function), lines) in sums(profile) {
+        writeln!(out, "fl={file}\nfn={function}")?;
+        for (line, events) in lines {
+            writeln!(out, "{line} {}", written(events))?;
+        }
+    }
+    writeln!(out, "summary: {}", written(profile.total()))
 }
 
-struct Cachegrind<'a>(FullProfile<'a>);
-
-impl Display for Cachegrind<'_> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let run = self.0.run();
-        write_description(out, run)?;
-        writeln!(out, "cmd: {}", command_line(run))?;
-        let has_lower = self.0.has_lower_levels();
-        out.write_str(if has_lower {
-            "events: Ir I1mr ILmr Dr D1mr DLmr Dw D1mw DLmw\n"
-        } else {
-            "events: Ir I1mr Dr D1mr Dw D1mw\n"
-        })?;
-        let written = |events| spaced(&counts(events, has_lower));
-        for ((file, function), lines) in self.sums() {
-            writeln!(out, "fl={file}\nfn={function}")?;
-            for (line, events) in lines {
-                writeln!(out, "{line} {}", written(events))?;
-            }
-        }
-        writeln!(out, "summary: {}", written(self.0.total()))
+/// The events by file and function, then by line. What is written alike is one.
+fn sums(profile: FullProfile<'_>) -> BTreeMap<(String, String), BTreeMap<u32, Events>> {
+    let mut places: BTreeMap<Place<'_>, Events> = BTreeMap::new();
+    for (instruction, events) in profile.instructions() {
+        let sum = places.entry(Place::of(&instruction.location)).or_default();
+        *sum = *sum + events;
     }
-}
-
-impl Cachegrind<'_> {
-    /// The events by file and function, then by line. What is written alike is one.
-    fn sums(&self) -> BTreeMap<(String, String), BTreeMap<u32, Events>> {
-        let mut places: BTreeMap<Place<'_>, Events> = BTreeMap::new();
-        for (instruction, events) in self.0.instructions() {
-            let sum = places.entry(Place::of(&instruction.location)).or_default();
-            *sum = *sum + events;
-        }
-        let mut sums: BTreeMap<_, BTreeMap<_, Events>> = BTreeMap::new();
-        for (place, events) in places {
-            let names = (name(place.file), name(place.function.name));
-            let sum = sums.entry(names).or_default().entry(place.line).or_default();
-            *sum = *sum + events;
-        }
-        sums
+    let mut sums: BTreeMap<_, BTreeMap<_, Events>> = BTreeMap::new();
+    for (place, events) in places {
+        let names = (name(place.file), name(place.function.name));
+        let sum = sums.entry(names).or_default().entry(place.line).or_default();
+        *sum = *sum + events;
     }
+    sums
 }
 
 /// In the order of the header's `events:`.
@@ -75,7 +68,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn rendered(profile: &Profile) -> String {
-        render(FullProfile::new(profile).unwrap())
+        sample::written(|out| write(FullProfile::new(profile).unwrap(), out))
     }
 
     #[test]

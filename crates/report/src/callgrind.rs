@@ -11,47 +11,42 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::fmt::{self, Display};
 use std::hash::Hash;
+use std::io::{self, Write};
 
 use crate::valgrind::{PhysicalFunction, Place, command_line, name, spaced, write_description};
 use crate::{Events, FullProfile, MissesByKind};
 
-/// The whole file.
-pub fn render(profile: FullProfile<'_>) -> String {
-    Callgrind(profile).to_string()
-}
-
-struct Callgrind<'a>(FullProfile<'a>);
-
-impl Display for Callgrind<'_> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let run = self.0.run();
-        let has_lower = self.0.has_lower_levels();
-        let total = spaced(&costs(self.0.total(), has_lower));
-        out.write_str("# callgrind format\nversion: 1\n")?;
-        writeln!(out, "creator: libcache {}", run.version)?;
-        writeln!(out, "pid: {}", run.process_id)?;
-        writeln!(out, "cmd: {}", command_line(run))?;
-        out.write_str("part: 1\n\n")?;
-        write_description(out, run)?;
-        let lower = if has_lower { " ILmr DLmr DLmw" } else { "" };
-        writeln!(out, "\npositions: instr line\nevents: Ir Dr Dw I1mr D1mr D1mw{lower}")?;
-        writeln!(out, "summary: {total}\n")?;
-        let mut names = Names::default();
-        let mut previous = None;
-        for (instruction, events) in self.0.instructions() {
-            let place = Place::of(&instruction.location);
-            names.write_change(out, previous, place)?;
-            previous = Some(place);
-            let costs = costs(events, has_lower);
-            let written = costs.iter().rposition(|&cost| cost > 0).map_or(1, |last| last + 1);
-            // Whoever shows machine code reads it from the file.
-            let address = instruction.object_address.unwrap_or(instruction.vaddr);
-            writeln!(out, "{address:#x} {} {}", place.line, spaced(&costs[..written]))?;
-        }
-        writeln!(out, "\ntotals: {total}")
+/// Writes the whole file.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write(profile: FullProfile<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let run = profile.run();
+    let has_lower = profile.has_lower_levels();
+    let total = spaced(&costs(profile.total(), has_lower));
+    out.write_all(b"# callgrind format\nversion: 1\n")?;
+    writeln!(out, "creator: libcache {}", run.version)?;
+    writeln!(out, "pid: {}", run.process_id)?;
+    writeln!(out, "cmd: {}", command_line(run))?;
+    out.write_all(b"part: 1\n\n")?;
+    write_description(out, run)?;
+    let lower = if has_lower { " ILmr DLmr DLmw" } else { "" };
+    writeln!(out, "\npositions: instr line\nevents: Ir Dr Dw I1mr D1mr D1mw{lower}")?;
+    writeln!(out, "summary: {total}\n")?;
+    let mut names = Names::default();
+    let mut previous = None;
+    for (instruction, events) in profile.instructions() {
+        let place = Place::of(&instruction.location);
+        names.write_change(out, previous, place)?;
+        previous = Some(place);
+        let costs = costs(events, has_lower);
+        let written = costs.iter().rposition(|&cost| cost > 0).map_or(1, |last| last + 1);
+        // Whoever shows machine code reads it from the file.
+        let address = instruction.object_address.unwrap_or(instruction.vaddr);
+        writeln!(out, "{address:#x} {} {}", place.line, spaced(&costs[..written]))?;
     }
+    writeln!(out, "\ntotals: {total}")
 }
 
 /// In the order of the header's `events:`.
@@ -76,14 +71,14 @@ impl<'a> Names<'a> {
     /// What leads from the place of one cost line to that of the next.
     fn write_change(
         &mut self,
-        out: &mut fmt::Formatter<'_>,
+        out: &mut dyn Write,
         from: Option<Place<'a>>,
         to: Place<'a>,
-    ) -> fmt::Result {
+    ) -> io::Result<()> {
         let function = to.function;
         let mut file = from.map(|place| place.file);
         if from.map(|place| place.function) != Some(function) {
-            out.write_str("\n")?;
+            out.write_all(b"\n")?;
             if from.map(|place| place.function.object) != Some(function.object) {
                 self.objects.write(out, "ob", function.object, function.object)?;
             }
@@ -113,11 +108,11 @@ impl<K> Default for Numbers<K> {
 impl<K: Eq + Hash> Numbers<K> {
     fn write(
         &mut self,
-        out: &mut fmt::Formatter<'_>,
+        out: &mut dyn Write,
         specification: &str,
         key: K,
         text: Option<&str>,
-    ) -> fmt::Result {
+    ) -> io::Result<()> {
         let next = self.0.len() + 1;
         match self.0.entry(key) {
             Entry::Occupied(number) => writeln!(out, "{specification}=({})", number.get()),
@@ -136,7 +131,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn rendered(profile: &Profile) -> String {
-        render(FullProfile::new(profile).unwrap())
+        sample::written(|out| write(FullProfile::new(profile).unwrap(), out))
     }
 
     #[test]

@@ -6,7 +6,9 @@
 //! formula (that begin with `=`, `+`, `-` or `@`): the file is data for programs, and any mark that
 //! keeps a spreadsheet from calculating would be part of the name for all others.
 
-use ::csv::{Terminator, Writer, WriterBuilder};
+use std::io::{self, Write};
+
+use ::csv::{ErrorKind, Terminator, Writer, WriterBuilder};
 
 use crate::settings::Lower;
 use crate::{Events, FullProfile, MissesByKind, Profile, ProfiledInstruction, hex};
@@ -30,27 +32,23 @@ const EXECUTED: [&str; 5] = ["executions", "reads", "read_misses", "writes", "wr
 /// The columns that follow them in every file.
 const MISSES: [&str; 2] = ["data_misses", "fetch_misses"];
 
-/// What follows for each level beyond the first, after its name.
-const LOWER_MISSES: [&str; 3] = ["fetch_misses", "read_misses", "write_misses"];
-
-/// The whole file. Without [`Detail::Full`](crate::Detail::Full) it has no columns for executions,
-/// loads and stores, and only the instructions that missed.
-#[allow(clippy::missing_panics_doc, reason = "it does not")]
-pub fn render(profile: &Profile) -> String {
-    let mut writer = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
-    write(&mut writer, profile).expect("memory takes rows of as many fields as the first has");
-    let bytes = writer.into_inner().expect("memory needs no flushing");
-    String::from_utf8(bytes).expect("fields are UTF-8, and so are commas and quotes")
+/// Writes the whole file. Without [`Detail::Full`](crate::Detail::Full) it has no columns for
+/// executions, loads and stores, and only the instructions that missed.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write(profile: &Profile, out: &mut dyn Write) -> io::Result<()> {
+    let mut out = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(out);
+    write_records(&mut out, profile).map_err(|error| match error.into_kind() {
+        ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    })?;
+    out.flush()
 }
 
-fn write(out: &mut Writer<Vec<u8>>, profile: &Profile) -> ::csv::Result<()> {
+fn write_records(out: &mut Writer<&mut dyn Write>, profile: &Profile) -> ::csv::Result<()> {
     let levels: Vec<Lower> = Lower::of(&profile.run.config).collect();
-    let lower_columns: Vec<String> = levels
-        .iter()
-        .map(|level| level.name().to_lowercase())
-        .flat_map(|level| LOWER_MISSES.map(|misses| format!("{level}_{misses}")))
-        .collect();
-    let lower_columns = lower_columns.iter().map(String::as_str);
+    let lower_columns = levels.iter().flat_map(|level| level.miss_fields());
     let lower = |instruction: &ProfiledInstruction| -> Vec<String> {
         let misses = levels.iter().map(|level| level.misses(&instruction.counts));
         let misses = misses.flat_map(|MissesByKind { fetch, read, write }| [fetch, read, write]);
@@ -105,6 +103,10 @@ mod tests {
     use proptest::prelude::*;
     use std::sync::Arc;
 
+    fn render(profile: &Profile) -> String {
+        sample::written(|out| write(profile, out))
+    }
+
     /// Line ends made visible.
     fn framed(text: &str) -> String {
         text.replace('\r', "␍").replace('\u{1b}', "␛")
@@ -154,10 +156,9 @@ mod tests {
     fn columns_of_a_level_add_up_to_it() {
         for profile in [sample::levels(), sample::without_executions(sample::levels())] {
             let text = render(&profile);
-            let columns =
-                |level: &str| LOWER_MISSES.map(|kind| sum(&text, &format!("{level}_{kind}")));
-            assert_eq!(columns("l2"), [6, 430, 60]);
-            assert_eq!(columns("l3"), [4, 110, 10]);
+            let columns = |level: Lower| level.miss_fields().map(|column| sum(&text, column));
+            assert_eq!(columns(Lower::L2), [6, 430, 60]);
+            assert_eq!(columns(Lower::L3), [4, 110, 10]);
         }
         let (header, _) = read(&render(&sample::two_levels()));
         assert_eq!(header.iter().next_back(), Some("l2_write_misses"));

@@ -1,7 +1,8 @@
 //! What a run has counted, as plain data, and the formats it is written in.
 //!
-//! A renderer is a function from a [`Snapshot`] or a [`Profile`] to text; it never prints. The texts in
-//! them come from the guest, so a renderer escapes them as its format demands.
+//! The table is a text made of a [`Snapshot`]. The renderer of a format writes a [`Profile`] to a writer
+//! that it is given, piece by piece, since the text may be large ([`Renderer`] has all of them).
+//! The texts in them come from the guest, so a renderer escapes them as its format demands.
 #![forbid(unsafe_code)]
 
 pub use cachesim::options::Detail;
@@ -11,6 +12,7 @@ pub mod cachegrind;
 pub mod callgrind;
 pub mod csv;
 mod fold;
+mod formats;
 mod full;
 mod hex;
 pub mod html;
@@ -27,6 +29,7 @@ pub mod table;
 mod top;
 mod valgrind;
 
+pub use formats::{ReadSource, Renderer};
 pub use full::{Events, FullProfile};
 pub use profile::{
     CoreProfile, FunctionRow, InstructionCounts, LineRow, LowerMisses, MissesByKind, Profile,

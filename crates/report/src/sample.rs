@@ -1,5 +1,6 @@
 //! A small profile that has one of everything, for the tests of the formats.
 
+use std::io::{self, Write};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -35,6 +36,13 @@ fn frame(function: &str, file: &str, line: u32) -> Frame {
         file: text(file),
         line: NonZeroU32::new(line).map(NonZeroU32::get),
     }
+}
+
+/// What `write` writes, which has to be UTF-8.
+pub(crate) fn written(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> String {
+    let mut bytes = Vec::new();
+    write(&mut bytes).unwrap();
+    String::from_utf8(bytes).unwrap()
 }
 
 /// Executions, fetch misses, and loads and stores with their misses.

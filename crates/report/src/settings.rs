@@ -31,6 +31,14 @@ impl Lower {
         }
     }
 
+    /// What formats for programs call its misses: of fetches, loads and stores.
+    pub fn miss_fields(self) -> [&'static str; 3] {
+        match self {
+            Self::L2 => ["l2_fetch_misses", "l2_read_misses", "l2_write_misses"],
+            Self::L3 => ["l3_fetch_misses", "l3_read_misses", "l3_write_misses"],
+        }
+    }
+
     /// What `core` has counted of it.
     pub fn counts(self, core: &CoreSnapshot) -> LowerCounts {
         let beyond = core.beyond.unwrap_or_default();

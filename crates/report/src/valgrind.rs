@@ -7,7 +7,7 @@
 //! Both are lines of text without quoting or escapes. A name is made one line that is not empty;
 //! else any text is one.
 
-use std::fmt;
+use std::io::{self, Write};
 
 use cachesim::escape::escape;
 use cachesim::geometry::CacheGeometry;
@@ -64,7 +64,7 @@ pub(crate) fn name(name: Option<&str>) -> String {
 
 /// The `desc:` lines. Those of the first level and of the last, which is called LL, are worded as
 /// Valgrind words them.
-pub(crate) fn write_description(out: &mut fmt::Formatter<'_>, run: &RunDescription) -> fmt::Result {
+pub(crate) fn write_description(out: &mut dyn Write, run: &RunDescription) -> io::Result<()> {
     let config = &run.config;
     write_cache(out, "I1", &config.icache.geometry)?;
     write_cache(out, "D1", &config.dcache.geometry)?;
@@ -80,7 +80,7 @@ pub(crate) fn write_description(out: &mut fmt::Formatter<'_>, run: &RunDescripti
         let inclusion = settings::inclusion(lower);
         writeln!(out, "desc: Levels: L2 {l2_kind}, inclusion {inclusion}")?;
     }
-    out.write_str("desc: Replacement policy: ")?;
+    out.write_all(b"desc: Replacement policy: ")?;
     if let Some(policy) = settings::common_policy(config) {
         writeln!(out, "{}", settings::policy(policy).title)?;
     } else {
@@ -109,7 +109,7 @@ pub(crate) fn write_description(out: &mut fmt::Formatter<'_>, run: &RunDescripti
     writeln!(out, "desc: Guest: {}, {mode} mode", escape(&run.target))
 }
 
-fn write_cache(out: &mut fmt::Formatter<'_>, name: &str, geometry: &CacheGeometry) -> fmt::Result {
+fn write_cache(out: &mut dyn Write, name: &str, geometry: &CacheGeometry) -> io::Result<()> {
     let (size, line) = (geometry.size_bytes(), geometry.line_bytes());
     write!(out, "desc: {name} cache: {size} B, {line} B, ")?;
     match geometry.ways() {
@@ -165,13 +165,10 @@ mod tests {
 
     #[test]
     fn a_cache_of_one_way_is_direct_mapped() {
-        struct Line(CacheGeometry);
-        impl fmt::Display for Line {
-            fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write_cache(out, "D1", &self.0)
-            }
-        }
-        let line = |ways| Line(CacheGeometry::new(1024, 64, ways).unwrap()).to_string();
+        let line = |ways| {
+            let geometry = CacheGeometry::new(1024, 64, ways).unwrap();
+            sample::written(|out| write_cache(out, "D1", &geometry))
+        };
         assert_eq!(line(1), "desc: D1 cache: 1024 B, 64 B, direct-mapped\n");
         assert_eq!(line(2), "desc: D1 cache: 1024 B, 64 B, 2-way associative\n");
     }

@@ -13,9 +13,12 @@ mod source;
 mod tests;
 mod view;
 
+use std::io::{self, Write};
 use std::sync::Arc;
 
-use crate::Profile;
+use askama::Template as _;
+
+use crate::{Profile, ReadSource};
 
 /// The rows of a list of functions or lines.
 const MAX_ROWS: usize = 50;
@@ -62,12 +65,15 @@ impl<T: Into<Arc<str>>> From<T> for Source {
     }
 }
 
-/// The whole page.
+/// Writes the whole page.
 ///
 /// `source` gives a source file by its path, as it is in [`Frame::file`], or `None` where
 /// it cannot be read. It is asked once for each of the files that are shown.
 ///
+/// # Errors
+/// Those of `out`.
+///
 /// [`Frame::file`]: ::source::Frame::file
-pub fn render(profile: &Profile, source: &dyn Fn(&str) -> Option<Source>) -> String {
-    view::Page::new(profile, source).to_string()
+pub fn write(profile: &Profile, source: ReadSource<'_>, out: &mut dyn Write) -> io::Result<()> {
+    view::Page::new(profile, source).write_into(out)
 }

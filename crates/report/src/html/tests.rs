@@ -7,11 +7,15 @@ use scraper::{ElementRef, Html, Selector};
 use source::{Frame, Location};
 
 use super::charts::PALETTE;
-use super::{Source, SourceState, render};
+use super::{Source, SourceState, write};
 use crate::{
     Detail, Executed, InstructionCounts, LowerMisses, MissesByKind, Profile, ProfiledInstruction,
     SetMisses, sample,
 };
+
+fn render(profile: &Profile, source: &dyn Fn(&str) -> Option<Source>) -> String {
+    sample::written(|out| write(profile, source, out))
+}
 
 fn no_source(_: &str) -> Option<Source> {
     None

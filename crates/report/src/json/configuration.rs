@@ -1,0 +1,133 @@
+//! The settings of the run.
+
+use cachesim::options::{
+    Config, Directions, L2Kind, Latencies, Level, Output, Straddle, WriteHit, WriteMiss, Writes,
+};
+use serde::Serialize;
+
+use crate::settings;
+
+#[derive(Serialize)]
+pub(super) struct Configuration {
+    preset: Option<&'static str>,
+    instruction_cache: CacheSettings,
+    data_cache: CacheSettings,
+    l2: Option<L2Settings>,
+    l3: Option<L3Settings>,
+    writes: Option<WriteSettings>,
+    straddle: &'static str,
+    rw: bool,
+    latencies: Option<LatencySettings>,
+    seed: u64,
+    cores: u32,
+    limit: usize,
+    output: String,
+}
+
+#[derive(Serialize)]
+struct CacheSettings {
+    size_bytes: u64,
+    line_bytes: u64,
+    ways: u32,
+    sets: u64,
+    policy: &'static str,
+}
+
+#[derive(Serialize)]
+struct L2Settings {
+    #[serde(flatten)]
+    cache: CacheSettings,
+    split: bool,
+    inclusion: &'static str,
+}
+
+#[derive(Serialize)]
+struct L3Settings {
+    #[serde(flatten)]
+    cache: CacheSettings,
+    inclusion: &'static str,
+}
+
+#[derive(Serialize)]
+struct WriteSettings {
+    hit: &'static str,
+    miss: &'static str,
+}
+
+#[derive(Serialize)]
+struct LatencySettings {
+    l1: u32,
+    l2: u32,
+    l3: u32,
+    memory: u32,
+}
+
+impl Configuration {
+    pub(super) fn of(config: &Config) -> Self {
+        // What is written beside the report says itself what it is.
+        let Config { icache, dcache, lower, seed, cores, limit, output, .. } = config;
+        Self {
+            preset: config.preset,
+            instruction_cache: CacheSettings::of(icache),
+            data_cache: CacheSettings::of(dcache),
+            l2: lower.map(|lower| L2Settings {
+                cache: CacheSettings::of(&lower.l2),
+                split: lower.l2_kind == L2Kind::Split,
+                inclusion: lower.l2_inclusion.name(),
+            }),
+            l3: lower.and_then(|lower| {
+                let cache = CacheSettings::of(&lower.l3?);
+                Some(L3Settings { cache, inclusion: lower.l3_inclusion.name() })
+            }),
+            writes: config.writes.map(WriteSettings::of),
+            straddle: match config.straddle {
+                Straddle::First => "first",
+                Straddle::Split => "split",
+            },
+            rw: config.directions == Directions::Apart,
+            latencies: config.summary.map(|Latencies { l1, l2, l3, memory }| LatencySettings {
+                l1,
+                l2,
+                l3,
+                memory,
+            }),
+            seed: *seed,
+            cores: cores.get(),
+            limit: *limit,
+            output: match output {
+                Output::Auto => "auto".to_owned(),
+                Output::Log => "log".to_owned(),
+                Output::Stderr => "stderr".to_owned(),
+                Output::File(path) => path.to_string(),
+            },
+        }
+    }
+}
+
+impl CacheSettings {
+    fn of(level: &Level) -> Self {
+        let Level { geometry, policy } = level;
+        Self {
+            size_bytes: geometry.size_bytes(),
+            line_bytes: geometry.line_bytes(),
+            ways: geometry.ways(),
+            sets: geometry.sets(),
+            policy: settings::policy(*policy).key,
+        }
+    }
+}
+
+impl WriteSettings {
+    fn of(writes: Writes) -> Self {
+        Self {
+            hit: match writes.on_hit {
+                WriteHit::Back => "back",
+                WriteHit::Through => "through",
+            },
+            miss: match writes.on_miss {
+                WriteMiss::Allocate => "allocate",
+                WriteMiss::NoAllocate => "no-allocate",
+            },
+        }
+    }
+}
