@@ -6,7 +6,9 @@
 //! whatever ran: the limits below, of which it says so where they cut something off.
 
 mod charts;
+mod configuration;
 mod format;
+mod lists;
 mod sets;
 mod source;
 #[cfg(test)]

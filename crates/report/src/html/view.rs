@@ -2,37 +2,24 @@
 
 use std::cmp::Reverse;
 
-use ::source::Function;
 use askama::Template;
-use cachesim::options::{
-    Config, Directions, GuestMode, Inclusion, L2Kind, Level, LowerLevels, PolicyKind, Straddle,
-    WriteHit, WriteMiss, Writes,
-};
+use cachesim::options::{Config, Directions, GuestMode};
 
 use super::charts::{Chart, Colour, PALETTE, rates};
-use super::format::{
-    Count, Percent, clean, clean_keeping_tabs, clean_up_to, level, misses, shown_of, size,
-    split_path,
-};
+use super::configuration::{Cache, caches, settings_of};
+use super::format::{Count, Percent, clean, clean_up_to, misses, shown_of, split_path};
+use super::lists::{Hot, Hottest, Instructions, instructions};
 use super::sets::{SetMaps, set_maps};
 use super::source::{SourceRow, Sources};
-use super::{MAX_CORES, MAX_INSTRUCTIONS, MAX_ROWS, OPEN_INSTRUCTIONS, OPEN_ROWS, Source};
-use crate::fold::fold;
-use crate::settings::{self, Lower, PolicyName};
+use super::{MAX_CORES, Source};
+use crate::settings::Lower;
 use crate::{
-    CacheCounts, CoreSnapshot, Detail, Executed, FunctionRow, InstructionCounts, LineRow,
-    MemoryTraffic, MissesByKind, Profile, ProfiledInstruction, Rank, RunDescription, Summary,
-    Traffic, by_function, by_line, top_by,
+    CacheCounts, CoreSnapshot, Detail, MemoryTraffic, Profile, RunDescription, Summary, Traffic,
+    by_function, by_line,
 };
 
 /// The longest command line in the page, in characters.
 const MAX_COMMAND_CHARS: usize = 4000;
-
-/// The longest name of a function, in characters, of which no arguments are left out.
-const LONGEST_NAME: usize = 60;
-
-/// The longest name that is shown on hover, in characters.
-const MAX_WHOLE_CHARS: usize = 4000;
 
 /// The page.
 #[derive(Template)]
@@ -65,17 +52,6 @@ struct Tile {
     value: String,
     note: String,
     is_rate: bool,
-}
-
-/// The shape of a cache.
-struct Cache {
-    name: String,
-    size: String,
-    line: String,
-    ways: Count,
-    sets: Count,
-    lines: Count,
-    policy: &'static str,
 }
 
 /// The miss rates.
@@ -129,101 +105,6 @@ struct SummaryRow {
     global_hit_rate: String,
 }
 
-/// The hottest functions, or the hottest lines.
-struct Hottest {
-    id: &'static str,
-    title: &'static str,
-    /// What the lists cannot tell.
-    note: Option<String>,
-    /// What a row is.
-    column: &'static str,
-    rankings: [Ranking; 2],
-}
-
-/// Functions or lines by the misses of one cache.
-struct Ranking {
-    title: &'static str,
-    misses_column: &'static str,
-    accesses_column: &'static str,
-    /// The names of the levels beyond the first.
-    levels: Vec<&'static str>,
-    /// How many of the rows that there are.
-    shown: String,
-    rows: Rows<HotRow>,
-}
-
-/// The first rows of a table, and the others, which are folded.
-struct Rows<T> {
-    open: Vec<T>,
-    folded: Vec<T>,
-}
-
-struct HotRow {
-    name: Name,
-    /// Of the bar, in percent: the share.
-    width: u8,
-    misses: Count,
-    share: Percent,
-    accesses: Count,
-    rate: Percent,
-    /// The misses of the levels beyond.
-    lower: Vec<Count>,
-}
-
-/// Text that may be short for something.
-struct Label {
-    text: String,
-    /// What it is short for.
-    whole: Option<String>,
-}
-
-impl Label {
-    /// A function's name, after `before`.
-    fn function(before: &str, name: &str) -> Self {
-        let folded = fold(name, LONGEST_NAME);
-        Self {
-            text: clean(&format!("{before}{folded}")),
-            whole: (folded != name).then(|| clean_up_to(name, MAX_WHOLE_CHARS)),
-        }
-    }
-}
-
-impl From<String> for Label {
-    fn from(text: String) -> Self {
-        Self { text, whole: None }
-    }
-}
-
-/// What a row is about.
-struct Name {
-    /// A function, or a file and line; `None` if not known.
-    main: Option<Label>,
-    /// The id of the line's row in the annotated source.
-    target: Option<String>,
-    /// The text of the line.
-    code: Option<String>,
-    /// What else there is to say: the function of a line, the file of a function.
-    details: Vec<Label>,
-}
-
-struct Instructions {
-    shown: String,
-    rows: Rows<InstructionRow>,
-}
-
-struct InstructionRow {
-    vaddr: String,
-    disassembly: String,
-    function: Option<Label>,
-    place: Option<String>,
-    executions: Count,
-    accesses: Count,
-    data_misses: Count,
-    fetch_misses: Count,
-    /// The misses of the levels beyond.
-    lower: Vec<Count>,
-}
-
 impl Page {
     pub(super) fn new(profile: &Profile, source: &dyn Fn(&str) -> Option<Source>) -> Self {
         let RunDescription { version, process_id, plugin_api, .. } = profile.run;
@@ -231,15 +112,9 @@ impl Page {
         let levels: Vec<Lower> = Lower::of(config).collect();
         let totals: CoreSnapshot = profile.cores.iter().map(|core| &core.counts).sum();
         let (functions, lines) = (by_function(profile), by_line(profile));
-        let hot_functions =
-            BY_MISSES.map(|by| Top::new(functions.iter(), |row| (by.misses)(&row.counts)));
-        let hot_lines = BY_MISSES.map(|by| {
-            let numbered = lines.iter().filter(|row| row.line.line.is_some());
-            Top::new(numbered, |row| (by.misses)(&row.counts))
-        });
-        let hot: Vec<_> = hot_lines.iter().flat_map(|top| top.rows.iter().copied()).collect();
+        let hottest = Hot::new(&functions, &lines);
         let all_misses = totals.data.misses.saturating_add(totals.fetch.misses);
-        let sources = Sources::new(&lines, &hot, all_misses, &levels, source);
+        let sources = Sources::new(&lines, &hottest.shown_lines(), all_misses, &levels, source);
         Self {
             palette: &PALETTE,
             program: program(profile),
@@ -260,110 +135,12 @@ impl Page {
             },
             traffic: if config.writes.is_some() { traffic(&totals, &levels) } else { Vec::new() },
             summary: Summary::new(&totals, config).map(|summary| SummaryView::new(&summary)),
-            hottest: [
-                Hottest {
-                    id: "functions",
-                    title: "Hottest functions",
-                    note: known(
-                        &totals,
-                        "function",
-                        functions
-                            .iter()
-                            .filter(|row| row.function.name.is_some())
-                            .map(|row| row.counts),
-                    ),
-                    column: "Function",
-                    rankings: each(&hot_functions, |by, top| {
-                        by.ranking(&totals, &levels, top, |row| row.counts, function_name)
-                    }),
-                },
-                Hottest {
-                    id: "lines",
-                    title: "Hottest lines",
-                    note: known(
-                        &totals,
-                        "line",
-                        lines.iter().filter(|row| row.line.line.is_some()).map(|row| row.counts),
-                    ),
-                    column: "Line",
-                    rankings: each(&hot_lines, |by, top| {
-                        by.ranking(
-                            &totals,
-                            &levels,
-                            top,
-                            |row| row.counts,
-                            |row| line_name(row, &sources),
-                        )
-                    }),
-                },
-            ],
+            hottest: hottest.of(&totals, &levels, &sources),
             sources,
             instructions: instructions(profile, &levels),
             sets: set_maps(profile),
         }
     }
-}
-
-/// A cache, and how a list by its misses is made.
-struct ByMisses {
-    title: &'static str,
-    misses_column: &'static str,
-    accesses_column: &'static str,
-    misses: fn(&InstructionCounts) -> u64,
-    accesses: fn(&Executed) -> u64,
-    totals: fn(&CoreSnapshot) -> CacheCounts,
-    /// Those that missed a level beyond too.
-    lower_misses: fn(MissesByKind) -> u64,
-}
-
-const BY_MISSES: [ByMisses; 2] = [
-    ByMisses {
-        title: "By data misses",
-        misses_column: "Data misses",
-        accesses_column: "Data accesses",
-        misses: |counts| counts.data_misses,
-        accesses: data_accesses,
-        totals: |core| core.data,
-        lower_misses: |misses| misses.read.saturating_add(misses.write),
-    },
-    ByMisses {
-        title: "By fetch misses",
-        misses_column: "Fetch misses",
-        accesses_column: "Fetches",
-        misses: |counts| counts.fetch_misses,
-        accesses: |executed| executed.executions,
-        totals: |core| core.fetch,
-        lower_misses: |misses| misses.fetch,
-    },
-];
-
-fn data_accesses(executed: &Executed) -> u64 {
-    executed.reads.saturating_add(executed.writes)
-}
-
-/// Of how many misses it is known where they are, if not of all.
-fn known(
-    totals: &CoreSnapshot,
-    what: &str,
-    known: impl Iterator<Item = InstructionCounts>,
-) -> Option<String> {
-    let known: InstructionCounts = known.sum();
-    let (data, fetch) = (totals.data.misses, totals.fetch.misses);
-    (known.data_misses < data || known.fetch_misses < fetch).then(|| {
-        format!(
-            "The {what} is known of {} of the data misses and {} of the fetch misses.",
-            Percent::new(known.data_misses, data),
-            Percent::new(known.fetch_misses, fetch),
-        )
-    })
-}
-
-/// The rankings of both caches.
-fn each<T>(
-    tops: &[Top<'_, T>; 2],
-    ranking: impl Fn(&ByMisses, &Top<'_, T>) -> Ranking,
-) -> [Ranking; 2] {
-    [ranking(&BY_MISSES[0], &tops[0]), ranking(&BY_MISSES[1], &tops[1])]
 }
 
 /// The first program in the command line whose file has instructions, or else QEMU's name.
@@ -428,85 +205,6 @@ fn tiles(totals: &CoreSnapshot, levels: &[Lower]) -> Vec<Tile> {
 fn per_thousand(misses: u64, instructions: u64) -> String {
     let rate = if instructions == 0 { 0.0 } else { misses as f64 / instructions as f64 * 1000.0 };
     if misses > 0 && rate < 0.005 { "<0.01 MPKI".to_owned() } else { format!("{rate:.2} MPKI") }
-}
-
-fn caches(config: &Config) -> Vec<Cache> {
-    let cache = |name: &str, level: &Level| {
-        let geometry = level.geometry;
-        Cache {
-            name: name.to_owned(),
-            size: size(geometry.size_bytes()),
-            line: size(geometry.line_bytes()),
-            ways: u64::from(geometry.ways()).into(),
-            sets: geometry.sets().into(),
-            lines: geometry.lines().into(),
-            policy: settings::policy(level.policy).title,
-        }
-    };
-    let mut caches =
-        vec![cache("Data cache", &config.dcache), cache("Instruction cache", &config.icache)];
-    if let Some(LowerLevels { l2, l2_kind, l3, .. }) = &config.lower {
-        caches.push(match l2_kind {
-            L2Kind::Unified => cache("L2", l2),
-            L2Kind::Split => cache("L2, one for data and one for instructions", l2),
-        });
-        caches.extend(l3.as_ref().map(|l3| cache("L3, shared by all cores", l3)));
-    }
-    caches
-}
-
-/// The settings beside the shapes of the caches, a sentence or two each.
-fn settings_of(config: &Config) -> String {
-    let mut said = Vec::new();
-    if let Some(preset) = config.preset {
-        said.push(format!("The settings began with those of the core {preset}."));
-    }
-    let of_each = if config.lower.is_some() { "caches of its own" } else { "both caches" };
-    said.push(match config.cores.get() {
-        1 => "One core.".to_owned(),
-        cores => format!("{} cores, each with {of_each}.", Count::from(u64::from(cores))),
-    });
-    let caches = settings::caches(config);
-    let is_random = caches.iter().any(|cache| cache.level.policy.is_random());
-    let seed = is_random.then(|| format!("seed {}", config.seed));
-    if let Some(kind) = settings::common_policy(config) {
-        let PolicyName { title, victim, .. } = settings::policy(kind);
-        // Its title says no more than "a random line" does.
-        let title = (kind != PolicyKind::Random).then(|| title.to_owned());
-        let notes: Vec<String> = title.into_iter().chain(seed).collect();
-        said.push(format!("A miss in a full set replaces {victim} ({}).", notes.join(", ")));
-    } else {
-        let seed = seed.map(|seed| format!(" ({seed})")).unwrap_or_default();
-        said.push(format!("Each cache replaces lines by its own policy{seed}."));
-    }
-    if let Some(lower) = &config.lower {
-        let of_level = |name, inclusion| match inclusion {
-            Inclusion::Nine => format!("The {name} is neither inclusive nor exclusive."),
-            Inclusion::Inclusive => {
-                format!("The {name} is inclusive: it has the lines of the levels before it.")
-            }
-            Inclusion::Exclusive => {
-                format!("The {name} is exclusive: it has what the level before it evicted.")
-            }
-        };
-        said.push(of_level("L2", lower.l2_inclusion));
-        said.extend(lower.l3.map(|_| of_level("L3", lower.l3_inclusion)));
-    }
-    if let Some(Writes { on_hit, on_miss }) = config.writes {
-        let on_hit = match on_hit {
-            WriteHit::Back => "makes its line dirty (write-back)",
-            WriteHit::Through => "goes on to the next level (write-through)",
-        };
-        let on_miss = match on_miss {
-            WriteMiss::Allocate => "fills it first (write-allocate)",
-            WriteMiss::NoAllocate => "goes on without it (no write-allocate)",
-        };
-        said.push(format!("A store {on_hit}; one that misses its line {on_miss}."));
-    }
-    if config.straddle == Straddle::Split {
-        said.push("An access to two lines counts as one to each.".to_owned());
-    }
-    said.join(" ")
 }
 
 fn cache_row(counts: CacheCounts) -> CacheRow {
@@ -625,131 +323,4 @@ fn core_row(name: String, core: &CoreSnapshot, levels: &[Lower]) -> CoreRow {
     let lower = levels.iter().map(|level| level.counts(core).total());
     let caches = [core.data, core.fetch].into_iter().chain(lower).map(cache_row);
     CoreRow { name, caches: caches.collect() }
-}
-
-/// The rows of a list by misses, and how many rows have any.
-struct Top<'a, T> {
-    rows: Vec<&'a T>,
-    all: usize,
-}
-
-impl<'a, T> Top<'a, T> {
-    /// Rows with equal misses stay in their order.
-    fn new(rows: impl Iterator<Item = &'a T>, misses: impl Fn(&T) -> u64) -> Self {
-        let mut rows: Vec<_> = rows.filter(|row| misses(row) > 0).collect();
-        let all = rows.len();
-        rows.sort_by_key(|row| Reverse(misses(row)));
-        rows.truncate(MAX_ROWS);
-        Self { rows, all }
-    }
-}
-
-impl ByMisses {
-    fn ranking<T>(
-        &self,
-        totals: &CoreSnapshot,
-        levels: &[Lower],
-        top: &Top<'_, T>,
-        counts: impl Fn(&T) -> InstructionCounts,
-        name: impl Fn(&T) -> Name,
-    ) -> Ranking {
-        let all_misses = (self.totals)(totals).misses;
-        let rows = top.rows.iter().map(|row| {
-            let counts = counts(row);
-            let misses = (self.misses)(&counts);
-            let accesses = Count(counts.executed.as_ref().map(self.accesses));
-            HotRow {
-                name: name(row),
-                width: level(misses, all_misses, 100),
-                misses: misses.into(),
-                share: Percent::new(misses, all_misses),
-                accesses,
-                rate: Percent::rate(misses, accesses),
-                lower: levels
-                    .iter()
-                    .map(|level| (self.lower_misses)(level.misses(&counts)).into())
-                    .collect(),
-            }
-        });
-        Ranking {
-            title: self.title,
-            misses_column: self.misses_column,
-            accesses_column: self.accesses_column,
-            levels: levels.iter().map(|level| level.name()).collect(),
-            shown: shown_of(top.rows.len(), top.all),
-            rows: Rows::split(rows.collect(), OPEN_ROWS),
-        }
-    }
-}
-
-impl<T> Rows<T> {
-    /// Folds what follows the first `open` rows, if that is more than a few.
-    fn split(mut rows: Vec<T>, open: usize) -> Self {
-        let folded = if rows.len() > open + open / 4 { rows.split_off(open) } else { Vec::new() };
-        Self { open: rows, folded }
-    }
-}
-
-fn inlined(function: &Function) -> Option<Label> {
-    Some(Label::function("inlined in ", function.inlined_into.as_deref()?))
-}
-
-fn object(function: &Function) -> Option<String> {
-    Some(clean(split_path(function.object.as_deref()?).1))
-}
-
-fn function_name(row: &FunctionRow) -> Name {
-    let file = row.file.as_deref().map(|file| clean(split_path(file).1).into());
-    let object = object(&row.function).map(Label::from);
-    Name {
-        main: row.function.name.as_deref().map(|name| Label::function("", name)),
-        target: None,
-        code: None,
-        details: [inlined(&row.function), file, object].into_iter().flatten().collect(),
-    }
-}
-
-fn line_name(row: &LineRow, sources: &Sources) -> Name {
-    let (code, target) = sources.line(row).unzip();
-    let function = row.line.function.name.as_deref().map(|name| Label::function("in ", name));
-    Name {
-        main: place(row.line.file.as_deref(), row.line.line).map(Label::from),
-        target,
-        code,
-        details: [function, inlined(&row.line.function)].into_iter().flatten().collect(),
-    }
-}
-
-/// "matrix.c:12".
-fn place(file: Option<&str>, line: Option<u32>) -> Option<String> {
-    let name = clean(split_path(file?).1);
-    Some(line.map_or_else(|| name.clone(), |line| format!("{name}:{line}")))
-}
-
-fn instructions(profile: &Profile, levels: &[Lower]) -> Instructions {
-    let missed = profile.instructions.iter().filter(|one| one.counts.misses() > 0);
-    let all = missed.clone().count();
-    let rows = top_by(missed, MAX_INSTRUCTIONS, |one| Rank {
-        misses: one.counts.misses(),
-        vaddr: one.vaddr,
-        code: one.code,
-    });
-    let rows: Vec<_> = rows.into_iter().map(|one| instruction_row(one, levels)).collect();
-    Instructions { shown: shown_of(rows.len(), all), rows: Rows::split(rows, OPEN_INSTRUCTIONS) }
-}
-
-fn instruction_row(one: &ProfiledInstruction, levels: &[Lower]) -> InstructionRow {
-    let line = one.location.source_line();
-    let executed = one.counts.executed;
-    InstructionRow {
-        vaddr: format!("{:#x}", one.vaddr),
-        disassembly: clean_keeping_tabs(&one.disassembly),
-        function: line.function.name.as_deref().map(|name| Label::function("", name)),
-        place: place(line.file.as_deref(), line.line).or_else(|| object(&line.function)),
-        executions: Count(executed.map(|executed| executed.executions)),
-        accesses: Count(executed.as_ref().map(data_accesses)),
-        data_misses: one.counts.data_misses.into(),
-        fetch_misses: one.counts.fetch_misses.into(),
-        lower: levels.iter().map(|level| level.misses(&one.counts).total().into()).collect(),
-    }
 }

@@ -1,0 +1,375 @@
+//! The lists of the page: the functions, lines and instructions with the most misses.
+
+use std::cmp::Reverse;
+
+use ::source::Function;
+
+use super::format::{
+    Count, Percent, clean, clean_keeping_tabs, clean_up_to, level, shown_of, split_path,
+};
+use super::source::Sources;
+use super::{MAX_INSTRUCTIONS, MAX_ROWS, OPEN_INSTRUCTIONS, OPEN_ROWS};
+use crate::fold::fold;
+use crate::settings::Lower;
+use crate::{
+    CacheCounts, CoreSnapshot, Executed, FunctionRow, InstructionCounts, LineRow, MissesByKind,
+    Profile, ProfiledInstruction, Rank, top_by,
+};
+
+/// The longest name of a function, in characters, of which no arguments are left out.
+const LONGEST_NAME: usize = 60;
+
+/// The longest name that is shown on hover, in characters.
+const MAX_WHOLE_CHARS: usize = 4000;
+
+/// The hottest functions, or the hottest lines.
+pub(super) struct Hottest {
+    pub(super) id: &'static str,
+    pub(super) title: &'static str,
+    /// What the lists cannot tell.
+    pub(super) note: Option<String>,
+    /// What a row is.
+    pub(super) column: &'static str,
+    pub(super) rankings: [Ranking; 2],
+}
+
+/// Functions or lines by the misses of one cache.
+pub(super) struct Ranking {
+    pub(super) title: &'static str,
+    pub(super) misses_column: &'static str,
+    pub(super) accesses_column: &'static str,
+    /// The names of the levels beyond the first.
+    pub(super) levels: Vec<&'static str>,
+    /// How many of the rows that there are.
+    pub(super) shown: String,
+    pub(super) rows: Rows<HotRow>,
+}
+
+/// The first rows of a table, and the others, which are folded.
+pub(super) struct Rows<T> {
+    pub(super) open: Vec<T>,
+    pub(super) folded: Vec<T>,
+}
+
+pub(super) struct HotRow {
+    pub(super) name: Name,
+    /// Of the bar, in percent: the share.
+    pub(super) width: u8,
+    pub(super) misses: Count,
+    pub(super) share: Percent,
+    pub(super) accesses: Count,
+    pub(super) rate: Percent,
+    /// The misses of the levels beyond.
+    pub(super) lower: Vec<Count>,
+}
+
+/// Text that may be short for something.
+pub(super) struct Label {
+    pub(super) text: String,
+    /// What it is short for.
+    pub(super) whole: Option<String>,
+}
+
+impl Label {
+    /// A function's name, after `before`.
+    fn function(before: &str, name: &str) -> Self {
+        let folded = fold(name, LONGEST_NAME);
+        Self {
+            text: clean(&format!("{before}{folded}")),
+            whole: (folded != name).then(|| clean_up_to(name, MAX_WHOLE_CHARS)),
+        }
+    }
+}
+
+impl From<String> for Label {
+    fn from(text: String) -> Self {
+        Self { text, whole: None }
+    }
+}
+
+/// What a row is about.
+pub(super) struct Name {
+    /// A function, or a file and line; `None` if not known.
+    pub(super) main: Option<Label>,
+    /// The id of the line's row in the annotated source.
+    pub(super) target: Option<String>,
+    /// The text of the line.
+    pub(super) code: Option<String>,
+    /// What else there is to say: the function of a line, the file of a function.
+    pub(super) details: Vec<Label>,
+}
+
+pub(super) struct Instructions {
+    pub(super) shown: String,
+    pub(super) rows: Rows<InstructionRow>,
+}
+
+pub(super) struct InstructionRow {
+    pub(super) vaddr: String,
+    pub(super) disassembly: String,
+    pub(super) function: Option<Label>,
+    pub(super) place: Option<String>,
+    pub(super) executions: Count,
+    pub(super) accesses: Count,
+    pub(super) data_misses: Count,
+    pub(super) fetch_misses: Count,
+    /// The misses of the levels beyond.
+    pub(super) lower: Vec<Count>,
+}
+
+/// The functions and lines with the most misses of each cache.
+pub(super) struct Hot<'a> {
+    all_functions: &'a [FunctionRow],
+    all_lines: &'a [LineRow],
+    functions: [Top<'a, FunctionRow>; 2],
+    lines: [Top<'a, LineRow>; 2],
+}
+
+impl<'a> Hot<'a> {
+    pub(super) fn new(all_functions: &'a [FunctionRow], all_lines: &'a [LineRow]) -> Self {
+        let functions =
+            BY_MISSES.map(|by| Top::new(all_functions.iter(), |row| (by.misses)(&row.counts)));
+        let lines = BY_MISSES.map(|by| {
+            let numbered = all_lines.iter().filter(|row| row.line.line.is_some());
+            Top::new(numbered, |row| (by.misses)(&row.counts))
+        });
+        Self { all_functions, all_lines, functions, lines }
+    }
+
+    /// The lines that have rows in the lists.
+    pub(super) fn shown_lines(&self) -> Vec<&'a LineRow> {
+        self.lines.iter().flat_map(|top| top.rows.iter().copied()).collect()
+    }
+
+    /// The lists. `sources` shows what is said of lines.
+    pub(super) fn of(
+        &self,
+        totals: &CoreSnapshot,
+        levels: &[Lower],
+        sources: &Sources,
+    ) -> [Hottest; 2] {
+        [
+            Hottest {
+                id: "functions",
+                title: "Hottest functions",
+                note: known(
+                    totals,
+                    "function",
+                    self.all_functions
+                        .iter()
+                        .filter(|row| row.function.name.is_some())
+                        .map(|row| row.counts),
+                ),
+                column: "Function",
+                rankings: each(&self.functions, |by, top| {
+                    by.ranking(totals, levels, top, |row| row.counts, function_name)
+                }),
+            },
+            Hottest {
+                id: "lines",
+                title: "Hottest lines",
+                note: known(
+                    totals,
+                    "line",
+                    self.all_lines
+                        .iter()
+                        .filter(|row| row.line.line.is_some())
+                        .map(|row| row.counts),
+                ),
+                column: "Line",
+                rankings: each(&self.lines, |by, top| {
+                    by.ranking(totals, levels, top, |row| row.counts, |row| line_name(row, sources))
+                }),
+            },
+        ]
+    }
+}
+
+/// A cache, and how a list by its misses is made.
+struct ByMisses {
+    title: &'static str,
+    misses_column: &'static str,
+    accesses_column: &'static str,
+    misses: fn(&InstructionCounts) -> u64,
+    accesses: fn(&Executed) -> u64,
+    totals: fn(&CoreSnapshot) -> CacheCounts,
+    /// Those that missed a level beyond too.
+    lower_misses: fn(MissesByKind) -> u64,
+}
+
+const BY_MISSES: [ByMisses; 2] = [
+    ByMisses {
+        title: "By data misses",
+        misses_column: "Data misses",
+        accesses_column: "Data accesses",
+        misses: |counts| counts.data_misses,
+        accesses: data_accesses,
+        totals: |core| core.data,
+        lower_misses: |misses| misses.read.saturating_add(misses.write),
+    },
+    ByMisses {
+        title: "By fetch misses",
+        misses_column: "Fetch misses",
+        accesses_column: "Fetches",
+        misses: |counts| counts.fetch_misses,
+        accesses: |executed| executed.executions,
+        totals: |core| core.fetch,
+        lower_misses: |misses| misses.fetch,
+    },
+];
+
+fn data_accesses(executed: &Executed) -> u64 {
+    executed.reads.saturating_add(executed.writes)
+}
+
+/// Of how many misses it is known where they are, if not of all.
+fn known(
+    totals: &CoreSnapshot,
+    what: &str,
+    known: impl Iterator<Item = InstructionCounts>,
+) -> Option<String> {
+    let known: InstructionCounts = known.sum();
+    let (data, fetch) = (totals.data.misses, totals.fetch.misses);
+    (known.data_misses < data || known.fetch_misses < fetch).then(|| {
+        format!(
+            "The {what} is known of {} of the data misses and {} of the fetch misses.",
+            Percent::new(known.data_misses, data),
+            Percent::new(known.fetch_misses, fetch),
+        )
+    })
+}
+
+/// The rankings of both caches.
+fn each<T>(
+    tops: &[Top<'_, T>; 2],
+    ranking: impl Fn(&ByMisses, &Top<'_, T>) -> Ranking,
+) -> [Ranking; 2] {
+    [ranking(&BY_MISSES[0], &tops[0]), ranking(&BY_MISSES[1], &tops[1])]
+}
+
+/// The rows of a list by misses, and how many rows have any.
+struct Top<'a, T> {
+    rows: Vec<&'a T>,
+    all: usize,
+}
+
+impl<'a, T> Top<'a, T> {
+    /// Rows with equal misses stay in their order.
+    fn new(rows: impl Iterator<Item = &'a T>, misses: impl Fn(&T) -> u64) -> Self {
+        let mut rows: Vec<_> = rows.filter(|row| misses(row) > 0).collect();
+        let all = rows.len();
+        rows.sort_by_key(|row| Reverse(misses(row)));
+        rows.truncate(MAX_ROWS);
+        Self { rows, all }
+    }
+}
+
+impl ByMisses {
+    fn ranking<T>(
+        &self,
+        totals: &CoreSnapshot,
+        levels: &[Lower],
+        top: &Top<'_, T>,
+        counts: impl Fn(&T) -> InstructionCounts,
+        name: impl Fn(&T) -> Name,
+    ) -> Ranking {
+        let all_misses = (self.totals)(totals).misses;
+        let rows = top.rows.iter().map(|row| {
+            let counts = counts(row);
+            let misses = (self.misses)(&counts);
+            let accesses = Count(counts.executed.as_ref().map(self.accesses));
+            HotRow {
+                name: name(row),
+                width: level(misses, all_misses, 100),
+                misses: misses.into(),
+                share: Percent::new(misses, all_misses),
+                accesses,
+                rate: Percent::rate(misses, accesses),
+                lower: levels
+                    .iter()
+                    .map(|level| (self.lower_misses)(level.misses(&counts)).into())
+                    .collect(),
+            }
+        });
+        Ranking {
+            title: self.title,
+            misses_column: self.misses_column,
+            accesses_column: self.accesses_column,
+            levels: levels.iter().map(|level| level.name()).collect(),
+            shown: shown_of(top.rows.len(), top.all),
+            rows: Rows::split(rows.collect(), OPEN_ROWS),
+        }
+    }
+}
+
+impl<T> Rows<T> {
+    /// Folds what follows the first `open` rows, if that is more than a few.
+    fn split(mut rows: Vec<T>, open: usize) -> Self {
+        let folded = if rows.len() > open + open / 4 { rows.split_off(open) } else { Vec::new() };
+        Self { open: rows, folded }
+    }
+}
+
+fn inlined(function: &Function) -> Option<Label> {
+    Some(Label::function("inlined in ", function.inlined_into.as_deref()?))
+}
+
+fn object(function: &Function) -> Option<String> {
+    Some(clean(split_path(function.object.as_deref()?).1))
+}
+
+fn function_name(row: &FunctionRow) -> Name {
+    let file = row.file.as_deref().map(|file| clean(split_path(file).1).into());
+    let object = object(&row.function).map(Label::from);
+    Name {
+        main: row.function.name.as_deref().map(|name| Label::function("", name)),
+        target: None,
+        code: None,
+        details: [inlined(&row.function), file, object].into_iter().flatten().collect(),
+    }
+}
+
+fn line_name(row: &LineRow, sources: &Sources) -> Name {
+    let (code, target) = sources.line(row).unzip();
+    let function = row.line.function.name.as_deref().map(|name| Label::function("in ", name));
+    Name {
+        main: place(row.line.file.as_deref(), row.line.line).map(Label::from),
+        target,
+        code,
+        details: [function, inlined(&row.line.function)].into_iter().flatten().collect(),
+    }
+}
+
+/// "matrix.c:12".
+fn place(file: Option<&str>, line: Option<u32>) -> Option<String> {
+    let name = clean(split_path(file?).1);
+    Some(line.map_or_else(|| name.clone(), |line| format!("{name}:{line}")))
+}
+
+pub(super) fn instructions(profile: &Profile, levels: &[Lower]) -> Instructions {
+    let missed = profile.instructions.iter().filter(|one| one.counts.misses() > 0);
+    let all = missed.clone().count();
+    let rows = top_by(missed, MAX_INSTRUCTIONS, |one| Rank {
+        misses: one.counts.misses(),
+        vaddr: one.vaddr,
+        code: one.code,
+    });
+    let rows: Vec<_> = rows.into_iter().map(|one| instruction_row(one, levels)).collect();
+    Instructions { shown: shown_of(rows.len(), all), rows: Rows::split(rows, OPEN_INSTRUCTIONS) }
+}
+
+fn instruction_row(one: &ProfiledInstruction, levels: &[Lower]) -> InstructionRow {
+    let line = one.location.source_line();
+    let executed = one.counts.executed;
+    InstructionRow {
+        vaddr: format!("{:#x}", one.vaddr),
+        disassembly: clean_keeping_tabs(&one.disassembly),
+        function: line.function.name.as_deref().map(|name| Label::function("", name)),
+        place: place(line.file.as_deref(), line.line).or_else(|| object(&line.function)),
+        executions: Count(executed.map(|executed| executed.executions)),
+        accesses: Count(executed.as_ref().map(data_accesses)),
+        data_misses: one.counts.data_misses.into(),
+        fetch_misses: one.counts.fetch_misses.into(),
+        lower: levels.iter().map(|level| level.misses(&one.counts).total().into()).collect(),
+    }
+}
