@@ -31,21 +31,8 @@ pub struct Language {
 }
 
 impl Disassembler {
-    /// For the guest architecture that QEMU calls `target`.
-    pub fn for_target(target: &str) -> Self {
-        let (arch, mode, endian) = match target {
-            "x86_64" | "i386" => (Arch::X86, Mode::Mode64, Endian::Little),
-            "riscv64" => (Arch::RISCV, Mode::RiscV64, Endian::Little),
-            "riscv32" => (Arch::RISCV, Mode::RiscV32, Endian::Little),
-            "aarch64" | "aarch64_be" => (Arch::ARM64, Mode::Arm, Endian::Little),
-            "ppc64le" => (Arch::PPC, Mode::Mode64, Endian::Little),
-            "ppc64" => (Arch::PPC, Mode::Mode64, Endian::Big),
-            "mips64el" => (Arch::MIPS, Mode::Mips64, Endian::Little),
-            "mips64" => (Arch::MIPS, Mode::Mips64, Endian::Big),
-            "s390x" => (Arch::SYSZ, Mode::Default, Endian::Big),
-            "sparc64" => (Arch::SPARC, Mode::V9, Endian::Big),
-            _ => return Self::ByQemu,
-        };
+    /// By Capstone, at the exit.
+    pub const fn deferred(arch: Arch, mode: Mode, endian: Endian) -> Self {
         Self::Deferred(Language { arch, mode, endian })
     }
 

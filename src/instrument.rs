@@ -31,6 +31,7 @@ use qemu_plugin_sys::{
 };
 
 use crate::api::{Emulation, Qemu};
+use crate::architectures::Architecture;
 use crate::callbacks::{CallbackSet, InsnCallback, MemCallback};
 use crate::disassembly::{Disassembler, Reader, tidied, x86_decoding};
 use crate::places::{MappedFiles, MappingCalls};
@@ -111,7 +112,7 @@ unsafe impl Send for Translator {}
 impl Translator {
     /// Nothing translated yet.
     pub fn new(qemu: &Qemu, isa: Isa, config: &Config, calls: MappingCalls) -> Self {
-        let disassembler = Disassembler::for_target(&qemu.target);
+        let disassembler = Architecture::of_target(&qemu.target).disassembler;
         let has_files = config.needs_locations() && qemu.emulation == Emulation::User;
         Self {
             last_has_stray_accesses: qemu.api <= 1 && qemu.emulation != Emulation::User,

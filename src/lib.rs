@@ -6,6 +6,7 @@
 //! `isa`. ARCHITECTURE.md has the bird's-eye view.
 
 mod api;
+mod architectures;
 mod callbacks;
 mod command_line;
 mod copies;

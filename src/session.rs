@@ -12,6 +12,7 @@ use cachesim::core::Core;
 use cachesim::hierarchy::Hierarchy;
 use cachesim::model::EffectLayout;
 use cachesim::options::{self, Config, Detail, Format, Host, PolicyKind, Request, Straddle};
+use cachesim::pages::PAGE_SHIFT;
 use cachesim::policy::{AnyPolicy, Fifo, Lru, Random};
 use isa::Isa;
 use parking_lot::{Mutex, RawMutex};
@@ -19,6 +20,7 @@ use qemu_plugin_sys::qemu_plugin_tb;
 use report::{CoreSnapshot, table};
 
 use crate::api::{Emulation, Events, Qemu};
+use crate::architectures::Architecture;
 use crate::callbacks::{
     Addressing, Alone, AnyLines, CachedPhysical, CallbackSet, LineSize, Physical, Private,
     SHARED_GENERATION, Shared, UsualLines, Virtual, effect_layout, expect_readable_stores,
@@ -156,12 +158,13 @@ fn simulating(qemu: Qemu, config: Config) -> anyhow::Result<Session> {
 impl Session {
     fn new<M: Machines>(qemu: Qemu, config: Config) -> anyhow::Result<Self> {
         let outlet = Outlet::new(&qemu, &config)?;
-        let isa = Isa::from_target(&qemu.target).with_plugin_api(qemu.api);
+        let architecture = Architecture::of_target(&qemu.target);
+        let isa = architecture.decoder.with_plugin_api(qemu.api);
         let isa = match qemu.emulation {
             Emulation::User => isa.in_user_mode(),
             Emulation::System { .. } => isa,
         };
-        let syscalls = syscalls::Numbers::of_target(&qemu.target);
+        let syscalls = architecture.syscalls;
         let has_usual_lines = config.dcache.geometry.line_shift() == UsualLines::SHIFT;
         let (private, shared) = if has_usual_lines && !M::GOES_BEYOND {
             callbacks::<M, UsualLines>(&qemu, isa, &config)
@@ -403,9 +406,10 @@ fn every_lock(act: &dyn Fn(&'static RawMutex)) {
 }
 
 /// Whether every instruction that can change address translation is known, and accesses tell the
-/// privilege they are made with.
-fn page_cache_is_exact(isa: Isa) -> bool {
-    isa != Isa::Unknown && memory_info_is_readable()
+/// privilege they are made with, and no page is smaller than the page cache takes it to be.
+fn page_cache_is_exact(qemu: &Qemu, isa: Isa) -> bool {
+    let page_bytes = Architecture::of_target(&qemu.target).smallest_page_bytes;
+    isa != Isa::Unknown && page_bytes >= 1 << PAGE_SHIFT && memory_info_is_readable()
 }
 
 /// The callbacks for cores of one vCPU each, and those for others.
@@ -418,7 +422,7 @@ fn callbacks<M: Machines, L: LineSize>(
         Emulation::User => {
             (set::<M, Alone, Virtual, L>(config), set::<M, Shared, Virtual, L>(config))
         }
-        Emulation::System { max_vcpus, .. } if page_cache_is_exact(isa) => {
+        Emulation::System { max_vcpus, .. } if page_cache_is_exact(qemu, isa) => {
             // The fifth bit came at API 5 at the earliest (10.2 has it, 10.0 not). Where it is none, it is
             // one of the access's size, which would only have accesses of different sizes translated apart.
             if qemu.api < 5 {

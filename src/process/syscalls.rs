@@ -41,7 +41,8 @@ const CLONE_VM: u64 = 0x100;
 const CLONE_VFORK: u64 = 0x4000;
 
 impl Numbers {
-    const fn new(
+    /// Of these numbers; `clone` has its flags first.
+    pub const fn new(
         [clone, clone3]: [i64; 2],
         [execve, execveat]: [i64; 2],
         rt_sigaction: i64,
@@ -52,41 +53,16 @@ impl Numbers {
     }
 
     /// Of newer architectures.
-    const GENERIC: Self = Self::new([220, 435], [221, 281], 134, [222, 222], [215, 216]);
+    pub const GENERIC: Self = Self::new([220, 435], [221, 281], 134, [222, 222], [215, 216]);
 
-    /// Of the guest architecture that QEMU calls `target`.
-    pub fn of_target(target: &str) -> Option<Self> {
-        // Most of those that came before.
-        let older = |execveat, rt_sigaction, mmap| {
-            Self::new([120, 435], [11, execveat], rt_sigaction, mmap, [91, 163])
-        };
-        Some(match target {
-            "riscv32" | "riscv64" | "aarch64" | "aarch64_be" | "hexagon" | "loongarch64"
-            | "or1k" => Self::GENERIC,
-            "x86_64" => Self::new([56, 435], [59, 322], 13, [9, 9], [11, 25]),
-            "i386" => older(358, 174, [90, 192]),
-            "arm" | "armeb" => older(387, 174, [90, 192]),
-            "hppa" => older(342, 174, [90, 89]),
-            "m68k" => older(355, 174, [90, 192]),
-            "microblaze" | "microblazeel" | "sh4" | "sh4eb" => older(388, 174, [90, 192]),
-            "ppc" | "ppc64" | "ppc64le" => older(362, 173, [90, 192]),
-            "s390x" => Self { clone_flags: 1, ..older(354, 174, [90, 192]) },
-            "mips" | "mipsel" => {
-                Self::new([4120, 4435], [4011, 4356], 4194, [4090, 4210], [4091, 4167])
-            }
-            "mips64" | "mips64el" => {
-                Self::new([5055, 5435], [5057, 5316], 5013, [5009, 5009], [5011, 5024])
-            }
-            "mipsn32" | "mipsn32el" => {
-                Self::new([6055, 6435], [6057, 6320], 6013, [6009, 6009], [6011, 6024])
-            }
-            "sparc" | "sparc32plus" | "sparc64" => {
-                Self::new([217, 435], [59, 350], 102, [71, 56], [73, 250])
-            }
-            "alpha" => Self::new([312, 545], [59, 513], 352, [71, 71], [73, 341]),
-            "xtensa" | "xtensaeb" => Self::new([116, 435], [117, 341], 225, [80, 80], [81, 88]),
-            _ => return None,
-        })
+    /// Of most of those that came before.
+    pub const fn older(execveat: i64, rt_sigaction: i64, mmap: [i64; 2]) -> Self {
+        Self::new([120, 435], [11, execveat], rt_sigaction, mmap, [91, 163])
+    }
+
+    /// The same where `clone` has its flags second.
+    pub const fn with_flags_second(self) -> Self {
+        Self { clone_flags: 1, ..self }
     }
 
     /// Whether this call replaces the program by another one, if it succeeds.

@@ -664,7 +664,7 @@ mod tests {
         // ldreq r0,[r1] of A32 is an SVE instruction without an access in A64.
         let code = bytes("00009105");
         assert_eq!(A64_ONLY.effects(&code).completion, Completion::Always);
-        let mut block = Isa::from_target("aarch64").block([(0, &code[..])]);
+        let mut block = Isa::AARCH64.block([(0, &code[..])]);
         assert_eq!(block.effects(&code).completion, Completion::Unknown);
     }
 

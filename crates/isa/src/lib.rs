@@ -106,20 +106,16 @@ impl Isa {
     /// (10.0).
     const API_OF_INDEXED_REGIMES: i32 = 4;
 
-    /// The decoder for `target_name` of `qemu_info_t` (`"riscv64"`, `"x86_64"`, …), with nothing
-    /// assumed about QEMU's version or mode.
-    pub fn from_target(target_name: &str) -> Self {
-        match target_name {
-            "riscv32" => Self::OldRiscV32,
-            "riscv64" => Self::OldRiscV64,
-            "aarch64" | "aarch64_be" => Self::AArch64(ArmStates::ALL, WideAccess::Either),
-            "x86_64" => Self::X86(X86Modes::ALL, WideAccess::Either),
-            "i386" => Self::X86(X86Modes::BITS16.with(X86Modes::BITS32), WideAccess::Either),
-            _ => Self::Unknown,
-        }
-    }
+    /// A 64-bit Arm processor in any state and any QEMU.
+    pub const AARCH64: Self = Self::AArch64(ArmStates::ALL, WideAccess::Either);
 
-    /// The same for a QEMU whose plugin API is `current` (`qemu_info_t.version.cur`): newer ones
+    /// A 64-bit x86 processor in any mode and any QEMU.
+    pub const X86_64: Self = Self::X86(X86Modes::ALL, WideAccess::Either);
+
+    /// A 32-bit x86 processor in any mode and any QEMU.
+    pub const I386: Self = Self::X86(X86Modes::BITS16.with(X86Modes::BITS32), WideAccess::Either);
+
+    /// This decoder for a QEMU whose plugin API is `current` (`qemu_info_t.version.cur`): newer ones
     /// allow more promises.
     #[must_use]
     pub fn with_plugin_api(self, current: i32) -> Self {
@@ -313,21 +309,12 @@ mod tests {
 
     use super::*;
 
-    const TARGETS: [&str; 7] =
-        ["riscv32", "riscv64", "aarch64", "aarch64_be", "x86_64", "i386", "sparc64"];
-
-    #[test]
-    fn targets_have_their_decoders() {
-        assert_eq!(Isa::from_target("riscv32"), Isa::OldRiscV32);
-        assert_eq!(Isa::from_target("riscv64"), Isa::OldRiscV64);
-        assert_eq!(Isa::from_target("aarch64"), Isa::AArch64(ArmStates::ALL, WideAccess::Either));
-        assert_eq!(Isa::from_target("x86_64"), Isa::X86(X86Modes::ALL, WideAccess::Either));
-        assert_eq!(Isa::from_target("arm"), Isa::Unknown);
-    }
+    const DECODERS: [Isa; 6] =
+        [Isa::OldRiscV32, Isa::OldRiscV64, Isa::AARCH64, Isa::X86_64, Isa::I386, Isa::Unknown];
 
     #[test]
     fn newer_plugin_apis_have_single_wide_accesses() {
-        let isa = Isa::from_target("aarch64");
+        let isa = Isa::AARCH64;
         let with = |wide| Isa::AArch64(ArmStates::ALL, wide);
         assert_eq!(isa.with_plugin_api(3), with(WideAccess::Either));
         assert_eq!(isa.with_plugin_api(4), with(WideAccess::Single));
@@ -335,27 +322,18 @@ mod tests {
 
     #[test]
     fn newer_plugin_apis_have_indexed_regimes() {
-        for (target, old, new) in
-            [("riscv32", Isa::OldRiscV32, Isa::RiscV32), ("riscv64", Isa::OldRiscV64, Isa::RiscV64)]
-        {
-            let isa = Isa::from_target(target);
-            assert_eq!(isa.with_plugin_api(3), old);
-            assert_eq!(isa.with_plugin_api(4), new);
+        for (old, new) in [(Isa::OldRiscV32, Isa::RiscV32), (Isa::OldRiscV64, Isa::RiscV64)] {
+            assert_eq!(old.with_plugin_api(3), old);
+            assert_eq!(old.with_plugin_api(4), new);
             assert_eq!(new.with_plugin_api(1), old);
         }
     }
 
     #[test]
     fn user_mode_has_64_bit_code_only_where_the_target_has() {
-        assert_eq!(
-            Isa::from_target("x86_64").in_user_mode(),
-            Isa::X86(X86Modes::BITS64, WideAccess::Either)
-        );
-        assert_eq!(
-            Isa::from_target("aarch64").in_user_mode(),
-            Isa::AArch64(ArmStates::A64, WideAccess::Either)
-        );
-        let i386 = Isa::from_target("i386");
+        assert_eq!(Isa::X86_64.in_user_mode(), Isa::X86(X86Modes::BITS64, WideAccess::Either));
+        assert_eq!(Isa::AARCH64.in_user_mode(), Isa::AArch64(ArmStates::A64, WideAccess::Either));
+        let i386 = Isa::I386;
         assert_eq!(i386.in_user_mode(), i386);
     }
 
@@ -383,8 +361,7 @@ mod tests {
         /// Also: a block, which may settle the mode, takes no promise back.
         #[test]
         fn any_bytes_have_an_answer(code in prop::collection::vec(any::<u8>(), 0..=15)) {
-            for target in TARGETS {
-                let isa = Isa::from_target(target);
+            for isa in DECODERS {
                 let alone = isa.effects(&code);
                 let in_block = isa.block([(0, &code[..])]).effects(&code);
                 match alone.completion {
@@ -402,8 +379,7 @@ mod tests {
         /// What is promised without knowing QEMU's version holds for a known one.
         #[test]
         fn versions_only_add_promises(code in prop::collection::vec(any::<u8>(), 1..=8)) {
-            for target in TARGETS {
-                let isa = Isa::from_target(target);
+            for isa in DECODERS {
                 let general = isa.effects(&code);
                 let known = isa.with_plugin_api(4).effects(&code);
                 if general.completion != Completion::Unknown {

@@ -434,7 +434,7 @@ mod tests {
 
     #[test]
     fn arithmetic_of_programs_completes_but_with_a_rounding_mode_that_is_reserved_in_its_bytes() {
-        for isa in ["riscv32", "riscv64"].map(|target| Isa::from_target(target).in_user_mode()) {
+        for isa in [Isa::OldRiscV32, Isa::OldRiscV64].map(Isa::in_user_mode) {
             let mut block = isa.block([]);
             let mut completion = |hex| block.effects(&bytes(hex)).completion;
             // fadd.d, fsqrt.s, then frflags, which ends a block, and fadd.d.

@@ -697,7 +697,7 @@ mod tests {
             block(ANY, high, &[&arpl_or_movslq]).effects(&arpl_or_movslq),
             Effects::plain(Completion::Always)
         );
-        let i386 = Isa::from_target("i386");
+        let i386 = Isa::I386;
         assert_eq!(block(i386, high, &[&arpl_or_movslq]).x86_mode(), None);
     }
 
