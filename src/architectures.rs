@@ -6,7 +6,7 @@
 //! Source of the page sizes: `TARGET_PAGE_BITS` in QEMU's `target/*/cpu-param.h`.
 
 use capstone::{Arch, Endian, Mode};
-use isa::Isa;
+use isa::{ByteOrder, Encoding, Isa};
 
 use crate::disassembly::Disassembler;
 use crate::process::syscalls::Numbers;
@@ -84,7 +84,7 @@ const ARCHITECTURES: &[Architecture] = &[
         decoder: Isa::Unknown,
         syscalls: Some(Numbers::older(387, 174, [90, 192])),
         disassembler: Disassembler::ByQemu,
-        smallest_page_bytes: 1 * KIB,
+        smallest_page_bytes: KIB,
     },
     Architecture {
         targets: &["loongarch64"],
@@ -157,29 +157,43 @@ const ARCHITECTURES: &[Architecture] = &[
         smallest_page_bytes: 4 * KIB,
     },
     Architecture {
-        targets: &["mips", "mipsel"],
-        decoder: Isa::Unknown,
+        targets: &["mips"],
+        decoder: Isa::Mips(ByteOrder::Big, Encoding::Undecided),
+        syscalls: Some(Numbers::new([4120, 4435], [4011, 4356], 4194, [4090, 4210], [4091, 4167])),
+        disassembler: Disassembler::ByQemu,
+        smallest_page_bytes: 4 * KIB,
+    },
+    Architecture {
+        targets: &["mipsel"],
+        decoder: Isa::Mips(ByteOrder::Little, Encoding::Undecided),
         syscalls: Some(Numbers::new([4120, 4435], [4011, 4356], 4194, [4090, 4210], [4091, 4167])),
         disassembler: Disassembler::ByQemu,
         smallest_page_bytes: 4 * KIB,
     },
     Architecture {
         targets: &["mips64"],
-        decoder: Isa::Unknown,
+        decoder: Isa::Mips(ByteOrder::Big, Encoding::Undecided),
         syscalls: Some(Numbers::new([5055, 5435], [5057, 5316], 5013, [5009, 5009], [5011, 5024])),
         disassembler: Disassembler::deferred(Arch::MIPS, Mode::Mips64, Endian::Big),
         smallest_page_bytes: 4 * KIB,
     },
     Architecture {
         targets: &["mips64el"],
-        decoder: Isa::Unknown,
+        decoder: Isa::Mips(ByteOrder::Little, Encoding::Undecided),
         syscalls: Some(Numbers::new([5055, 5435], [5057, 5316], 5013, [5009, 5009], [5011, 5024])),
         disassembler: Disassembler::deferred(Arch::MIPS, Mode::Mips64, Endian::Little),
         smallest_page_bytes: 4 * KIB,
     },
     Architecture {
-        targets: &["mipsn32", "mipsn32el"],
-        decoder: Isa::Unknown,
+        targets: &["mipsn32"],
+        decoder: Isa::Mips(ByteOrder::Big, Encoding::Undecided),
+        syscalls: Some(Numbers::new([6055, 6435], [6057, 6320], 6013, [6009, 6009], [6011, 6024])),
+        disassembler: Disassembler::ByQemu,
+        smallest_page_bytes: 4 * KIB,
+    },
+    Architecture {
+        targets: &["mipsn32el"],
+        decoder: Isa::Mips(ByteOrder::Little, Encoding::Undecided),
         syscalls: Some(Numbers::new([6055, 6435], [6057, 6320], 6013, [6009, 6009], [6011, 6024])),
         disassembler: Disassembler::ByQemu,
         smallest_page_bytes: 4 * KIB,

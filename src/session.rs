@@ -162,7 +162,7 @@ impl Session {
         let isa = architecture.decoder.with_plugin_api(qemu.api);
         let isa = match qemu.emulation {
             Emulation::User => isa.in_user_mode(),
-            Emulation::System { .. } => isa,
+            Emulation::System { .. } => isa.in_system_mode(),
         };
         let syscalls = architecture.syscalls;
         let has_usual_lines = config.dcache.geometry.line_shift() == UsualLines::SHIFT;

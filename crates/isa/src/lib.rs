@@ -19,7 +19,7 @@
 //! The answers describe QEMU's emulation, not the architecture. All are one-sided: `Unknown`
 //! and [`TranslationEffect::ThisVcpu`] may be said of anything, at the price of speed; the other
 //! answers are promises. They were read off the translators of QEMU 7.2, 10.0 and 10.2
-//! (`target/{riscv,arm,i386}`), and compared with the callbacks that 7.2 and 10.2 (programs) and
+//! (`target/{riscv,arm,i386}`; MIPS: see there), and compared with the callbacks that 7.2 and 10.2 (programs) and
 //! 10.0 and 11.1 (kernel boots) really make.
 //!
 //! # What all decoders rely on
@@ -54,12 +54,14 @@
 #![forbid(unsafe_code)]
 
 mod aarch64;
+mod mips;
 mod riscv;
 #[cfg(test)]
 mod testing;
 mod x86;
 
 pub use aarch64::{ArmState, ArmStates};
+pub use mips::{ByteOrder, Encoding};
 pub use x86::{X86Mode, X86Modes};
 
 /// How QEMU performs the accesses of 16 bytes that an architecture calls one: a pair of
@@ -93,6 +95,8 @@ pub enum Isa {
     AArch64(ArmStates, WideAccess),
     /// x86 in one of these modes.
     X86(X86Modes, WideAccess),
+    /// A MIPS program in code of this byte order, and encoded like this.
+    Mips(ByteOrder, Encoding),
     /// No decoder: nothing is promised.
     Unknown,
 }
@@ -154,11 +158,20 @@ impl Isa {
         }
     }
 
+    /// The same for system-mode emulation, for which the decoder of MIPS has not been checked.
+    #[must_use]
+    pub fn in_system_mode(self) -> Self {
+        match self {
+            Self::Mips(..) => Self::Unknown,
+            other => other,
+        }
+    }
+
     /// Begins a translation block made of `insns`: each instruction's virtual address and bytes.
     ///
     /// On x86 this settles the mode: a mode stays possible if it decodes every instruction to
-    /// the length that QEMU found. On Arm it settles the execution state in a similar way.
-    /// Elsewhere `insns` is not looked at.
+    /// the length that QEMU found. On Arm it settles the execution state in a similar way, on MIPS the
+    /// encoding. Elsewhere `insns` is not looked at.
     pub fn block<'a>(self, insns: impl IntoIterator<Item = (u64, &'a [u8])>) -> Block {
         let (isa, doubtful) = match self {
             Self::X86(modes, wide) => {
@@ -166,6 +179,7 @@ impl Isa {
                 (Self::X86(modes, wide), doubtful)
             }
             Self::AArch64(states, wide) => (Self::AArch64(states.of_block(insns), wide), None),
+            Self::Mips(order, _) => (Self::Mips(order, Encoding::of_block(order, insns)), None),
             other => (other, None),
         };
         Block { isa, position: 0, doubtful, rounding: riscv::Rounding::Unchecked }
@@ -190,6 +204,7 @@ impl Isa {
             Self::UserRiscV64 => riscv::effects(Xlen::X64, Regimes::Indexed, Rounding::Valid, code),
             Self::AArch64(states, wide) => aarch64::effects(states, wide, code),
             Self::X86(modes, wide) => x86::effects(modes, wide, code),
+            Self::Mips(order, encoding) => mips::effects(order, encoding, code),
             Self::Unknown => Effects::UNKNOWN,
         }
     }
