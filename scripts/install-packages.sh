@@ -4,7 +4,7 @@
 # missing and fails. Prints the packages it installed on stdout, one a line: nothing if nothing was missing.
 #
 #   demo    a QEMU for user mode, a cross compiler for the guest, a C compiler and make for the build
-#   test    the second cross compiler, glib to build QEMU's own cache plugin, what the other scripts here use and the
+#   test    the other cross compilers, glib to build QEMU's own cache plugin, what the other scripts here use and the
 #           tests of debug information, what reads the plugin's files: Valgrind's scripts, a browser, KCachegrind and
 #           a screen for it, and what building another simulator takes: see pycachesim.sh
 #   matrix  what building QEMU takes
@@ -18,6 +18,8 @@
 demo=(qemu-user gcc-riscv64-linux-gnu libc6-dev-riscv64-cross gcc libc6-dev make)
 test=("${demo[@]}" gcc-aarch64-linux-gnu libc6-dev-arm64-cross libglib2.0-dev pkg-config python3 xz-utils cpio
     g++ binutils dwz
+    gcc-mips-linux-gnu libc6-dev-mips-cross gcc-mipsel-linux-gnu libc6-dev-mipsel-cross
+    gcc-mips64-linux-gnuabi64 libc6-dev-mips64-cross gcc-mips64el-linux-gnuabi64 libc6-dev-mips64el-cross
     valgrind python3-jsonschema chromium kcachegrind dbus-daemon xvfb x11-utils python3-venv python3-dev)
 matrix=("${test[@]}" ninja-build libcapstone-dev)
 # shellcheck disable=SC2034  # used through "wanted"

@@ -4,7 +4,7 @@ mod common;
 
 use std::os::unix::process::ExitStatusExt;
 
-use common::artifacts::{Arch, Mode, guest, qemus, sysroot};
+use common::artifacts::{Arch, Mode, guest, mips_guest, qemu_of_every_target, qemus, sysroot};
 use common::differential::{Expect, Options, Sweep, both, compare};
 
 /// One cache geometry or another for each of the two caches; with both policies.
@@ -278,4 +278,34 @@ fn random_replacement_makes_the_same_accesses_and_as_many_misses_but_for_chance(
             assert!(difference < reference.data.misses / 20, "{ours:?} {reference:?}");
         }
     }
+}
+
+/// Of each ABI that has a compiler: its blocks are left by faults, overflows, traps, and by branches that
+/// skip their delay slot.
+#[test]
+fn mips_programs_count_as_in_the_reference() {
+    let mut sweep = Sweep::default();
+    let qemu = qemu_of_every_target();
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    for (target, triplet) in [
+        ("mips", "mips-linux-gnu"),
+        ("mipsel", "mipsel-linux-gnu"),
+        ("mips64", "mips64-linux-gnuabi64"),
+        ("mips64el", "mips64el-linux-gnuabi64"),
+    ] {
+        for (source, arguments) in [
+            ("tests/guests/mips.c", [].as_slice()),
+            ("guests/faults.c", &["1000"]),
+            ("guests/matrix.c", &["20"]),
+            ("guests/list.c", &["1000", "3"]),
+        ] {
+            let program = mips_guest(triplet, source, directory.path());
+            for options in ["", "evict=fifo,dblksize=16,iblksize=16", "dassoc=1,iassoc=1"] {
+                let run = qemu.user_of(target, &program).guest_args(arguments);
+                let what = format!("{target} {source}");
+                sweep.compare(&what, &qemu, run, options, Expect::TableAndRows);
+            }
+        }
+    }
+    sweep.finish();
 }

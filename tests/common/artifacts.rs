@@ -92,6 +92,12 @@ pub fn qemus(mode: Mode) -> Vec<Qemu> {
     qemus
 }
 
+/// The QEMU that emulates the programs of every architecture: Debian's newest user mode that loads plugins.
+pub fn qemu_of_every_target() -> Qemu {
+    let version = "7.2";
+    Qemu { version: version.to_owned(), directory: script("qemu.sh", &[version]).into() }
+}
+
 /// The newest of the QEMUs.
 pub fn newest(mode: Mode) -> Qemu {
     qemus(mode).into_iter().max_by_key(Qemu::release).expect("qemus gives at least one")
@@ -117,7 +123,12 @@ impl Qemu {
 
     /// A run of `program` in user mode.
     pub fn user(&self, arch: Arch, program: &Path) -> Run {
-        Run::new(&self.directory.join(format!("bin/qemu-{arch}"))).program(program)
+        self.user_of(&arch.to_string(), program)
+    }
+
+    /// A run of `program` in user mode, of the architecture that QEMU calls `target`.
+    pub fn user_of(&self, target: &str, program: &Path) -> Run {
+        Run::new(&self.directory.join(format!("bin/qemu-{target}"))).program(program)
     }
 
     /// A run of a bare-metal guest with `harts` harts; see [`bare_guest`].
@@ -171,6 +182,22 @@ impl Qemu {
 /// The user-mode guest `guests/NAME.c`, compiled.
 pub fn guest(arch: Arch, name: &str) -> PathBuf {
     built("guests/build.sh", &[&arch.to_string(), name]).into()
+}
+
+/// `SOURCE`, a path in the project, compiled for MIPS by the C compiler of `triplet`, in `directory`.
+pub fn mips_guest(triplet: &str, source: &str, directory: &Path) -> PathBuf {
+    let program = directory.join(triplet);
+    let compiler = format!("{triplet}-gcc");
+    let output = Command::new(&compiler)
+        .args(["-std=gnu11", "-O2", "-g", "-static", "-pthread", "-o"])
+        .arg(&program)
+        .arg(root().join(source))
+        .output()
+        .unwrap_or_else(|error| {
+            panic!("{compiler}: {error}; run scripts/install-packages.sh test")
+        });
+    assert!(output.status.success(), "{source}:\n{}", String::from_utf8_lossy(&output.stderr));
+    program
 }
 
 /// Where the libraries of dynamic riscv64 programs are.
