@@ -63,6 +63,7 @@ const ARCHITECTURES: &[Architecture] = &[
         decoder: Isa::AARCH64,
         syscalls: Some(Numbers::GENERIC),
         disassembler: Disassembler::deferred(Arch::ARM64, Mode::Arm, Endian::Little),
+        // Pages of 1 KiB, before Armv6, are a limit of the decoder: see the crate `isa`.
         smallest_page_bytes: 4 * KIB,
     },
     Architecture {

@@ -21,8 +21,7 @@
 //! Limit: only programs. In a machine nothing is promised, since what changes translations (CP0, MT,
 //! Virtualization) has not been checked.
 //!
-//! Sources: *MIPS Architecture For Programmers*, volume II-A (appendix A, tables of opcodes, releases 5 and
-//! 6), II-B (microMIPS) and IV-a (`MIPS16e`); QEMU `target/mips/tcg/{translate.c,*_translate.c.inc}`, 7.2.
+//! Sources: QEMU `target/mips/tcg/{translate.c,*_translate.c.inc,*.decode}`, 7.2 and 10.2.
 
 use crate::Completion::{Always, NoAccess, OneAccess, Unknown};
 use crate::{Completion, Effects};
@@ -165,7 +164,7 @@ mod tests {
     use crate::testing::Expected::{self, Always, NoAccess, OneAccess, Unknown};
     use crate::testing::bytes;
 
-    /// Big-endian words, assembled by GNU as.
+    /// Big-endian words, compared with what GNU objdump reads in them.
     #[rustfmt::skip]
     const CASES: &[(&str, &str, Expected)] = &[
         ("00000000", "nop", Always),
@@ -202,7 +201,7 @@ mod tests {
         ("0000000c", "syscall", Unknown),
         ("40845000", "mtc0 a0,EntryHi", Unknown),
         ("42000002", "tlbwi", Unknown),
-        ("4c840001", "lwxc1", Unknown),
+        ("4c840001", "ldxc1 $f0,a0(a0)", Unknown),
         ("74000000", "jalx, or daui", Unknown),
         ("78000000", "lq, or MSA", Unknown),
     ];
