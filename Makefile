@@ -48,7 +48,7 @@ miri: ## The tests of the model and of the decoders under Miri (minutes)
 		rustup toolchain install nightly --profile minimal --component miri --component rust-src || { \
 			echo 'make miri: needs rustup and a nightly toolchain with miri and rust-src' >&2; exit 1; }; \
 	fi
-	MIRIFLAGS="-Zmiri-ignore-leaks" cargo +nightly miri test --locked -p cachesim
+	MIRIFLAGS="-Zmiri-ignore-leaks" cargo +nightly miri test --locked -p cachesim -p options
 	MIRIFLAGS="-Zmiri-tree-borrows" cargo +nightly miri test --locked -p isa
 
 # The standard library is built as well: what it does with memory has to be seen.

@@ -791,7 +791,7 @@ def attempt(case, artifacts):
 # share of the time.
 PROPERTIES = (
     ("--package", "symbols", "--test", "foreign", "--test", "maps"),
-    ("--package", "symbols", "--package", "cachesim", "--package", "report", "--lib", "foreign"),
+    ("--package", "symbols", "--package", "options", "--package", "report", "--lib", "foreign"),
 )
 PROPERTIES_SHARE = 0.2
 PROPERTIES_CASES = 4000

@@ -10,7 +10,7 @@ use std::mem;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use anyhow::anyhow;
-use cachesim::options::GuestMode;
+use options::GuestMode;
 use qemu_plugin_sys::{
     qemu_info_t, qemu_plugin_id_t, qemu_plugin_insn, qemu_plugin_register_atexit_cb,
     qemu_plugin_register_flush_cb, qemu_plugin_register_vcpu_exit_cb,

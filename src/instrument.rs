@@ -18,10 +18,10 @@ use cachesim::core::Lines;
 use cachesim::instructions::{
     Code, Description, Identity, Instruction, InstructionTable, MAX_CODE_BYTES, Run, SymbolId,
 };
-use cachesim::options::{Config, Detail};
 use cachesim::policy::Repeats;
 use cachesim::profile::{Completing, ProfileTable, Segment};
 use isa::{Completion, Isa, TranslationEffect};
+use options::{Detail, Options};
 use qemu_plugin::TranslationBlock;
 use qemu_plugin_sys::qemu_plugin_cb_flags::QEMU_PLUGIN_CB_NO_REGS;
 use qemu_plugin_sys::qemu_plugin_mem_rw::QEMU_PLUGIN_MEM_RW;
@@ -111,23 +111,24 @@ unsafe impl Send for Translator {}
 
 impl Translator {
     /// Nothing translated yet.
-    pub fn new(qemu: &Qemu, isa: Isa, config: &Config, calls: MappingCalls) -> Self {
+    pub fn new(qemu: &Qemu, isa: Isa, options: &Options, calls: MappingCalls) -> Self {
+        let config = &options.config;
         let disassembler = Architecture::of_target(&qemu.target).disassembler;
-        let has_files = config.needs_locations() && qemu.emulation == Emulation::User;
+        let has_files = options.needs_locations() && qemu.emulation == Emulation::User;
         Self {
             last_has_stray_accesses: qemu.api <= 1 && qemu.emulation != Emulation::User,
             isa,
             lines: Lines::new(config),
-            repeats: config.repeats(&config.icache),
+            repeats: config.repeats(&config.icache()),
             disassembler,
             reader: disassembler.reader(),
-            instructions: match config.lower {
+            instructions: match config.lower() {
                 None => InstructionTable::default(),
                 Some(_) => InstructionTable::with_lower_levels(),
             },
             texts: HashMap::new(),
             last_symbol: (0, SymbolId::NONE),
-            records: match config.detail {
+            records: match options.detail {
                 Detail::Misses => Records::Numbered,
                 Detail::Full => Records::InFull(Box::default()),
             },

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, bail};
 use cachesim::escape::escape;
-use cachesim::options::{Config, ElfImage, Format, Subject};
+use options::{ElfImage, Format, Options, Subject};
 use report::html::{Source, SourceState};
 use report::table::{self, By};
 use report::{Profile, Renderer, RunDescription, Snapshot};
@@ -59,17 +59,17 @@ impl Warnings {
 }
 
 impl Reporter {
-    /// For a run with the settings `config`.
+    /// For a run with the settings `options`.
     ///
     /// # Errors
     /// Where a file of `elf` cannot be read.
-    pub fn new(qemu: &Qemu, config: &Config) -> anyhow::Result<Self> {
+    pub fn new(qemu: &Qemu, options: &Options) -> anyhow::Result<Self> {
         let sysroot = match qemu.emulation {
             Emulation::User => qemu_option(qemu.emulation, "L", "QEMU_LD_PREFIX"),
             Emulation::System { .. } => None,
         };
         Ok(Self {
-            images: config.images.iter().map(loaded_elf).collect::<anyhow::Result<_>>()?,
+            images: options.images.iter().map(loaded_elf).collect::<anyhow::Result<_>>()?,
             sysroot: sysroot.and_then(|prefix| path::absolute(prefix).ok()),
             warned: AtomicBool::new(false),
         })
@@ -77,13 +77,13 @@ impl Reporter {
 
     /// The report of a run that has counted what `reading` says, and what its files are made of.
     pub fn report(&self, qemu: &Qemu, reading: &Reading<'_>) -> (String, Files) {
-        let config = reading.config;
+        let options = reading.options;
         // Warnings come once: a shell that tries its PATH comes here for every directory.
         let have_been_told = self.warned.swap(true, Ordering::Relaxed);
         let warnings = if have_been_told { Warnings::Silent } else { Warnings::Told };
         let (profile, sources) = self.profile(qemu, reading, warnings);
-        let report = match config.by {
-            Subject::Instruction => table::render(&reading.snapshot(), config),
+        let report = match options.by {
+            Subject::Instruction => table::render(&reading.snapshot(), options),
             Subject::Function => table_by(&profile, By::Function),
             Subject::Line => table_by(&profile, By::Line),
         };
@@ -109,7 +109,7 @@ impl Reporter {
         reading: &Reading<'_>,
         warnings: Warnings,
     ) -> (Profile, Sources) {
-        let Reading { config, translator, .. } = *reading;
+        let Reading { options, translator, .. } = *reading;
         let files = symbols::Files::default();
         let no_program = MappedFiles::new(MappingCalls::Unknown);
         let mut places = Places {
@@ -119,11 +119,11 @@ impl Reporter {
             instructions: translator.instructions(),
             named: HashMap::new(),
         };
-        let profile = reading.profile(description(qemu, config), &mut places);
+        let profile = reading.profile(description(qemu, options), &mut places);
         for warning in places.symbols.warnings() {
             warnings.tell(&warning.to_string());
         }
-        let mut renderers = config.files.iter().map(|(format, _)| Renderer::of(*format));
+        let mut renderers = options.files.iter().map(|(format, _)| Renderer::of(*format));
         let shows_sources = renderers.any(Renderer::shows_source);
         let sources = if shows_sources { places.symbols.sources() } else { Sources::default() };
         (profile, sources)
@@ -165,12 +165,12 @@ impl Files {
 
 fn table_by(profile: &Profile, by: By) -> String {
     let cores = profile.cores.iter().map(|core| core.counts).collect();
-    let config = &profile.run.config;
-    let table = table::render(&Snapshot { cores, lists: None }, config);
-    table + &table::render_by(profile, by, config.limit)
+    let options = &profile.run.options;
+    let table = table::render(&Snapshot { cores, lists: None }, options);
+    table + &table::render_by(profile, by, options.limit)
 }
 
-fn description(qemu: &Qemu, config: &Config) -> RunDescription {
+fn description(qemu: &Qemu, options: &Options) -> RunDescription {
     let (mode, vcpus) = qemu.guest();
     RunDescription {
         version: env!("CARGO_PKG_VERSION"),
@@ -181,7 +181,7 @@ fn description(qemu: &Qemu, config: &Config) -> RunDescription {
         qemu_version: qemu.version(),
         command: std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect(),
         process_id: std::process::id(),
-        config: config.clone(),
+        options: options.clone(),
     }
 }
 

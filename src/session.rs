@@ -8,13 +8,14 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{anyhow, bail};
+use cachesim::config::Straddle;
 use cachesim::core::Core;
 use cachesim::hierarchy::Hierarchy;
 use cachesim::model::EffectLayout;
-use cachesim::options::{self, Config, Detail, Format, Host, PolicyKind, Request, Straddle};
 use cachesim::pages::PAGE_SHIFT;
-use cachesim::policy::{AnyPolicy, Fifo, Lru, Random};
+use cachesim::policy::{AnyPolicy, Fifo, Lru, PolicyKind, Random};
 use isa::Isa;
+use options::{self, Detail, Format, Host, Options, Request};
 use parking_lot::{Mutex, RawMutex};
 use qemu_plugin_sys::qemu_plugin_tb;
 use report::{CoreSnapshot, table};
@@ -58,7 +59,7 @@ thread_local! {
 
 struct Session {
     qemu: Qemu,
-    config: Config,
+    options: Options,
     outlet: Outlet,
     simulator: &'static dyn Simulator,
     translator: Mutex<Translator>,
@@ -90,7 +91,7 @@ pub fn install(qemu: Qemu, arguments: anyhow::Result<Vec<String>>) -> i32 {
 fn try_install(qemu: Qemu, arguments: &[String]) -> anyhow::Result<()> {
     let (mode, vcpus) = qemu.guest();
     let text = match options::parse(arguments, &Host { mode, vcpus }, &read_options)? {
-        Request::Run(config) => return start(qemu, *config),
+        Request::Run(options) => return start(qemu, *options),
         Request::Help => options::help_text(),
         Request::Presets => options::list_text(),
     };
@@ -113,7 +114,7 @@ fn read_options(path: &str) -> Result<String, String> {
     }
 }
 
-fn start(qemu: Qemu, config: Config) -> anyhow::Result<()> {
+fn start(qemu: Qemu, options: Options) -> anyhow::Result<()> {
     if let Some(path) = copies::own_path()
         && plugins_of_file(qemu.emulation, &path) > 1
     {
@@ -123,7 +124,7 @@ fn start(qemu: Qemu, config: Config) -> anyhow::Result<()> {
             path.display()
         );
     }
-    let session = simulating(qemu, config)?;
+    let session = simulating(qemu, options)?;
     if SESSION.set(session).is_err() {
         bail!("this file is loaded already; load a copy of it under another name");
     }
@@ -136,28 +137,30 @@ fn start(qemu: Qemu, config: Config) -> anyhow::Result<()> {
 }
 
 /// A run whose model is made for what it has to do.
-fn simulating(qemu: Qemu, config: Config) -> anyhow::Result<Session> {
+fn simulating(qemu: Qemu, options: Options) -> anyhow::Result<Session> {
+    let config = &options.config;
     // Of both caches, if it is one.
-    let policy = (config.icache.policy == config.dcache.policy).then_some(config.dcache.policy);
+    let (instructions, data) = (config.icache().policy, config.dcache().policy);
+    let policy = (instructions == data).then_some(data);
     match policy {
         Some(PolicyKind::Lru) if config.is_first_level_only() => {
-            Session::new::<Core<Lru>>(qemu, config)
+            Session::new::<Core<Lru>>(qemu, options)
         }
         Some(PolicyKind::Fifo) if config.is_first_level_only() => {
-            Session::new::<Core<Fifo>>(qemu, config)
+            Session::new::<Core<Fifo>>(qemu, options)
         }
         Some(PolicyKind::Random) if config.is_first_level_only() => {
-            Session::new::<Core<Random>>(qemu, config)
+            Session::new::<Core<Random>>(qemu, options)
         }
-        _ if config.is_first_level_only() => Session::new::<Core<AnyPolicy>>(qemu, config),
-        Some(PolicyKind::Lru) => Session::new::<Hierarchy<Lru>>(qemu, config),
-        _ => Session::new::<Hierarchy<AnyPolicy>>(qemu, config),
+        _ if config.is_first_level_only() => Session::new::<Core<AnyPolicy>>(qemu, options),
+        Some(PolicyKind::Lru) => Session::new::<Hierarchy<Lru>>(qemu, options),
+        _ => Session::new::<Hierarchy<AnyPolicy>>(qemu, options),
     }
 }
 
 impl Session {
-    fn new<M: Machines>(qemu: Qemu, config: Config) -> anyhow::Result<Self> {
-        let outlet = Outlet::new(&qemu, &config)?;
+    fn new<M: Machines>(qemu: Qemu, options: Options) -> anyhow::Result<Self> {
+        let outlet = Outlet::new(&qemu, &options)?;
         let architecture = Architecture::of_target(&qemu.target);
         let isa = architecture.decoder.with_plugin_api(qemu.api);
         let isa = match qemu.emulation {
@@ -165,20 +168,20 @@ impl Session {
             Emulation::System { .. } => isa.in_system_mode(),
         };
         let syscalls = architecture.syscalls;
-        let has_usual_lines = config.dcache.geometry.line_shift() == UsualLines::SHIFT;
+        let has_usual_lines = options.config.dcache().geometry.line_shift() == UsualLines::SHIFT;
         let (private, shared) = if has_usual_lines && !M::GOES_BEYOND {
-            callbacks::<M, UsualLines>(&qemu, isa, &config)
+            callbacks::<M, UsualLines>(&qemu, isa, &options)
         } else {
-            callbacks::<M, AnyLines>(&qemu, isa, &config)
+            callbacks::<M, AnyLines>(&qemu, isa, &options)
         };
-        if config.detail == Detail::Full {
+        if options.detail == Detail::Full {
             expect_readable_stores()?;
         }
         let layout = if M::GOES_BEYOND { effect_layout()? } else { EffectLayout::default() };
         let cores_are_shared = match qemu.emulation {
             // Until a second thread starts, if there is notice of that.
             Emulation::User => !qemu.announces_threads(syscalls.as_ref()),
-            Emulation::System { max_vcpus, .. } => config.cores.get() < max_vcpus,
+            Emulation::System { max_vcpus, .. } => options.config.cores().get() < max_vcpus,
         };
         if cores_are_shared {
             expect_several();
@@ -187,13 +190,13 @@ impl Session {
             Some(_) => MappingCalls::Known,
             None => MappingCalls::Unknown,
         };
-        let translator = Translator::new(&qemu, isa, &config, mapping_calls);
-        let reporter = Reporter::new(&qemu, &config)?;
+        let translator = Translator::new(&qemu, isa, &options, mapping_calls);
+        let reporter = Reporter::new(&qemu, &options)?;
         Ok(Self {
-            simulator: Machine::<M>::start(&config, layout),
+            simulator: Machine::<M>::start(&options, layout),
             translator: Mutex::new(translator),
             qemu,
-            config,
+            options,
             outlet,
             private,
             shared,
@@ -216,7 +219,7 @@ impl Session {
         write_report: impl FnOnce(&str),
         write_file: impl Fn(Format, Contents<'_>),
     ) {
-        if !self.config.needs_locations() {
+        if !self.options.needs_locations() {
             return write_report(&self.table());
         }
         let made = catch_unwind(AssertUnwindSafe(|| {
@@ -227,7 +230,7 @@ impl Session {
             return write_report(&self.table());
         };
         write_report(&report);
-        for (format, _) in &self.config.files {
+        for (format, _) in &self.options.files {
             write_file(*format, &|out| files.write(*format, out));
         }
         files.warn_of_sources();
@@ -237,11 +240,11 @@ impl Session {
 
     fn table(&self) -> String {
         let snapshot = self.reading(&self.translator.lock()).snapshot();
-        table::render(&snapshot, &self.config)
+        table::render(&snapshot, &self.options)
     }
 
     fn reading<'a>(&'a self, translator: &'a Translator) -> Reading<'a> {
-        Reading::now(&self.config, self.simulator, translator)
+        Reading::now(&self.options, self.simulator, translator)
     }
 
     /// Writes the report, once. Whoever comes second waits until it is written: the process may end
@@ -358,7 +361,7 @@ impl report_thread::Owner for Session {
     }
 
     fn progress_interval(&self) -> Option<Duration> {
-        self.config.progress
+        self.options.progress
     }
 
     fn progress(&self) -> Option<CoreSnapshot> {
@@ -416,41 +419,43 @@ fn page_cache_is_exact(qemu: &Qemu, isa: Isa) -> bool {
 fn callbacks<M: Machines, L: LineSize>(
     qemu: &Qemu,
     isa: Isa,
-    config: &Config,
+    options: &Options,
 ) -> (CallbackSet, CallbackSet) {
     match qemu.emulation {
         Emulation::User => {
-            (set::<M, Alone, Virtual, L>(config), set::<M, Shared, Virtual, L>(config))
+            (set::<M, Alone, Virtual, L>(options), set::<M, Shared, Virtual, L>(options))
         }
         Emulation::System { max_vcpus, .. } if page_cache_is_exact(qemu, isa) => {
             // The fifth bit came at API 5 at the earliest (10.2 has it, 10.0 not). Where it is none, it is
             // one of the access's size, which would only have accesses of different sizes translated apart.
             if qemu.api < 5 {
-                system_callbacks::<M, CachedPhysical<4>, L>(max_vcpus, config)
+                system_callbacks::<M, CachedPhysical<4>, L>(max_vcpus, options)
             } else {
-                system_callbacks::<M, CachedPhysical<5>, L>(max_vcpus, config)
+                system_callbacks::<M, CachedPhysical<5>, L>(max_vcpus, options)
             }
         }
         Emulation::System { max_vcpus, .. } => {
-            system_callbacks::<M, Physical, L>(max_vcpus, config)
+            system_callbacks::<M, Physical, L>(max_vcpus, options)
         }
     }
 }
 
 fn system_callbacks<M: Machines, A: Addressing, L: LineSize>(
     max_vcpus: u32,
-    config: &Config,
+    options: &Options,
 ) -> (CallbackSet, CallbackSet) {
     let private = if max_vcpus == 1 {
-        set::<M, Alone, A, L>(config)
+        set::<M, Alone, A, L>(options)
     } else {
-        set::<M, Private, A, L>(config)
+        set::<M, Private, A, L>(options)
     };
-    (private, set::<M, Shared, A, L>(config))
+    (private, set::<M, Shared, A, L>(options))
 }
 
-fn set<M: Machines, S: SharingInFull, A: Addressing, L: LineSize>(config: &Config) -> CallbackSet {
-    match (config.detail, config.straddle) {
+fn set<M: Machines, S: SharingInFull, A: Addressing, L: LineSize>(
+    options: &Options,
+) -> CallbackSet {
+    match (options.detail, options.config.straddle()) {
         (Detail::Misses, Straddle::First) => CallbackSet::of::<M, S, A, L>(),
         (Detail::Full, Straddle::First) => CallbackSet::in_full::<M, S, A, L>(),
         (Detail::Misses, Straddle::Split) => CallbackSet::splitting::<M, S, A, L>(),
@@ -486,7 +491,7 @@ impl Events for Session {
                 if syscalls.may_start_thread(number, arguments) {
                     expect_several();
                 }
-                if session.config.needs_locations()
+                if session.options.needs_locations()
                     && let Some(change) = syscalls.mapping_change(number, arguments)
                 {
                     session.translator.lock().mappings_may_change(change);

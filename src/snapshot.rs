@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ptr;
 
 use cachesim::instructions::{Identity, Instruction, LowerCounters};
-use cachesim::options::{Config, Detail};
+use options::{Detail, Options};
 use report::{
     CoreProfile, Executed, InstructionCounts, LowerMisses, MissLists, MissRow, MissesByKind,
     Profile, ProfiledInstruction, Rank, RunDescription, Snapshot, top_by,
@@ -17,7 +17,7 @@ use crate::vcpu::{PendingMisses, Simulator};
 /// One reading of all counters, of which everything is made that a run writes.
 pub struct Reading<'a> {
     /// The settings of the run.
-    pub config: &'a Config,
+    pub options: &'a Options,
     /// The instructions.
     pub translator: &'a Translator,
     cores: Vec<CoreProfile>,
@@ -38,24 +38,24 @@ struct Misses {
 }
 
 impl<'a> Reading<'a> {
-    /// Reads what the cores and the instructions of a run with the settings `config` have counted.
+    /// Reads what the cores and the instructions of a run with the settings `options` have counted.
     pub fn now(
-        config: &'a Config,
+        options: &'a Options,
         simulator: &'static dyn Simulator,
         translator: &'a Translator,
     ) -> Self {
         let all = || translator.instructions().iter();
         // Of the others only a few are to be printed, but there may be millions.
         let is_needed =
-            |data: u64, fetch: u64| config.detail == Detail::Full || data > 0 || fetch > 0;
+            |data: u64, fetch: u64| options.detail == Detail::Full || data > 0 || fetch > 0;
         let needed =
             all().filter(|insn| is_needed(insn.data_misses.get(), insn.fetch_misses.get())).count();
         let mut reading = Self {
-            config,
+            options,
             translator,
             cores: Vec::new(),
             misses: Vec::with_capacity(needed),
-            lower: Vec::with_capacity(if config.lower.is_some() { needed } else { 0 }),
+            lower: Vec::with_capacity(if options.config.lower().is_some() { needed } else { 0 }),
             executed: None,
         };
         // Of vCPUs that run on, no instruction shall have more than the cores: so those come last.
@@ -113,7 +113,7 @@ impl<'a> Reading<'a> {
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
             cores: self.cores.iter().map(|core| core.counts).collect(),
-            lists: (self.config.limit > 0).then(|| self.lists()),
+            lists: (self.options.limit > 0).then(|| self.lists()),
         }
     }
 
@@ -132,9 +132,9 @@ impl<'a> Reading<'a> {
                 misses: rank.misses,
                 disassembly: texts.text(instruction),
             };
-            top_by(ranked, self.config.limit, |&(_, rank)| rank).into_iter().map(row).collect()
+            top_by(ranked, self.options.limit, |&(_, rank)| rank).into_iter().map(row).collect()
         };
-        let lower = self.config.lower;
+        let lower = self.options.config.lower();
         MissLists {
             data: rows(&|_, misses| misses.data),
             fetch: rows(&|_, misses| misses.fetch),
@@ -170,7 +170,7 @@ impl<'a> Reading<'a> {
             }
         });
         let instructions = instructions.collect();
-        Profile { run, cores: self.cores.clone(), detail: self.config.detail, instructions }
+        Profile { run, cores: self.cores.clone(), detail: self.options.detail, instructions }
     }
 
     /// All that the instruction at this place in the order has counted.

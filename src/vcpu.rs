@@ -16,16 +16,17 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use cachesim::address::LineAddr;
 use cachesim::buffer::{AccessBuffer, Filters, Port, Room};
+use cachesim::config::Config;
 use cachesim::core::{Core, Lines};
 use cachesim::geometry::CacheGeometry;
 use cachesim::hierarchy::Hierarchy;
 use cachesim::instructions::{Instruction, Run};
 use cachesim::model::{EffectLayout, Misses, Model, RECORD_BITS};
-use cachesim::options::{Config, Detail};
 use cachesim::pages::PageCache;
 use cachesim::policy::{AnyPolicy, Fifo, Lru, Policy, Random};
 use cachesim::profile::{Bank, CountedBy, Effect, ProfiledAccess, ProfiledRun};
 use cachesim::stats::{CacheStats, CoreStats, Counter, LowerStats, Purpose};
+use options::{Detail, Options};
 use parking_lot::{Mutex, RawMutex};
 use report::{
     BeyondCounts, CacheCounts, CoreProfile, CoreSnapshot, LowerCounts, LowerMisses, MissesByKind,
@@ -105,7 +106,7 @@ struct SetCounters {
 
 impl SetCounters {
     fn new(config: &Config) -> Self {
-        let (icache, dcache) = (config.icache.geometry, config.dcache.geometry);
+        let (icache, dcache) = (config.icache().geometry, config.dcache().geometry);
         let counters = |cache: CacheGeometry| (0..cache.sets()).map(|_| Counter::default());
         Self { dcache, icache, data: counters(dcache).collect(), fetch: counters(icache).collect() }
     }
@@ -315,25 +316,26 @@ impl Writers {
 }
 
 impl<M: Machines> Machine<M> {
-    /// The cores of `config`, as the machine of this run. Lives until the process ends. `layout` is that of
+    /// The cores of `options`, as the machine of this run. Lives until the process ends. `layout` is that of
     /// the word by which QEMU describes an access.
-    pub fn start(config: &Config, layout: EffectLayout) -> &'static Self {
-        M::machine().get_or_init(|| Self::new(config, layout))
+    pub fn start(options: &Options, layout: EffectLayout) -> &'static Self {
+        M::machine().get_or_init(|| Self::new(options, layout))
     }
 }
 
 impl<M: Model> Machine<M> {
-    fn new(config: &Config, layout: EffectLayout) -> &'static Self {
+    fn new(options: &Options, layout: EffectLayout) -> &'static Self {
+        let config = &options.config;
         let shared = M::shared(config);
-        let smallest = config.one_line_each();
+        let smallest = Options { config: config.one_line_each(), ..options.clone() };
         let nobodys = Box::leak(Box::new(SimulatedCore::<M>::new(&smallest, 0, &shared, layout)));
         NOBODYS_CORE.store(ptr::from_mut(nobodys).cast(), Ordering::Release);
         forget_only_core();
-        let cores = (0..config.cores.get())
-            .map(|number| SimulatedCore::new(config, number, &shared, layout));
+        let cores = (0..config.cores().get())
+            .map(|number| SimulatedCore::new(options, number, &shared, layout));
         Box::leak(Box::new(Self {
-            icache: config.icache.geometry,
-            dcache: config.dcache.geometry,
+            icache: config.icache().geometry,
+            dcache: config.dcache().geometry,
             cores: cores.collect(),
             shared,
             filters: Filters::of(config),
@@ -389,18 +391,19 @@ impl<M: Model> Machine<M> {
 }
 
 impl<M: Model> SimulatedCore<M> {
-    fn new(config: &Config, number: u32, shared: &M::Shared, layout: EffectLayout) -> Self {
+    fn new(options: &Options, number: u32, shared: &M::Shared, layout: EffectLayout) -> Self {
+        let config = &options.config;
         Self {
             stats: CoreStats::default(),
             model: Mutex::new(M::new(config, number, shared, layout)),
             lines: Lines::new(config),
             layout,
-            sets: config.needs_set_misses().then(|| SetCounters::new(config)),
+            sets: options.needs_set_misses().then(|| SetCounters::new(config)),
             bank: Bank::default(),
-            has_l2: config.lower.is_some(),
-            has_l3: config.lower.is_some_and(|lower| lower.l3.is_some()),
-            detail: config.detail,
-            writers: if config.cores.get() == 1 { Writers::One } else { Writers::Many },
+            has_l2: config.lower().is_some(),
+            has_l3: config.lower().is_some_and(|lower| lower.l3.is_some()),
+            detail: options.detail,
+            writers: if config.cores().get() == 1 { Writers::One } else { Writers::Many },
         }
     }
 

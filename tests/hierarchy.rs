@@ -31,14 +31,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::ops::RangeInclusive;
 
+use cachesim::config::{
+    Config, Inclusion, L2Kind, Level, LowerLevels, Parts, WriteHit, WriteMiss, Writes,
+};
 use cachesim::core::Lines;
 use cachesim::geometry::CacheGeometry;
 use cachesim::hierarchy::{DataAccess, Hierarchy};
 use cachesim::model::{DataEffect, EffectLayout, Fetch, Misses, Model};
-use cachesim::options::{
-    Config, Inclusion, L2Kind, Level, LowerLevels, PolicyKind, WriteHit, WriteMiss, Writes,
-};
-use cachesim::policy::AnyPolicy;
+use cachesim::policy::{AnyPolicy, PolicyKind};
 use cachesim::stats::{BeyondStats, CoreStats, LowerStats, Purpose};
 use common::artifacts::pycachesim;
 use common::tools::run;
@@ -174,7 +174,7 @@ impl Caches {
             WriteHit::Back => WriteMiss::Allocate,
             WriteHit::Through => WriteMiss::NoAllocate,
         };
-        Config {
+        Config::new(Parts {
             icache: self.level(self.icache),
             dcache: self.level(self.dcache),
             lower: Some(LowerLevels {
@@ -185,8 +185,9 @@ impl Caches {
                 l3_inclusion: Inclusion::Nine,
             }),
             writes: Some(Writes { on_hit: self.on_hit, on_miss }),
-            ..Config::default()
-        }
+            ..Parts::default()
+        })
+        .expect("the caches go together")
     }
 
     fn settings(&self) -> String {

@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
-use cachesim::options::Format;
+use options::Format;
 use parking_lot::{Mutex, RawMutex};
 use rustix::fs::{Mode, OFlags, fcntl_setfl, open};
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, send, socketpair};

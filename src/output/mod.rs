@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, bail};
 use cachesim::escape::escape;
-use cachesim::options::{Config, Format, Output, PathTemplate};
+use options::{Format, Options, Output, PathTemplate};
 
 use self::file::Contents;
 use self::held::{Held, Known, Name, Streams};
@@ -57,18 +57,18 @@ pub struct Outlet {
 }
 
 impl Outlet {
-    /// Finds out where everything goes that `config` asks for. Checks as far as possible that it can be
+    /// Finds out where everything goes that `options` asks for. Checks as far as possible that it can be
     /// written, so that a wrong path is known before the run and not after it.
     ///
     /// # Errors
     /// Where a file has no directory, is one, or may not be written; where standard error will be gone.
-    pub fn new(qemu: &Qemu, config: &Config) -> anyhow::Result<Self> {
+    pub fn new(qemu: &Qemu, options: &Options) -> anyhow::Result<Self> {
         let emulation = qemu.emulation;
         let requested = qemu_option(emulation, "d", "QEMU_LOG").is_some_and(|items| {
             items.to_string_lossy().split(',').any(|item| item == "plugin" || item == "all")
         });
         let mut outlet = Self {
-            output: config.output.clone(),
+            output: options.output.clone(),
             report: Destination::QemuLog,
             files: Vec::new(),
             streams: Streams::default(),
@@ -81,17 +81,17 @@ impl Outlet {
         let open = |number| Some(Known { stream: Stream::at(number)?, is_wanted: false });
         outlet.streams.set(Name::Stderr, open(libc::STDERR_FILENO));
         outlet.streams.set(Name::Stdout, open(libc::STDOUT_FILENO));
-        outlet.report = match &config.output {
+        outlet.report = match &options.output {
             Output::File(template) => outlet.destination("out", template)?,
             Output::Auto | Output::Log if outlet.is_system => Destination::QemuLog,
             Output::Auto | Output::Log if outlet.is_logging(qemu) => outlet.log(emulation),
             Output::Auto | Output::Log | Output::Stderr => Destination::Stream(Name::Stderr),
         };
-        let files = config.files.iter();
+        let files = options.files.iter();
         outlet.files = files
             .map(|(format, template)| Ok((*format, outlet.destination(format.name(), template)?)))
             .collect::<anyhow::Result<_>>()?;
-        if config.progress.is_some() {
+        if options.progress.is_some() {
             outlet.streams.want(Name::Stderr);
         }
         if !outlet.is_system && std::env::var_os("QEMU_PLUGIN").is_some() {

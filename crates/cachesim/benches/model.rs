@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use cachesim::address::LineAddr;
 use cachesim::cache::{Cache, Outcome};
 use cachesim::geometry::CacheGeometry;
-use cachesim::options::PolicyKind;
 use cachesim::policy::{
-    AnyPolicy, Bip, BitPlru, Brrip, Drrip, Fifo, Lfu, Lip, Lru, Policy, Random, Srrip, TreePlru,
+    AnyPolicy, Bip, BitPlru, Brrip, Drrip, Fifo, Lfu, Lip, Lru, Policy, PolicyKind, Random, Srrip,
+    TreePlru,
 };
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};

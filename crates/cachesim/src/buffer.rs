@@ -18,8 +18,8 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::address::LineAddr;
+use crate::config::Config;
 use crate::geometry::CacheGeometry;
-use crate::options::Config;
 use crate::policy::Repeats;
 use crate::recent::RecentLines;
 use crate::stats::Counter;
@@ -54,7 +54,7 @@ impl Filters {
     /// For the cores of `config`.
     pub fn of(config: &Config) -> Self {
         Self {
-            repeats: [config.repeats(&config.dcache), config.repeats(&config.icache)],
+            repeats: [config.repeats(&config.dcache()), config.repeats(&config.icache())],
             stores: if config.tells_stores() { Repeats::Count } else { Repeats::ChangeNothing },
         }
     }

@@ -15,9 +15,9 @@ use std::cmp::Reverse;
 use std::ops::Range;
 
 use crate::address::LineAddr;
+use crate::config::Level;
 use crate::geometry::CacheGeometry;
-use crate::options::{Level, PolicyKind};
-use crate::policy::{Hit, Policy};
+use crate::policy::{Hit, Policy, PolicyKind};
 
 /// What one access did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -3,8 +3,8 @@
 use crate::address::LineAddr;
 use crate::buffer::Port;
 use crate::cache::{Cache, Outcome};
+use crate::config::Config;
 use crate::model::{Depth, EffectLayout, Fetch, Misses, Model};
-use crate::options::Config;
 use crate::policy::{Policy, Repeats};
 use crate::stats::{CoreStats, Purpose};
 
@@ -19,8 +19,8 @@ impl Lines {
     /// Of the caches of `config`.
     pub fn new(config: &Config) -> Self {
         Self {
-            data_shift: config.dcache.geometry.line_shift(),
-            fetch_shift: config.icache.geometry.line_shift(),
+            data_shift: config.dcache().geometry.line_shift(),
+            fetch_shift: config.icache().geometry.line_shift(),
         }
     }
 
@@ -46,8 +46,8 @@ impl Lines {
 /// The first-level instruction and data caches of core `number`, empty.
 pub(crate) fn caches<P: Policy>(config: &Config, number: u32) -> (Cache<P>, Cache<P>) {
     // Distinct for every cache of a run; the generator spreads the low bits over its state.
-    let seed = config.seed.wrapping_add(u64::from(number) << 1);
-    (Cache::of(&config.icache, seed), Cache::of(&config.dcache, seed.wrapping_add(1)))
+    let seed = config.seed().wrapping_add(u64::from(number) << 1);
+    (Cache::of(&config.icache(), seed), Cache::of(&config.dcache(), seed.wrapping_add(1)))
 }
 
 /// A core that has first-level caches only, both with replacement policy `P`, which need to know nothing
@@ -79,7 +79,7 @@ impl<P: Policy> Model for Core<P> {
 
     fn new(config: &Config, number: u32, (): &(), _: EffectLayout) -> Self {
         let (icache, dcache) = caches(config, number);
-        Self { icache, dcache, fetch_repeats: config.icache.policy.repeats() }
+        Self { icache, dcache, fetch_repeats: config.icache().policy.repeats() }
     }
 
     fn try_out((): &()) {}

@@ -8,8 +8,8 @@ use std::fmt::Debug;
 
 use crate::address::LineAddr;
 use crate::buffer::Port;
+use crate::config::Config;
 use crate::core::Lines;
-use crate::options::Config;
 use crate::stats::{CoreStats, Purpose};
 
 /// The caches of one core, and what it shares with others.

@@ -8,10 +8,10 @@ mod common {
 use cachesim::address::LineAddr;
 use cachesim::buffer::{AccessBuffer, Counted, Filters, Port, Room};
 use cachesim::cache::Outcome;
+use cachesim::config::{Config, Level, Parts};
 use cachesim::core::Lines;
 use cachesim::geometry::CacheGeometry;
-use cachesim::options::{Config, Level, PolicyKind};
-use cachesim::policy::{Fifo, Lru, Policy, Random};
+use cachesim::policy::{Fifo, Lru, Policy, PolicyKind, Random};
 use common::geometry::geometry;
 use common::timed_core::TimedCore;
 use proptest::prelude::*;
@@ -23,7 +23,8 @@ fn config(seed: u64) -> Config {
 
 fn with_caches(dcache: CacheGeometry, icache: CacheGeometry, seed: u64) -> Config {
     let level = |geometry| Level { geometry, policy: PolicyKind::Lru };
-    Config { icache: level(icache), dcache: level(dcache), seed, ..Config::default() }
+    Config::new(Parts { icache: level(icache), dcache: level(dcache), seed, ..Parts::default() })
+        .expect("the caches go together")
 }
 
 /// What a vCPU does.
@@ -82,8 +83,8 @@ fn line() -> impl Strategy<Value = u64> {
 fn empty_buffer(config: &Config, capacity: usize) -> AccessBuffer {
     AccessBuffer::new(
         capacity,
-        &config.dcache.geometry,
-        &config.icache.geometry,
+        &config.dcache().geometry,
+        &config.icache().geometry,
         Filters::of(config),
     )
 }

@@ -15,9 +15,9 @@ use cachesim::cache::{
     Outcome::{self, Hit, Miss},
     Way,
 };
-use cachesim::options::PolicyKind;
 use cachesim::policy::{
-    self, Bip, BitPlru, Brrip, Drrip, Fifo, Lfu, Lip, Lru, Policy, Random, Srrip, TreePlru,
+    self, Bip, BitPlru, Brrip, Drrip, Fifo, Lfu, Lip, Lru, Policy, PolicyKind, Random, Srrip,
+    TreePlru,
 };
 use common::every_policy::for_every_policy;
 use common::geometry::geometry;

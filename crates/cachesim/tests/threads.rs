@@ -15,9 +15,9 @@ use std::thread;
 
 use cachesim::address::LineAddr;
 use cachesim::buffer::{AccessBuffer, Counted, Filters, Port, Room};
-use cachesim::options::{Config, Level, PolicyKind};
+use cachesim::config::{Config, Level, Parts};
 use cachesim::pages::{PageCache, Regime, SharedGeneration};
-use cachesim::policy::Lru;
+use cachesim::policy::{Lru, PolicyKind};
 use cachesim::stats::Counter;
 use common::geometry::geometry;
 use common::timed_core::TimedCore;
@@ -28,7 +28,8 @@ fn caches() -> Level {
 }
 
 fn config() -> Config {
-    Config { icache: caches(), dcache: caches(), ..Config::default() }
+    Config::new(Parts { icache: caches(), dcache: caches(), ..Parts::default() })
+        .expect("the caches go together")
 }
 
 fn core() -> TimedCore<Lru> {

@@ -47,7 +47,7 @@ pub fn write(profile: &Profile, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn write_records(out: &mut Writer<&mut dyn Write>, profile: &Profile) -> ::csv::Result<()> {
-    let levels: Vec<Lower> = Lower::of(&profile.run.config).collect();
+    let levels: Vec<Lower> = Lower::of(&profile.run.options.config).collect();
     let lower_columns = levels.iter().flat_map(|level| level.miss_fields());
     let lower = |instruction: &ProfiledInstruction| -> Vec<String> {
         let misses = levels.iter().map(|level| level.misses(&instruction.counts));

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use cachesim::options::Format;
+use options::Format;
 
 use crate::html::Source;
 use crate::{FullProfile, Profile, cachegrind, callgrind, csv, html, json};
@@ -63,7 +63,7 @@ impl Renderer {
 mod tests {
     use std::iter;
 
-    use cachesim::options::{GuestMode, Host, Request, help_text, parse};
+    use options::{GuestMode, Host, Request, help_text, parse};
 
     use super::*;
     use crate::{Detail, sample};
@@ -80,12 +80,12 @@ mod tests {
             let host = Host { mode: GuestMode::User, vcpus: 1 };
             let no_files = |_: &str| Err("no files here".to_owned());
             match parse(&[format!("{name}=f")], &host, &no_files) {
-                Ok(Request::Run(config)) => {
+                Ok(Request::Run(options)) => {
                     assert_eq!(
-                        config.files.iter().map(|file| file.0).collect::<Vec<_>>(),
+                        options.files.iter().map(|file| file.0).collect::<Vec<_>>(),
                         [format]
                     );
-                    assert_eq!(config.detail, format.detail());
+                    assert_eq!(options.detail, format.detail());
                 }
                 other => panic!("{name}: {other:?}"),
             }

@@ -44,7 +44,7 @@ impl<'a> FullProfile<'a> {
 
     /// The instructions that were executed, in the profile's order.
     pub fn instructions(self) -> impl Iterator<Item = (&'a ProfiledInstruction, Events)> {
-        let last = Lower::last(&self.0.run.config);
+        let last = Lower::last(&self.0.run.options.config);
         self.0.instructions.iter().filter_map(move |instruction| {
             let counts = instruction.counts;
             let executed = counts.executed?;
@@ -64,7 +64,7 @@ impl<'a> FullProfile<'a> {
 
     /// Whether there are levels beyond the first.
     pub fn has_lower_levels(self) -> bool {
-        self.0.run.config.lower.is_some()
+        self.0.run.options.config.lower().is_some()
     }
 
     /// The events of all instructions.

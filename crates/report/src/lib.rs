@@ -5,8 +5,8 @@
 //! The texts in them come from the guest, so a renderer escapes them as its format demands.
 #![forbid(unsafe_code)]
 
-pub use cachesim::options::Detail;
 pub use cachesim::profile::Executed;
+pub use options::Detail;
 
 pub mod cachegrind;
 pub mod callgrind;

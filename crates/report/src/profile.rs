@@ -7,8 +7,8 @@ use std::ops::Add;
 use std::sync::Arc;
 
 use cachesim::instructions::Code;
-use cachesim::options::{Config, Detail, GuestMode};
 use cachesim::profile::Executed;
+use options::{Detail, GuestMode, Options};
 use source::{Function, Location, SourceLine};
 
 use crate::CoreSnapshot;
@@ -48,7 +48,7 @@ pub struct RunDescription {
     /// QEMU's process id.
     pub process_id: u32,
     /// The settings.
-    pub config: Config,
+    pub options: Options,
 }
 
 /// One core.

@@ -59,7 +59,7 @@ impl<N: Display> Display for Lists<'_, N> {
         self.write(out, "data", total.data.misses, |counts| counts.data_misses)?;
         out.write_str("\n")?;
         self.write(out, "fetch", total.fetch.misses, |counts| counts.fetch_misses)?;
-        for level in Lower::of(&self.profile.run.config) {
+        for level in Lower::of(&self.profile.run.options.config) {
             out.write_str("\n")?;
             let all = level.counts(&total).total().misses;
             self.write(out, level.name(), all, |counts| level.misses(counts).total())?;
@@ -237,7 +237,7 @@ mod tests {
     fn the_lists_follow_a_table_without_lists() {
         let profile = sample::profile();
         let cores = profile.cores.iter().map(|core| core.counts).collect();
-        let table = table::render(&Snapshot { cores, lists: None }, &profile.run.config);
+        let table = table::render(&Snapshot { cores, lists: None }, &profile.run.options);
         let text = table + &render_by(&profile, By::Line, 1);
         assert!(text.contains("%\n\nline, data misses, share\n"), "{text}");
     }

@@ -4,12 +4,14 @@ use std::io::{self, Write};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use cachesim::config::{
+    Config, Directions, Inclusion, L2Kind, Level, LowerLevels, Parts, Straddle, WriteHit,
+    WriteMiss, Writes,
+};
 use cachesim::geometry::CacheGeometry;
 use cachesim::instructions::Code;
-use cachesim::options::{
-    Config, Directions, GuestMode, Host, Inclusion, L2Kind, Latencies, Level, LowerLevels,
-    PolicyKind, Request, Straddle, WriteHit, WriteMiss, Writes, parse,
-};
+use cachesim::policy::PolicyKind;
+use options::{GuestMode, Host, Latencies, Options, Request, parse};
 use proptest::prelude::*;
 use source::{Frame, Location};
 
@@ -20,11 +22,11 @@ use crate::{
 };
 
 /// The settings that `options` make in user mode.
-fn config(options: &[&str]) -> Config {
+fn options(options: &[&str]) -> Options {
     let options: Vec<_> = options.iter().map(ToString::to_string).collect();
     let no_files = |_: &str| Err("no files here".to_owned());
     match parse(&options, &Host { mode: GuestMode::User, vcpus: 1 }, &no_files) {
-        Ok(Request::Run(config)) => *config,
+        Ok(Request::Run(options)) => *options,
         other => panic!("{other:?}"),
     }
 }
@@ -158,7 +160,7 @@ pub(crate) fn levels() -> Profile {
         geometry: CacheGeometry::new(size, 64, ways).unwrap(),
         policy: PolicyKind::Lru,
     };
-    profile.run.config = Config {
+    let parts = Parts {
         lower: Some(LowerLevels {
             l2: level(16 << 10, 8),
             l2_kind: L2Kind::Unified,
@@ -169,9 +171,13 @@ pub(crate) fn levels() -> Profile {
         writes: Some(Writes { on_hit: WriteHit::Back, on_miss: WriteMiss::Allocate }),
         directions: Directions::Apart,
         straddle: Straddle::Split,
+        ..profile.run.options.config.parts()
+    };
+    profile.run.options = Options {
+        config: Config::new(parts).unwrap(),
         summary: Some(Latencies { l1: 4, l2: 12, l3: 40, memory: 200 }),
         preset: Some("cortex-a72"),
-        ..profile.run.config
+        ..profile.run.options
     };
     let misses = |fetch, read, write| MissesByKind { fetch, read, write };
     let none = MissesByKind::default();
@@ -215,12 +221,20 @@ pub(crate) fn levels() -> Profile {
     profile
 }
 
+/// The same options for a machine of other parts.
+pub(crate) fn with_parts(options: Options, change: impl FnOnce(&mut Parts)) -> Options {
+    let mut parts = options.config.parts();
+    change(&mut parts);
+    Options { config: Config::new(parts).unwrap(), ..options }
+}
+
 /// [`levels`] without the third.
 pub(crate) fn two_levels() -> Profile {
     let mut profile = levels();
-    if let Some(lower) = &mut profile.run.config.lower {
-        lower.l3 = None;
-    }
+    profile.run.options = with_parts(profile.run.options, |parts| {
+        let lower = parts.lower.as_mut().unwrap();
+        (lower.l3, lower.l3_inclusion) = (None, Inclusion::Nine);
+    });
     for beyond in profile.cores.iter_mut().filter_map(|core| core.counts.beyond.as_mut()) {
         beyond.l3 = None;
         beyond.write_backs[2] = 0;
@@ -321,6 +335,6 @@ fn run() -> RunDescription {
             .map(str::to_owned)
             .into(),
         process_id: 4711,
-        config: config(&["cores=2", "dcachesize=1K", "icachesize=2K", "dassoc=4"]),
+        options: options(&["cores=2", "dcachesize=1K", "icachesize=2K", "dassoc=4"]),
     }
 }

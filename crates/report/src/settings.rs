@@ -1,6 +1,7 @@
 //! The names of a run's settings, and which levels it has.
 
-use cachesim::options::{Config, Inclusion, Level, LowerLevels, PolicyKind};
+use cachesim::config::{Config, Inclusion, Level, LowerLevels};
+use cachesim::policy::PolicyKind;
 
 use crate::{CoreSnapshot, InstructionCounts, LowerCounts, MissesByKind};
 
@@ -14,8 +15,8 @@ pub(crate) enum Lower {
 impl Lower {
     /// Those that a run has, from the first-level caches on.
     pub fn of(config: &Config) -> impl Iterator<Item = Self> + Clone + use<> {
-        let l2 = config.lower.map(|_| Self::L2);
-        let l3 = config.lower.and_then(|lower| lower.l3).map(|_| Self::L3);
+        let l2 = config.lower().map(|_| Self::L2);
+        let l3 = config.lower().and_then(|lower| lower.l3).map(|_| Self::L3);
         l2.into_iter().chain(l3)
     }
 
@@ -76,8 +77,8 @@ pub(crate) struct Cache {
 
 /// The caches of a core, the data cache first, as the table has them; a level that is split is one.
 pub(crate) fn caches(config: &Config) -> Vec<Cache> {
-    let first = [("L1d", config.dcache), ("L1i", config.icache)];
-    let lower = config.lower.into_iter();
+    let first = [("L1d", config.dcache()), ("L1i", config.icache())];
+    let lower = config.lower().into_iter();
     let lower =
         lower.flat_map(|lower| [Some(("L2", lower.l2)), lower.l3.map(|level| ("L3", level))]);
     let caches = first.into_iter().chain(lower.flatten());
@@ -87,7 +88,7 @@ pub(crate) fn caches(config: &Config) -> Vec<Cache> {
 /// The policy of all caches, if it is one.
 pub(crate) fn common_policy(config: &Config) -> Option<PolicyKind> {
     let caches = caches(config);
-    let policy = config.dcache.policy;
+    let policy = config.dcache().policy;
     caches.iter().all(|cache| cache.level.policy == policy).then_some(policy)
 }
 

@@ -72,7 +72,7 @@ impl CoreSnapshot {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct BeyondCounts {
     /// Of the accesses of the data cache, those that store, where they are told from loads
-    /// ([`Config::tells_stores`](cachesim::options::Config::tells_stores)).
+    /// ([`Config::tells_stores`](cachesim::config::Config::tells_stores)).
     pub stores: CacheCounts,
     /// This core's accesses to its second level, if there is one.
     pub l2: Option<LowerCounts>,

@@ -11,7 +11,8 @@
 
 use std::fmt::{self, Display};
 
-use cachesim::options::{Config, Latencies};
+use cachesim::config::Config;
+use options::{Latencies, Options};
 
 use crate::snapshot::ratio;
 use crate::{CacheCounts, CoreSnapshot, settings::Lower};
@@ -82,13 +83,13 @@ pub struct AccessTime {
 }
 
 impl Summary {
-    /// Of `core`, if the settings `config` ask for it.
-    pub fn new(core: &CoreSnapshot, config: &Config) -> Option<Self> {
-        let latencies = config.summary?;
+    /// Of `core`, if `options` ask for it.
+    pub fn new(core: &CoreSnapshot, options: &Options) -> Option<Self> {
+        let latencies = options.summary?;
         let instructions = core.fetch.accesses;
         let cache = |counts, before| CacheSummary::new(counts, before, instructions);
         let both = core.data.accesses.saturating_add(core.fetch.accesses);
-        let levels = Lower::of(config);
+        let levels = Lower::of(&options.config);
         let lower = |wanted| {
             let level = levels.clone().find(|level| *level == wanted)?;
             Some(cache(level.counts(core).total(), both))
@@ -111,7 +112,7 @@ impl Summary {
             fetch: cache(core.fetch, core.fetch.accesses),
             l2: lower(Lower::L2),
             l3: lower(Lower::L3),
-            memory: MemoryTraffic::new(core, config),
+            memory: MemoryTraffic::new(core, &options.config),
             data_time: AccessTime::new(core.data.accesses, &data_misses, &cycles),
             fetch_time: AccessTime::new(core.fetch.accesses, &fetch_misses, &cycles),
             instructions,
@@ -169,12 +170,13 @@ impl MemoryTraffic {
             Some(beyond) => (beyond.memory_read_bytes, beyond.memory_written_bytes),
             // Each miss of a first-level cache fills a line from memory.
             None => (
-                lines(core.data.misses, config.dcache.geometry.line_bytes())
-                    .saturating_add(lines(core.fetch.misses, config.icache.geometry.line_bytes())),
+                lines(core.data.misses, config.dcache().geometry.line_bytes()).saturating_add(
+                    lines(core.fetch.misses, config.icache().geometry.line_bytes()),
+                ),
                 0,
             ),
         };
-        Self { read: traffic(read), written: config.writes.map(|_| traffic(written)) }
+        Self { read: traffic(read), written: config.writes().map(|_| traffic(written)) }
     }
 }
 
@@ -252,8 +254,8 @@ mod tests {
 
     const LATENCIES: Latencies = Latencies { l1: 4, l2: 12, l3: 40, memory: 200 };
 
-    fn first_level() -> Config {
-        Config { summary: Some(LATENCIES), ..Config::default() }
+    fn first_level() -> Options {
+        Options { summary: Some(LATENCIES), ..Options::default() }
     }
 
     fn core(data: (u64, u64), fetch: (u64, u64)) -> CoreSnapshot {
@@ -267,7 +269,7 @@ mod tests {
 
     #[test]
     fn there_is_none_unless_it_is_asked_for() {
-        assert_eq!(Summary::new(&core((1, 1), (1, 1)), &Config::default()), None);
+        assert_eq!(Summary::new(&core((1, 1), (1, 1)), &Options::default()), None);
     }
 
     #[test]
@@ -292,7 +294,7 @@ mod tests {
     fn an_access_takes_the_latency_of_the_level_that_serves_it() {
         let profile = sample::levels();
         let total = profile.cores.iter().map(|core| &core.counts).sum();
-        let summary = Summary::new(&total, &profile.run.config).unwrap();
+        let summary = Summary::new(&total, &profile.run.options).unwrap();
         // Of 1650 data accesses 730 miss L1, 490 of these L2, 120 of these L3.
         let data = 920 * 4 + 240 * 12 + 370 * 40 + 120 * 200;
         assert_eq!(summary.data_time.cycles, data);
@@ -374,7 +376,7 @@ mod tests {
     fn the_text_of_the_sample() {
         let profile = sample::levels();
         let total = profile.cores.iter().map(|core| &core.counts).sum();
-        insta::assert_snapshot!(Summary::new(&total, &profile.run.config).unwrap(), @r"
+        insta::assert_snapshot!(Summary::new(&total, &profile.run.options).unwrap(), @r"
         summary, misses, MPKI, hit rate, global hit rate
         L1d     730              145.3894     55.7576%     55.7576%
         L1i     9                  1.7925     99.8208%     99.8208%
@@ -397,11 +399,11 @@ mod tests {
     #[test]
     fn the_text_keeps_to_80_columns() {
         let mut profile = sample::levels();
-        profile.run.config.summary = Some(Latencies { l1: 10, l2: 100, l3: 100, memory: 1000 });
+        profile.run.options.summary = Some(Latencies { l1: 10, l2: 100, l3: 100, memory: 1000 });
         let counts = CacheCounts { accesses: 10_u64.pow(13), misses: 10_u64.pow(13) - 1 };
         let total =
             CoreSnapshot { data: counts, fetch: counts, beyond: profile.cores[0].counts.beyond };
-        let text = Summary::new(&total, &profile.run.config).unwrap().to_string();
+        let text = Summary::new(&total, &profile.run.options).unwrap().to_string();
         assert!(text.lines().all(|line| line.len() <= 80), "{text}");
     }
 }

@@ -11,23 +11,25 @@
 pub use crate::rows::{By, render_by};
 use crate::settings::Lower;
 use crate::{CacheCounts, CoreSnapshot, MissRow, Snapshot, Summary};
+use cachesim::config::{Config, Directions};
 use cachesim::escape::escape;
-use cachesim::options::{Config, Directions};
+use options::Options;
 use std::fmt::{self, Display};
 
-/// The whole report of a run with the settings `config`, every line ended.
-pub fn render(snapshot: &Snapshot, config: &Config) -> String {
-    Table { snapshot, config }.to_string()
+/// The whole report of a run with these options, every line ended.
+pub fn render(snapshot: &Snapshot, options: &Options) -> String {
+    Table { snapshot, options }.to_string()
 }
 
 struct Table<'a> {
     snapshot: &'a Snapshot,
-    config: &'a Config,
+    options: &'a Options,
 }
 
 impl Display for Table<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { snapshot: Snapshot { cores, lists }, config } = *self;
+        let Self { snapshot: Snapshot { cores, lists }, options } = *self;
+        let config = &options.config;
         let levels: Vec<Lower> = Lower::of(config).collect();
         let rows = labelled(cores);
         out.write_str(concat!(
@@ -43,13 +45,13 @@ impl Display for Table<'_> {
             write_core(out, label, core, &levels)?;
         }
         out.write_str("\n")?;
-        if config.directions == Directions::Apart {
+        if config.directions() == Directions::Apart {
             write_directions(out, &rows, &levels, config)?;
         }
-        if config.writes.is_some() {
+        if config.writes().is_some() {
             write_traffic(out, &rows, &levels)?;
         }
-        if let Some(summary) = Summary::new(&cores.iter().sum(), config) {
+        if let Some(summary) = Summary::new(&cores.iter().sum(), options) {
             writeln!(out, "{summary}")?;
         }
         if let Some(lists) = lists {
@@ -124,7 +126,7 @@ fn write_directions(
             write(level.name(), "fetches", counts.fetch)?;
             write(level.name(), "reads", counts.read)?;
             write(level.name(), "writes", counts.write)?;
-            if config.writes.is_some() {
+            if config.writes().is_some() {
                 write(level.name(), "written", counts.write_back)?;
             }
         }
@@ -182,6 +184,8 @@ fn write_guest_text(out: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
 
 #[cfg(test)]
 mod tests {
+    use cachesim::config::Parts;
+
     use super::*;
     use crate::{BeyondCounts, LowerCounts, MissLists, Profile, sample};
     use proptest::prelude::*;
@@ -219,7 +223,7 @@ mod tests {
                 ..MissLists::default()
             }),
         };
-        insta::assert_snapshot!(framed(&render(&snapshot, &Config::default())), @r"
+        insta::assert_snapshot!(framed(&render(&snapshot, &Options::default())), @r"
         core #, data accesses, data misses, dmiss rate, insn accesses, insn misses, imiss rate|
         0       57143820       18875094       33.0309%  172933075      429             0.0002%|
         |
@@ -243,7 +247,7 @@ mod tests {
             ],
             lists: None,
         };
-        insta::assert_snapshot!(framed(&render(&snapshot, &Config::default())), @r"
+        insta::assert_snapshot!(framed(&render(&snapshot, &Options::default())), @r"
         core #, data accesses, data misses, dmiss rate, insn accesses, insn misses, imiss rate|
         0       100            50             50.0000%  1000           1               0.1000%|
         1       0              0               0.0000%  0              0               0.0000%|
@@ -258,7 +262,7 @@ mod tests {
     fn lists_without_a_row_keep_their_headings() {
         let snapshot =
             Snapshot { cores: vec![core((0, 0), (0, 0))], lists: Some(MissLists::default()) };
-        insta::assert_snapshot!(framed(&render(&snapshot, &Config::default())), @r"
+        insta::assert_snapshot!(framed(&render(&snapshot, &Options::default())), @r"
         core #, data accesses, data misses, dmiss rate, insn accesses, insn misses, imiss rate|
         0       0              0               0.0000%  0              0               0.0000%|
         |
@@ -277,7 +281,8 @@ mod tests {
     fn a_second_level_is_laid_out_as_the_reference_lays_it_out() {
         let profile = sample::two_levels();
         // What is the reference's alone.
-        let config = Config { lower: profile.run.config.lower, ..Config::default() };
+        let parts = Parts { lower: profile.run.options.config.lower(), ..Parts::default() };
+        let options = Options { config: Config::new(parts).unwrap(), ..Options::default() };
         let lists = MissLists {
             data: vec![row(0x107d0, Some("dot"), 500, "fld")],
             fetch: vec![row(0x107de, Some("dot"), 3, "fsd")],
@@ -285,7 +290,7 @@ mod tests {
             l3: None,
         };
         let snapshot = Snapshot { cores: cores(&profile), lists: Some(lists) };
-        insta::assert_snapshot!(framed(&render(&snapshot, &config)), @r"
+        insta::assert_snapshot!(framed(&render(&snapshot, &options)), @r"
         core #, data accesses, data misses, dmiss rate, insn accesses, insn misses, imiss rate, l2 accesses, l2 misses, l2 miss rate|
         0       1650           730            44.2424%  5021           9               0.1792%  739          496            67.1177%|
         1       0              0               0.0000%  0              0               0.0000%  0            0               0.0000%|
@@ -313,7 +318,7 @@ mod tests {
             l3: Some(vec![row(0x107d0, Some("dot"), 101, "fld")]),
         };
         let snapshot = Snapshot { cores: cores(&profile), lists: Some(lists) };
-        insta::assert_snapshot!(framed(&render(&snapshot, &profile.run.config)), @r"
+        insta::assert_snapshot!(framed(&render(&snapshot, &profile.run.options)), @r"
         core #, data accesses, data misses, dmiss rate, insn accesses, insn misses, imiss rate, l2 accesses, l2 misses, l2 miss rate, l3 accesses, l3 misses, l3 miss rate|
         0       1650           730            44.2424%  5021           9               0.1792%  739          496            67.1177%  496          124            25.0000%|
         1       0              0               0.0000%  0              0               0.0000%  0            0               0.0000%  0            0               0.0000%|
@@ -402,12 +407,13 @@ mod tests {
     #[test]
     #[cfg_attr(miri, ignore = "insta starts processes")]
     fn reads_and_writes_of_the_first_level_alone() {
-        let config = Config { directions: Directions::Apart, ..Config::default() };
+        let parts = Parts { directions: Directions::Apart, ..Parts::default() };
+        let options = Options { config: Config::new(parts).unwrap(), ..Options::default() };
         let mut core = core((1650, 730), (5021, 9));
         let stores = CacheCounts { accesses: 100, misses: 100 };
         core.beyond = Some(BeyondCounts { stores, ..BeyondCounts::default() });
         let snapshot = Snapshot { cores: vec![core], lists: None };
-        insta::assert_snapshot!(framed(&render(&snapshot, &config)), @r"
+        insta::assert_snapshot!(framed(&render(&snapshot, &options)), @r"
         core #, data accesses, data misses, dmiss rate, insn accesses, insn misses, imiss rate|
         0       1650           730            44.2424%  5021           9               0.1792%|
         |
@@ -432,7 +438,7 @@ mod tests {
             memory_read_bytes: u64::MAX,
             memory_written_bytes: u64::MAX,
         });
-        let text = render(&Snapshot { cores: cores(&profile), lists: None }, &profile.run.config);
+        let text = render(&Snapshot { cores: cores(&profile), lists: None }, &profile.run.options);
         let blocks = text.split_once("\n\n").unwrap().1;
         assert!(blocks.lines().all(|line| line.len() <= 80), "{blocks}");
     }
@@ -447,7 +453,7 @@ mod tests {
             }),
         };
         assert!(
-            render(&snapshot, &Config::default())
+            render(&snapshot, &Options::default())
                 .contains("\n0x10 (f\\n0x20, 9\\u{1b}[31m), 1, mov\tr0,r1\\r\\u{2028}\\u{0}\n")
         );
     }
@@ -472,7 +478,7 @@ mod tests {
             (20_000, 19_999, "  99.9950%"),
         ] {
             let snapshot = Snapshot { cores: vec![core((accesses, misses), (0, 0))], lists: None };
-            let text = render(&snapshot, &Config::default());
+            let text = render(&snapshot, &Options::default());
             assert!(
                 text.contains(&format!(" {misses:<12} {expected}  ")),
                 "{misses}/{accesses}: {text}"
@@ -503,7 +509,7 @@ mod tests {
                     ..MissLists::default()
                 }),
             };
-            let text = render(&snapshot, &Config::default());
+            let text = render(&snapshot, &Options::default());
             let sum = usize::from(cores > 1);
             prop_assert_eq!(text.lines().count(), 1 + cores + sum + 1 + 2 + 1 + 3);
             prop_assert!(text.chars().all(|c| c == '\n' || c == '\t' || !c.is_control()));

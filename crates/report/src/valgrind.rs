@@ -9,9 +9,10 @@
 
 use std::io::{self, Write};
 
+use cachesim::config::{L2Kind, LowerLevels, WriteHit, WriteMiss, Writes};
 use cachesim::escape::escape;
 use cachesim::geometry::CacheGeometry;
-use cachesim::options::{GuestMode, L2Kind, LowerLevels, WriteHit, WriteMiss, Writes};
+use options::GuestMode;
 
 use source::Location;
 
@@ -65,10 +66,10 @@ pub(crate) fn name(name: Option<&str>) -> String {
 /// The `desc:` lines. Those of the first level and of the last, which is called LL, are worded as
 /// Valgrind words them.
 pub(crate) fn write_description(out: &mut dyn Write, run: &RunDescription) -> io::Result<()> {
-    let config = &run.config;
-    write_cache(out, "I1", &config.icache.geometry)?;
-    write_cache(out, "D1", &config.dcache.geometry)?;
-    if let Some(lower @ LowerLevels { l2, l2_kind, l3, .. }) = &config.lower {
+    let config = &run.options.config;
+    write_cache(out, "I1", &config.icache().geometry)?;
+    write_cache(out, "D1", &config.dcache().geometry)?;
+    if let Some(lower @ LowerLevels { l2, l2_kind, l3, .. }) = &config.lower() {
         if l3.is_some() {
             write_cache(out, "L2", &l2.geometry)?;
         }
@@ -90,7 +91,7 @@ pub(crate) fn write_description(out: &mut dyn Write, run: &RunDescription) -> io
             .map(|cache| format!("{} {}", cache.name, settings::policy(cache.level.policy).title));
         writeln!(out, "{}", policies.collect::<Vec<_>>().join(", "))?;
     }
-    if let Some(Writes { on_hit, on_miss }) = config.writes {
+    if let Some(Writes { on_hit, on_miss }) = config.writes() {
         let on_hit = match on_hit {
             WriteHit::Back => "back",
             WriteHit::Through => "through",
@@ -101,7 +102,7 @@ pub(crate) fn write_description(out: &mut dyn Write, run: &RunDescription) -> io
         };
         writeln!(out, "desc: Writes: write-{on_hit}, write-{on_miss}")?;
     }
-    writeln!(out, "desc: Cores: {}", config.cores)?;
+    writeln!(out, "desc: Cores: {}", config.cores())?;
     let mode = match run.mode {
         GuestMode::User => "user",
         GuestMode::System => "system",

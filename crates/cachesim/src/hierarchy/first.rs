@@ -5,7 +5,7 @@ use super::lower::{Evicted, LineState, clean_states};
 use crate::address::LineAddr;
 use crate::buffer::Port;
 use crate::cache::{Cache, Place};
-use crate::options::Config;
+use crate::config::Config;
 use crate::policy::{Policy, Repeats};
 
 /// A core's first-level caches.
@@ -26,13 +26,13 @@ impl<P: Policy> FirstLevel<P> {
         Self {
             icache,
             dcache,
-            states: match config.writes {
-                Some(_) => clean_states(&config.dcache),
+            states: match config.writes() {
+                Some(_) => clean_states(&config.dcache()),
                 None => Box::default(),
             },
-            data_shift: config.dcache.geometry.line_shift(),
-            fetch_shift: config.icache.geometry.line_shift(),
-            fetch_repeats: config.icache.policy.repeats(),
+            data_shift: config.dcache().geometry.line_shift(),
+            fetch_shift: config.icache().geometry.line_shift(),
+            fetch_repeats: config.icache().policy.repeats(),
         }
     }
 

@@ -4,7 +4,7 @@ use wide::{u32x4, u32x8, u32x16};
 
 use crate::address::LineAddr;
 use crate::cache::SetIndex;
-use crate::options::Level;
+use crate::config::Level;
 use crate::policy::{AnyPolicy, Hit, Policy};
 
 /// Where in a cache a line is.

@@ -32,9 +32,9 @@ use std::sync::Arc;
 
 use crate::address::LineAddr;
 use crate::buffer::Port;
+use crate::config::{Config, Inclusion, L2Kind, WriteHit, WriteMiss, Writes};
 use crate::core::Lines;
 use crate::model::{DataEffect, Depth, EffectLayout, Fetch, Misses, Model, RECORD_BITS};
-use crate::options::{Config, Inclusion, L2Kind, WriteHit, WriteMiss, Writes};
 use crate::policy::Policy;
 use crate::stats::{BeyondStats, CoreStats, LowerStats, Purpose};
 use first::FirstLevel;
@@ -276,7 +276,7 @@ fn count(counts: &LowerStats, purpose: Purpose, is_miss: bool) {
 
 impl Lower {
     fn new(config: &Config, number: u32, shared: Option<&Arc<SharedCache>>) -> Self {
-        let Some(lower) = config.lower else {
+        let Some(lower) = config.lower() else {
             return Self {
                 second: None,
                 third: None,
@@ -285,8 +285,8 @@ impl Lower {
             };
         };
         // Apart from those of the first level and of the third.
-        let seed = config.seed.wrapping_add(1 << 20).wrapping_add(u64::from(number) << 1);
-        let second = |seed| LowerCache::new(&lower.l2, seed, config.writes.is_some());
+        let seed = config.seed().wrapping_add(1 << 20).wrapping_add(u64::from(number) << 1);
+        let second = |seed| LowerCache::new(&lower.l2, seed, config.writes().is_some());
         Self {
             second: Some(SecondLevel {
                 data: second(seed),
@@ -637,13 +637,13 @@ impl<P: Policy> Model for Hierarchy<P> {
 
     fn new(config: &Config, number: u32, shared: &Self::Shared, layout: EffectLayout) -> Self {
         let has_mailbox = shared.is_some()
-            && config.lower.is_some_and(|lower| lower.l3_inclusion == Inclusion::Inclusive);
+            && config.lower().is_some_and(|lower| lower.l3_inclusion == Inclusion::Inclusive);
         Self {
             first: FirstLevel::new(config, number),
             tells_stores: config.tells_stores(),
             has_mailbox,
             layout,
-            writes: config.writes,
+            writes: config.writes(),
             lower: Lower::new(config, number, shared.as_ref()),
         }
     }

@@ -3,9 +3,9 @@
 use std::num::NonZeroU32;
 
 use super::*;
+use crate::config::{Level, LowerLevels, Parts};
 use crate::geometry::CacheGeometry;
-use crate::options::{Level, LowerLevels, PolicyKind};
-use crate::policy::Lru;
+use crate::policy::{Lru, PolicyKind};
 use crate::stats::Counter;
 
 const LAYOUT: EffectLayout = EffectLayout { store_bit: 17, size_shift: 4, size_mask: 7 };
@@ -20,7 +20,7 @@ fn config() -> Config {
     let level = Level { geometry, policy: PolicyKind::Lru };
     let l3 = Some(level);
     let [l2_inclusion, l3_inclusion] = [Inclusion::Inclusive; 2];
-    Config {
+    Config::new(Parts {
         icache: level,
         dcache: level,
         lower: Some(LowerLevels {
@@ -32,8 +32,9 @@ fn config() -> Config {
         }),
         writes: Some(Writes { on_hit: WriteHit::Back, on_miss: WriteMiss::Allocate }),
         cores: NonZeroU32::new(2).unwrap(),
-        ..Config::default()
-    }
+        ..Parts::default()
+    })
+    .expect("the caches go together")
 }
 
 fn store(core: &mut Hierarchy<Lru>, address: u64, counts: &CoreStats) -> Misses {

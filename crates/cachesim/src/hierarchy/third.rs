@@ -16,8 +16,8 @@ use parking_lot::Mutex;
 
 use super::lower::{Evicted, LineState, LowerCache};
 use crate::address::LineAddr;
+use crate::config::{Config, Inclusion, Level};
 use crate::geometry::CacheGeometry;
-use crate::options::{Config, Inclusion, Level};
 
 /// The most slices of a shared cache.
 const MOST_SLICES: u64 = 64;
@@ -112,11 +112,11 @@ impl SharedCache {
         let seed = seed_of(config);
         let slices = (0..slices).map(|number| {
             let seed = seed.wrapping_add(number as u64);
-            let mut cache = LowerCache::new(&level, seed, config.writes.is_some());
+            let mut cache = LowerCache::new(&level, seed, config.writes().is_some());
             cache.become_slice(number, slices);
             Slice { cache, readers: readers(&geometry, is_inclusive) }
         });
-        let mailboxes = if is_inclusive { config.cores.get() } else { 0 };
+        let mailboxes = if is_inclusive { config.cores().get() } else { 0 };
         Self {
             slices: one_cache(slices.collect()),
             mailboxes: (0..mailboxes).map(|_| Mailbox::default()).collect(),
@@ -181,7 +181,7 @@ fn readers(geometry: &CacheGeometry, are_needed: bool) -> Box<[CoreSet]> {
 
 /// Apart from those of the cores' caches.
 fn seed_of(config: &Config) -> u64 {
-    config.seed.wrapping_add(1 << 40)
+    config.seed().wrapping_add(1 << 40)
 }
 
 /// The third level as one core has it.
@@ -200,8 +200,8 @@ pub enum ThirdLevel {
 
 /// The third level that the cores of `config` share: none where there is none, or only one core.
 pub(super) fn shared(config: &Config) -> Option<Arc<SharedCache>> {
-    let lower = config.lower?;
-    let several = config.cores.get() > 1;
+    let lower = config.lower()?;
+    let several = config.cores().get() > 1;
     let is_inclusive = lower.l3_inclusion == Inclusion::Inclusive;
     let level = lower.l3.filter(|_| several)?;
     Some(Arc::new(SharedCache::new(&level, config, is_inclusive)))
@@ -214,11 +214,11 @@ impl ThirdLevel {
         number: u32,
         shared: Option<&Arc<SharedCache>>,
     ) -> Option<Self> {
-        let level = config.lower?.l3?;
+        let level = config.lower()?.l3?;
         Some(if let Some(cache) = shared {
             Self::Shared { cache: Arc::clone(cache), core: number as usize }
         } else {
-            let cache = LowerCache::new(&level, seed_of(config), config.writes.is_some());
+            let cache = LowerCache::new(&level, seed_of(config), config.writes().is_some());
             Self::Own(Box::new(cache))
         })
     }

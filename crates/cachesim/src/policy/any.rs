@@ -1,10 +1,10 @@
 //! Whatever policy the user chose.
 
 use super::{
-    Bip, BitPlru, Brrip, Drrip, Fifo, Hit, Lfu, Lip, Lru, Policy, Random, Repeats, Srrip, TreePlru,
+    Bip, BitPlru, Brrip, Drrip, Fifo, Hit, Lfu, Lip, Lru, Policy, PolicyKind, Random, Repeats,
+    Srrip, TreePlru,
 };
 use crate::geometry::CacheGeometry;
-use crate::options::PolicyKind;
 
 /// One of the policies, for the caches whose policy is not known when this is compiled: those beyond the
 /// first level, which are accessed rarely, and first levels with an unusual policy or with two.

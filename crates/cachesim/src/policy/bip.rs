@@ -1,9 +1,8 @@
 //! Bimodal insertion.
 
 use super::bimodal::Throttle;
-use super::{Hit, Policy, earliest, recency};
+use super::{Hit, Policy, PolicyKind, earliest, recency};
 use crate::geometry::CacheGeometry;
-use crate::options::PolicyKind;
 
 /// Bimodal insertion policy (BIP; Qureshi, Jaleel, Patt, Steely and Emer, "Adaptive insertion policies for
 /// high performance caching", ISCA 2007): as [`super::Lip`], but one fill in 32, by chance, makes the line

@@ -1,8 +1,7 @@
 //! Pseudo-LRU by a bit for each line.
 
-use super::{Hit, Policy, earliest};
+use super::{Hit, Policy, PolicyKind, earliest};
 use crate::geometry::CacheGeometry;
-use crate::options::PolicyKind;
 
 /// Bit pseudo-LRU: an access sets the bit of its line, and if that was the last one clear in the set,
 /// clears all others; the victim is the first line whose bit is clear (`PLRUm` in Al-Zoubi, Milenkovic and

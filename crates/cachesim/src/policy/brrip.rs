@@ -1,9 +1,8 @@
 //! Bimodal re-reference interval prediction.
 
 use super::bimodal::Throttle;
-use super::{Hit, Policy, rrip};
+use super::{Hit, Policy, PolicyKind, rrip};
 use crate::geometry::CacheGeometry;
-use crate::options::PolicyKind;
 
 /// Bimodal re-reference interval prediction (BRRIP; Jaleel et al., ISCA 2010, see [`super::Srrip`]): a
 /// line that is filled is the next victim (RRPV 3) but for one in 32, by chance, which is treated as SRRIP

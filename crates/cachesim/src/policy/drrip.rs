@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use super::bimodal::Throttle;
-use super::{Hit, Policy, rrip};
+use super::{Hit, Policy, PolicyKind, rrip};
 use crate::geometry::CacheGeometry;
-use crate::options::PolicyKind;
 
 /// Dynamic re-reference interval prediction (DRRIP; Jaleel et al., ISCA 2010, see [`super::Srrip`]): a few
 /// leader sets always insert as SRRIP does, a few others as BRRIP does, and all others, the followers, as
@@ -161,8 +160,7 @@ impl Duel {
 mod tests {
     use super::{COUNTER_END, Drrip, LEADERS, Role};
     use crate::geometry::CacheGeometry;
-    use crate::options::PolicyKind;
-    use crate::policy::Policy;
+    use crate::policy::{Policy, PolicyKind};
     use std::sync::atomic::Ordering;
 
     fn of_sets(sets: u64) -> Drrip {

@@ -1,8 +1,7 @@
 //! First in, first out.
 
-use super::{Hit, Policy, earliest};
+use super::{Hit, Policy, PolicyKind, earliest};
 use crate::geometry::CacheGeometry;
-use crate::options::PolicyKind;
 
 /// First in, first out: the victim is the line filled first; a hit changes nothing.
 ///

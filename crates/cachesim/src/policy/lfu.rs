@@ -1,8 +1,7 @@
 //! Least frequently used.
 
-use super::{Hit, Policy, earliest};
+use super::{Hit, Policy, PolicyKind, earliest};
 use crate::geometry::CacheGeometry;
-use crate::options::PolicyKind;
 
 /// Least frequently used: the victim is the line with the fewest accesses, of several the one in the first
 /// way. What a line had before it was evicted is forgotten (In-Cache-LFU in Breslau, Cao, Fan, Phillips

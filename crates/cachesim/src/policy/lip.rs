@@ -1,8 +1,7 @@
 //! LRU insertion.
 
-use super::{Hit, Policy, earliest, recency};
+use super::{Hit, Policy, PolicyKind, earliest, recency};
 use crate::geometry::CacheGeometry;
-use crate::options::PolicyKind;
 
 /// LRU insertion policy (LIP; Qureshi, Jaleel, Patt, Steely and Emer, "Adaptive insertion policies for
 /// high performance caching", ISCA 2007): as [`super::Lru`], but a line that is filled becomes the least

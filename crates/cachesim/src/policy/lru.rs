@@ -1,8 +1,7 @@
 //! Least recently used.
 
-use super::{Hit, Policy, earliest};
+use super::{Hit, Policy, PolicyKind, earliest};
 use crate::geometry::CacheGeometry;
-use crate::options::PolicyKind;
 
 /// Least recently used: the victim is the line whose last access is longest ago (Mattson et al.,
 /// "Evaluation techniques for storage hierarchies", IBM Systems Journal 9(2), 1970).

@@ -19,6 +19,7 @@ mod bit_plru;
 mod brrip;
 mod drrip;
 mod fifo;
+mod kind;
 mod lfu;
 mod lip;
 mod lru;
@@ -34,6 +35,7 @@ pub use bit_plru::BitPlru;
 pub use brrip::Brrip;
 pub use drrip::Drrip;
 pub use fifo::Fifo;
+pub use kind::PolicyKind;
 pub use lfu::Lfu;
 pub use lip::Lip;
 pub use lru::Lru;
@@ -44,7 +46,6 @@ pub use tree_plru::TreePlru;
 use std::fmt::Debug;
 
 use crate::geometry::CacheGeometry;
-use crate::options::PolicyKind;
 
 /// All times are below this, which a billion accesses a second take 36 years to reach.
 pub const TIME_END: u64 = 1 << 60;

@@ -3,9 +3,8 @@
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
-use super::{Hit, Policy, empty_way};
+use super::{Hit, Policy, PolicyKind, empty_way};
 use crate::geometry::CacheGeometry;
-use crate::options::PolicyKind;
 
 /// Random: a uniformly chosen way of a full set is the victim.
 ///

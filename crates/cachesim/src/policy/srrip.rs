@@ -1,8 +1,7 @@
 //! Static re-reference interval prediction.
 
-use super::{Hit, Policy, rrip};
+use super::{Hit, Policy, PolicyKind, rrip};
 use crate::geometry::CacheGeometry;
-use crate::options::PolicyKind;
 
 /// Static re-reference interval prediction with hit priority and two bits (SRRIP-HP; Jaleel, Theobald,
 /// Steely and Emer, "High performance cache replacement using re-reference interval prediction (RRIP)",

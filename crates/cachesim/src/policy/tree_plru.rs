@@ -1,8 +1,7 @@
 //! Pseudo-LRU by a tree of bits.
 
-use super::{Hit, Policy, empty_way};
+use super::{Hit, Policy, PolicyKind, empty_way};
 use crate::geometry::CacheGeometry;
-use crate::options::PolicyKind;
 
 /// Tree pseudo-LRU: over the ways of a set is a binary tree, each node of which has a bit. An access
 /// turns the bits on the way to its line away from it, and the victim is found by following the bits

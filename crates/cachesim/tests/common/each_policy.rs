@@ -1,6 +1,6 @@
 //! Properties of each policy.
 
-use cachesim::options::PolicyKind::{self, BitPlru, Fifo, Lru, Random};
+use cachesim::policy::PolicyKind::{self, BitPlru, Fifo, Lru, Random};
 
 /// Whether a property is checked for this policy.
 pub fn has_time_for(kind: PolicyKind) -> bool {
@@ -13,7 +13,7 @@ macro_rules! each_policy {
     (@each $name:ident $kind:ident $do:expr, $($policy:ident)*) => {
         $({
             type $name = cachesim::policy::$policy;
-            let $kind = cachesim::options::PolicyKind::$policy;
+            let $kind = cachesim::policy::PolicyKind::$policy;
             if crate::common::each_policy::has_time_for($kind) {
                 $do;
             }

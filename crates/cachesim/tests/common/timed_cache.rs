@@ -5,8 +5,7 @@ use std::ops::Deref;
 use cachesim::address::LineAddr;
 use cachesim::cache::{Cache, Outcome};
 use cachesim::geometry::CacheGeometry;
-use cachesim::options::PolicyKind;
-use cachesim::policy::Policy;
+use cachesim::policy::{Policy, PolicyKind};
 
 /// A cache with a time of its own: that of its first access is 1, and of every one the next number.
 #[derive(Clone)]

@@ -3,9 +3,9 @@
 use cachesim::address::LineAddr;
 use cachesim::buffer::Port;
 use cachesim::cache::Outcome;
+use cachesim::config::Config;
 use cachesim::core::Core;
 use cachesim::model::{EffectLayout, Fetch, Misses, Model};
-use cachesim::options::Config;
 use cachesim::policy::Policy;
 use cachesim::stats::{CoreStats, Purpose};
 

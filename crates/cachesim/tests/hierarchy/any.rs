@@ -3,10 +3,11 @@
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 
-use cachesim::options::Inclusion::{Exclusive, Inclusive, Nine};
-use cachesim::options::{
-    Config, Inclusion, L2Kind, Level, LowerLevels, PolicyKind, WriteHit, WriteMiss, Writes,
+use cachesim::config::Inclusion::{Exclusive, Inclusive, Nine};
+use cachesim::config::{
+    Config, Inclusion, L2Kind, Level, LowerLevels, Parts, WriteHit, WriteMiss, Writes,
 };
+use cachesim::policy::PolicyKind;
 use proptest::prelude::*;
 
 use super::geometry::geometry;
@@ -113,18 +114,27 @@ pub fn hierarchy(
             let l2 = l2.level(second);
             let l3 = l3.map(|l3| l3.level(third));
             let [l2_inclusion, l3_inclusion] = inclusions;
+            let l3_inclusion = l3.map_or(Nine, |_| l3_inclusion);
             let lower = LowerLevels { l2, l2_kind, l2_inclusion, l3, l3_inclusion };
-            Config {
+            Config::new(Parts {
                 icache: icache.level(code),
                 dcache: dcache.level(data),
                 lower: has_lower.then_some(lower),
                 writes,
                 cores: NonZeroU32::new(cores).expect("at least one"),
                 seed,
-                ..Config::default()
-            }
+                ..Parts::default()
+            })
+            .expect("the caches go together")
         },
     )
+}
+
+/// `config` with other parts.
+pub fn changed(config: &Config, change: impl FnOnce(&mut Parts)) -> Config {
+    let mut parts = config.parts();
+    change(&mut parts);
+    Config::new(parts).expect("the caches go together")
 }
 
 /// Up to `most` accesses of `cores` cores, near each other, so that they meet in the caches: a few bytes

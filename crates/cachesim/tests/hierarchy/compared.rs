@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use cachesim::options::Inclusion::{Exclusive, Inclusive};
-use cachesim::options::{Config, PolicyKind};
-use cachesim::policy::{AnyPolicy, Fifo, Lru, Policy};
+use cachesim::config::Config;
+use cachesim::config::Inclusion::{Exclusive, Inclusive};
+use cachesim::policy::{AnyPolicy, Fifo, Lru, Policy, PolicyKind};
 use cachesim::stats::Purpose;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
-use super::any::{INCLUSIONS, POLICIES, cases, flush, hierarchy, steps};
+use super::any::{INCLUSIONS, POLICIES, cases, changed, flush, hierarchy, steps};
 use super::naive::NaiveMachine;
 use super::timed::{Step, TimedHierarchy, number};
 
@@ -93,10 +93,10 @@ proptest! {
         steps in steps(1, 100),
     ) {
         let of = |policy| {
-            let mut config = config.clone();
-            config.icache.policy = policy;
-            config.dcache.policy = policy;
-            config
+            changed(&config, |parts| {
+                parts.icache.policy = policy;
+                parts.dcache.policy = policy;
+            })
         };
         check::<Lru>(&of(PolicyKind::Lru), &steps)?;
         check::<Fifo>(&of(PolicyKind::Fifo), &steps)?;
@@ -108,7 +108,7 @@ proptest! {
         config in hierarchy(2..=4, ORDERED, &INCLUSIONS),
         steps in steps(4, 300),
     ) {
-        let cores = config.cores.get() as usize;
+        let cores = config.cores().get() as usize;
         let steps: Vec<Step> =
             steps.into_iter().map(|step| Step { core: step.core % cores, ..step }).collect();
         check::<AnyPolicy>(&config, &steps)?;
@@ -140,7 +140,7 @@ fn the_cases_do_all_that_can_be_done() {
         for step in steps.into_iter().chain(flush(0).take(100)) {
             naive.step(step);
         }
-        let inclusion = config.lower.map(|lower| [lower.l2_inclusion, lower.l3_inclusion]);
+        let inclusion = config.lower().map(|lower| [lower.l2_inclusion, lower.l3_inclusion]);
         let counts = &naive.counts[0];
         for (level, purposes) in (2..).zip(&counts.lower) {
             for (purpose, &(accesses, misses)) in Purpose::ALL.iter().zip(purposes) {
@@ -154,7 +154,7 @@ fn the_cases_do_all_that_can_be_done() {
         for (level, &n) in (1..).zip(&counts.write_backs) {
             seen.extend((n > 0).then(|| format!("{inclusion:?} {level} written back")));
         }
-        seen.insert(format!("{inclusion:?} {:?}", config.writes));
+        seen.insert(format!("{inclusion:?} {:?}", config.writes()));
     }
     let mut expected = BTreeSet::new();
     for inclusion in INCLUSIONS {

@@ -9,10 +9,8 @@ use std::ops::RangeInclusive;
 
 use cachesim::address::LineAddr;
 use cachesim::cache::Cache;
-use cachesim::options::{
-    Config, Inclusion, L2Kind, Level, PolicyKind, WriteHit, WriteMiss, Writes,
-};
-use cachesim::policy::AnyPolicy;
+use cachesim::config::{Config, Inclusion, L2Kind, Level, WriteHit, WriteMiss, Writes};
+use cachesim::policy::{AnyPolicy, PolicyKind};
 use cachesim::stats::{BeyondStats, Counter, LowerStats, Purpose};
 
 use super::timed::{Kind, Step};
@@ -211,7 +209,7 @@ impl NaiveMachine {
 
     /// With policies as they are, whose choices start where those of the model start; of one core.
     pub fn with_policies(config: &Config) -> Self {
-        assert_eq!(config.cores.get(), 1);
+        assert_eq!(config.cores().get(), 1);
         Self::of(config, |level, (number, _, side)| {
             let start = match (number, side) {
                 (1, Side::Code) => 0,
@@ -220,16 +218,16 @@ impl NaiveMachine {
                 (2, Side::Code) => (1 << 20) + 1,
                 _ => 1 << 40,
             };
-            NaiveCache::chosen(level, config.seed.wrapping_add(start))
+            NaiveCache::chosen(level, config.seed().wrapping_add(start))
         })
     }
 
     fn of(config: &Config, cache: impl Fn(&Level, Key) -> NaiveCache) -> Self {
         let mut levels = Vec::new();
-        for core in 0..config.cores.get() as usize {
-            levels.push(((1, core, Side::Code), config.icache));
-            levels.push(((1, core, Side::Data), config.dcache));
-            let Some(lower) = config.lower else { continue };
+        for core in 0..config.cores().get() as usize {
+            levels.push(((1, core, Side::Code), config.icache()));
+            levels.push(((1, core, Side::Data), config.dcache()));
+            let Some(lower) = config.lower() else { continue };
             levels.push(((2, core, Side::Data), lower.l2));
             levels.extend(
                 (lower.l2_kind == L2Kind::Split).then_some(((2, core, Side::Code), lower.l2)),
@@ -237,8 +235,8 @@ impl NaiveMachine {
             levels.extend(lower.l3.map(|l3| ((3, 0, Side::Data), l3)));
         }
         let caches = levels.into_iter().map(|(key, level)| (key, cache(&level, key))).collect();
-        let counts = vec![NaiveCounts::default(); config.cores.get() as usize];
-        Self { config: config.clone(), caches, counts }
+        let counts = vec![NaiveCounts::default(); config.cores().get() as usize];
+        Self { config: *config, caches, counts }
     }
 
     /// The line numbers of a level as `core` has it, sorted: of its cache for code and of that for data.
@@ -252,7 +250,7 @@ impl NaiveMachine {
     /// Makes an access; how many levels missed.
     pub fn step(&mut self, step: Step) -> usize {
         let Step { core, kind, address, size_log2 } = step;
-        match (kind, self.config.writes) {
+        match (kind, self.config.writes()) {
             (Kind::Fetch, _) => self.access(core, address, Purpose::Fetch),
             (Kind::Load, _) => self.access(core, address, Purpose::Read),
             (Kind::Store, None) => self.access(core, address, Purpose::Write),
@@ -292,7 +290,7 @@ impl NaiveMachine {
 
     /// Whether this level is there and set to this.
     fn is(&self, level: usize, inclusion: Inclusion) -> bool {
-        self.config.lower.is_some_and(|lower| match level {
+        self.config.lower().is_some_and(|lower| match level {
             2 => lower.l2_inclusion == inclusion,
             3 => lower.l3.is_some() && lower.l3_inclusion == inclusion,
             _ => false,

@@ -2,17 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cachesim::config::Inclusion::{Exclusive, Inclusive, Nine};
+use cachesim::config::{Config, Directions, L2Kind, Level, Straddle, WriteHit, WriteMiss, Writes};
 use cachesim::hierarchy::Hierarchy;
 use cachesim::model::Model;
-use cachesim::options::Inclusion::{Exclusive, Inclusive, Nine};
-use cachesim::options::{
-    Config, Directions, L2Kind, Level, PolicyKind, Straddle, WriteHit, WriteMiss, Writes,
-};
-use cachesim::policy::AnyPolicy;
+use cachesim::policy::{AnyPolicy, PolicyKind};
 use cachesim::stats::{LowerStats, Purpose};
 use proptest::prelude::*;
 
-use super::any::{INCLUSIONS, POLICIES, cases, hierarchy, steps};
+use super::any::{INCLUSIONS, POLICIES, cases, changed, hierarchy, steps};
 use super::timed::{Kind, Step, TimedHierarchy, number};
 
 type Core = TimedHierarchy<AnyPolicy>;
@@ -42,9 +40,9 @@ fn check_within(
 
 /// Fails unless what is above is below, of inclusive levels.
 pub fn check_inclusion(config: &Config, core: &Core) -> Result<(), TestCaseError> {
-    let Some(lower) = &config.lower else { return Ok(()) };
+    let Some(lower) = &config.lower() else { return Ok(()) };
     let [icache, dcache, second, third] = core.lines();
-    let first = [(&config.icache, &*icache), (&config.dcache, &*dcache)];
+    let first = [(&config.icache(), &*icache), (&config.dcache(), &*dcache)];
     if lower.l2_inclusion == Inclusive {
         for upper in first {
             check_within(upper, (&lower.l2, &second))?;
@@ -60,7 +58,7 @@ pub fn check_inclusion(config: &Config, core: &Core) -> Result<(), TestCaseError
 
 /// Fails unless a line is above or below, of exclusive levels.
 fn check_exclusion(config: &Config, core: &Core) -> Result<(), TestCaseError> {
-    let Some(lower) = &config.lower else { return Ok(()) };
+    let Some(lower) = &config.lower() else { return Ok(()) };
     let [icache, dcache, second, third] = core.lines().map(BTreeSet::from_iter);
     let first = &icache | &dcache;
     if lower.l2_inclusion == Exclusive {
@@ -69,8 +67,9 @@ fn check_exclusion(config: &Config, core: &Core) -> Result<(), TestCaseError> {
     if lower.l3_inclusion == Exclusive {
         prop_assert!(second.is_disjoint(&third), "{second:x?} {third:x?}");
         // What the second level includes or excludes too, the third has not either.
-        let has_same_lines = config.dcache.geometry.line_bytes() == lower.l2.geometry.line_bytes()
-            && config.icache.geometry.line_bytes() == lower.l2.geometry.line_bytes();
+        let has_same_lines = config.dcache().geometry.line_bytes()
+            == lower.l2.geometry.line_bytes()
+            && config.icache().geometry.line_bytes() == lower.l2.geometry.line_bytes();
         if lower.l2_inclusion != Nine && has_same_lines {
             prop_assert!(first.is_disjoint(&third), "{first:x?} {third:x?}");
         }
@@ -123,7 +122,7 @@ proptest! {
         config in hierarchy(1..=1, POLICIES, &INCLUSIONS),
         steps in steps(1, 300),
     ) {
-        let is_split = config.lower.is_some_and(|lower| lower.l2_kind == L2Kind::Split);
+        let is_split = config.lower().is_some_and(|lower| lower.l2_kind == L2Kind::Split);
         let mut core = core(&config);
         for mut step in steps {
             if is_split && step.kind == Kind::Fetch {
@@ -142,14 +141,13 @@ proptest! {
         more_ways in 1..=4_u32,
         steps in steps(1, 300),
     ) {
-        let config = Config { writes: None, ..config };
-        let mut larger_config = config.clone();
-        if let Some(lower) = &mut larger_config.lower {
+        let config = changed(&config, |parts| parts.writes = None);
+        let larger = changed(&config, |parts| if let Some(lower) = &mut parts.lower {
             let old = lower.l2.geometry;
             let ways = old.ways() + more_ways;
             lower.l2.geometry = super::geometry::geometry(old.sets(), ways, old.line_bytes());
-        }
-        let (mut smaller, mut larger) = (core(&config), core(&larger_config));
+        });
+        let (mut smaller, mut larger) = (core(&config), core(&larger));
         for step in steps {
             let [fewer, more] = [&mut smaller, &mut larger].map(|core| number(core.step(step)));
             prop_assert!(fewer >= 2 || more < 2, "{step:x?} hits in the smaller one only");
@@ -184,7 +182,7 @@ proptest! {
         let stores = steps.iter().filter(|step| step.kind == Kind::Store).count() as u64;
         let told = if config.tells_stores() { stores } else { 0 };
         prop_assert_eq!(beyond.stores.accesses.get(), told);
-        let Some(lower) = config.lower else {
+        let Some(lower) = config.lower() else {
             for purpose in Purpose::ALL {
                 prop_assert_eq!(beyond.l2.of(purpose).accesses.get(), 0);
             }
@@ -208,7 +206,7 @@ proptest! {
             && (lower.l3.is_none() || lower.l3_inclusion == Exclusive);
         if fills_none {
             // Stores that find their line nowhere go to memory and read nothing.
-            let stores_past = config.writes.is_some_and(|writes| writes.on_miss == WriteMiss::NoAllocate);
+            let stores_past = config.writes().is_some_and(|writes| writes.on_miss == WriteMiss::NoAllocate);
             let reading = if stores_past { &DEMAND[..2] } else { &DEMAND[..] };
             prop_assert_eq!(read, misses(stats, reading) * line_bytes);
         } else {
@@ -230,9 +228,9 @@ proptest! {
             core.step(step);
             let after = core.lines();
             filled += after[1].iter().filter(|line| !before[1].contains(line)).count() as u64;
-            check_full(&config.icache, &before[0], &after[0])?;
-            check_full(&config.dcache, &before[1], &after[1])?;
-            if let Some(lower) = &config.lower {
+            check_full(&config.icache(), &before[0], &after[0])?;
+            check_full(&config.dcache(), &before[1], &after[1])?;
+            if let Some(lower) = &config.lower() {
                 // Two caches' lines are told together.
                 if lower.l2_kind == L2Kind::Unified {
                     check_full(&lower.l2, &before[2], &after[2])?;
@@ -267,11 +265,12 @@ proptest! {
         steps in steps(1, 300),
     ) {
         let on_miss = WriteMiss::Allocate;
-        let config = Config { writes: Some(Writes { on_hit: WriteHit::Back, on_miss }), ..config };
-        let line_bytes = config.dcache.geometry.line_bytes();
+        let writes = Some(Writes { on_hit: WriteHit::Back, on_miss });
+        let config = changed(&config, |parts| parts.writes = writes);
+        let line_bytes = config.dcache().geometry.line_bytes();
         // From an exclusive level a line comes up dirty that went down dirty.
-        let is_exclusive = config.lower.is_some_and(|lower| lower.l2_inclusion == Exclusive);
-        let third_moves_lines_up = config.lower.is_some_and(|lower| lower.l3_inclusion == Exclusive);
+        let is_exclusive = config.lower().is_some_and(|lower| lower.l2_inclusion == Exclusive);
+        let third_moves_lines_up = config.lower().is_some_and(|lower| lower.l3_inclusion == Exclusive);
         let (mut core, mut dirty, mut below) = (core(&config), BTreeSet::new(), BTreeSet::new());
         let (mut soiled, mut written) = (0, 0);
         for step in steps {
@@ -328,11 +327,11 @@ proptest! {
         steps in steps(1, 300),
     ) {
         let writes = Some(Writes { on_hit, on_miss: WriteMiss::Allocate });
-        let (with, without) =
-            (Config { writes, ..config.clone() }, Config { writes: None, ..config.clone() });
+        let [with, without] =
+            [writes, None].map(|writes| changed(&config, |parts| parts.writes = writes));
         let (mut with, mut without) = (core(&with), core(&without));
         let is_nine = config
-            .lower
+            .lower()
             .is_none_or(|lower| [lower.l2_inclusion, lower.l3_inclusion].contains(&Nine));
         for step in steps {
             let [a, b] = [&mut with, &mut without].map(|core| core.step(step));
@@ -359,11 +358,10 @@ proptest! {
         config in hierarchy(1..=1, POLICIES, &INCLUSIONS),
         steps in steps(1, 100),
     ) {
-        let other = Config {
-            directions: Directions::Apart,
-            straddle: Straddle::Split,
-            ..config.clone()
-        };
+        let other = changed(&config, |parts| {
+            parts.directions = Directions::Apart;
+            parts.straddle = Straddle::Split;
+        });
         let (mut one, mut other) = (core(&config), core(&other));
         for step in steps {
             prop_assert_eq!(one.step(step), other.step(step));
@@ -379,13 +377,13 @@ proptest! {
         tried in steps(3, 100),
         after in steps(3, 100),
     ) {
-        let cores = config.cores.get() as usize;
+        let cores = config.cores().get() as usize;
         let of = |steps: &[Step]| -> Vec<Step> {
             steps.iter().map(|&step| Step { core: step.core % cores, ..step }).collect()
         };
         let shared = Hierarchy::<AnyPolicy>::shared(&config);
         let mut original: Vec<Core> =
-            (0..config.cores.get()).map(|number| Core::new(&config, number, &shared)).collect();
+            (0..config.cores().get()).map(|number| Core::new(&config, number, &shared)).collect();
         let mut twin = Core::all(&config);
         for step in of(&before) {
             original[step.core].step(step);

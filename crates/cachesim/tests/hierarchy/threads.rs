@@ -4,11 +4,9 @@ use std::num::NonZeroU32;
 use std::sync::Barrier;
 use std::thread;
 
-use cachesim::options::Inclusion::Nine;
-use cachesim::options::{
-    Config, L2Kind, Level, LowerLevels, PolicyKind, WriteHit, WriteMiss, Writes,
-};
-use cachesim::policy::AnyPolicy;
+use cachesim::config::Inclusion::Nine;
+use cachesim::config::{Config, L2Kind, Level, LowerLevels, Parts, WriteHit, WriteMiss, Writes};
+use cachesim::policy::{AnyPolicy, PolicyKind};
 use cachesim::stats::Purpose;
 use proptest::prelude::*;
 
@@ -40,7 +38,7 @@ proptest! {
 /// Cores with the smallest caches: all of it is evicted all the time.
 fn smallest([l2_inclusion, l3_inclusion]: Inclusions, policy: PolicyKind, ways: u32) -> Config {
     let level = |sets, ways| Level { geometry: geometry(sets, ways, 16), policy };
-    Config {
+    Config::new(Parts {
         icache: level(1, 1),
         dcache: level(1, 2),
         lower: Some(LowerLevels {
@@ -52,8 +50,9 @@ fn smallest([l2_inclusion, l3_inclusion]: Inclusions, policy: PolicyKind, ways: 
         }),
         writes: Some(Writes { on_hit: WriteHit::Back, on_miss: WriteMiss::Allocate }),
         cores: NonZeroU32::new(4).expect("four"),
-        ..Config::default()
-    }
+        ..Parts::default()
+    })
+    .expect("the caches go together")
 }
 
 /// The only line in its set of the third level: nobody evicts it there.
@@ -70,7 +69,7 @@ fn access(core: usize, number: u64) -> Step {
 /// All cores at once, then one after the other, again and again.
 fn run(config: &Config, rounds: u64, accesses: u64) {
     let mut cores = Core::all(config);
-    let lower = config.lower.expect("three levels");
+    let lower = config.lower().expect("three levels");
     for round in 0..rounds {
         let barrier = Barrier::new(cores.len());
         thread::scope(|scope| {
@@ -134,7 +133,7 @@ fn levels_stay_as_they_have_to_be_while_cores_run_at_once() {
 fn with_several_cores_drrip_misses_as_with_one() {
     let misses = |cores| {
         let level = |sets, policy| Level { geometry: geometry(sets, 4, 16), policy };
-        let config = Config {
+        let config = Config::new(Parts {
             icache: level(1, PolicyKind::Lru),
             dcache: level(1, PolicyKind::Lru),
             lower: Some(LowerLevels {
@@ -145,8 +144,9 @@ fn with_several_cores_drrip_misses_as_with_one() {
                 l3_inclusion: Nine,
             }),
             cores: NonZeroU32::new(cores).expect("some"),
-            ..Config::default()
-        };
+            ..Parts::default()
+        })
+        .expect("the caches go together");
         let mut core = Core::all(&config).remove(0);
         for _ in 0..if cfg!(miri) { 0 } else { 30 } {
             for line in 0..4096 * 6 {

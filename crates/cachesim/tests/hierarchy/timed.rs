@@ -1,10 +1,10 @@
 //! A core with a hierarchy, driven as the callbacks drive it.
 
 use cachesim::buffer::Port;
+use cachesim::config::Config;
 use cachesim::core::Lines;
 use cachesim::hierarchy::{DataAccess, Hierarchy};
 use cachesim::model::{DataEffect, EffectLayout, Fetch, Misses, Model, RECORD_BITS};
-use cachesim::options::Config;
 use cachesim::policy::Policy;
 use cachesim::stats::CoreStats;
 
@@ -64,7 +64,7 @@ impl<P: Policy> TimedHierarchy<P> {
     /// The cores of a run, all empty.
     pub fn all(config: &Config) -> Vec<Self> {
         let shared = Hierarchy::<P>::shared(config);
-        (0..config.cores.get()).map(|number| Self::new(config, number, &shared)).collect()
+        (0..config.cores().get()).map(|number| Self::new(config, number, &shared)).collect()
     }
 
     /// A copy to try accesses on, as [`Model::on`].

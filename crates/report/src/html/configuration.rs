@@ -1,9 +1,10 @@
 //! How the caches are set up, as the page says it.
 
-use cachesim::options::{
-    Config, Inclusion, L2Kind, Level, LowerLevels, PolicyKind, Straddle, WriteHit, WriteMiss,
-    Writes,
+use cachesim::config::{
+    Config, Inclusion, L2Kind, Level, LowerLevels, Straddle, WriteHit, WriteMiss, Writes,
 };
+use cachesim::policy::PolicyKind;
+use options::Options;
 
 use super::format::{Count, size};
 use crate::settings::{self, PolicyName};
@@ -33,8 +34,8 @@ pub(super) fn caches(config: &Config) -> Vec<Cache> {
         }
     };
     let mut caches =
-        vec![cache("Data cache", &config.dcache), cache("Instruction cache", &config.icache)];
-    if let Some(LowerLevels { l2, l2_kind, l3, .. }) = &config.lower {
+        vec![cache("Data cache", &config.dcache()), cache("Instruction cache", &config.icache())];
+    if let Some(LowerLevels { l2, l2_kind, l3, .. }) = &config.lower() {
         caches.push(match l2_kind {
             L2Kind::Unified => cache("L2", l2),
             L2Kind::Split => cache("L2, one for data and one for instructions", l2),
@@ -45,19 +46,20 @@ pub(super) fn caches(config: &Config) -> Vec<Cache> {
 }
 
 /// The settings beside the shapes of the caches, a sentence or two each.
-pub(super) fn settings_of(config: &Config) -> String {
+pub(super) fn settings_of(options: &Options) -> String {
+    let config = &options.config;
     let mut said = Vec::new();
-    if let Some(preset) = config.preset {
+    if let Some(preset) = options.preset {
         said.push(format!("The settings began with those of the core {preset}."));
     }
-    let of_each = if config.lower.is_some() { "caches of its own" } else { "both caches" };
-    said.push(match config.cores.get() {
+    let of_each = if config.lower().is_some() { "caches of its own" } else { "both caches" };
+    said.push(match config.cores().get() {
         1 => "One core.".to_owned(),
         cores => format!("{} cores, each with {of_each}.", Count::from(u64::from(cores))),
     });
     let caches = settings::caches(config);
     let is_random = caches.iter().any(|cache| cache.level.policy.is_random());
-    let seed = is_random.then(|| format!("seed {}", config.seed));
+    let seed = is_random.then(|| format!("seed {}", config.seed()));
     if let Some(kind) = settings::common_policy(config) {
         let PolicyName { title, victim, .. } = settings::policy(kind);
         // Its title says no more than "a random line" does.
@@ -68,7 +70,7 @@ pub(super) fn settings_of(config: &Config) -> String {
         let seed = seed.map(|seed| format!(" ({seed})")).unwrap_or_default();
         said.push(format!("Each cache replaces lines by its own policy{seed}."));
     }
-    if let Some(lower) = &config.lower {
+    if let Some(lower) = &config.lower() {
         let of_level = |name, inclusion| match inclusion {
             Inclusion::Nine => format!("The {name} is neither inclusive nor exclusive."),
             Inclusion::Inclusive => {
@@ -81,7 +83,7 @@ pub(super) fn settings_of(config: &Config) -> String {
         said.push(of_level("L2", lower.l2_inclusion));
         said.extend(lower.l3.map(|_| of_level("L3", lower.l3_inclusion)));
     }
-    if let Some(Writes { on_hit, on_miss }) = config.writes {
+    if let Some(Writes { on_hit, on_miss }) = config.writes() {
         let on_hit = match on_hit {
             WriteHit::Back => "makes its line dirty (write-back)",
             WriteHit::Through => "goes on to the next level (write-through)",
@@ -92,7 +94,7 @@ pub(super) fn settings_of(config: &Config) -> String {
         };
         said.push(format!("A store {on_hit}; one that misses its line {on_miss}."));
     }
-    if config.straddle == Straddle::Split {
+    if config.straddle() == Straddle::Split {
         said.push("An access to two lines counts as one to each.".to_owned());
     }
     said.join(" ")

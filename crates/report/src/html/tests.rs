@@ -1,7 +1,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-use cachesim::options::PolicyKind;
+use cachesim::policy::PolicyKind;
 use proptest::prelude::*;
 use scraper::{ElementRef, Html, Selector};
 use source::{Frame, Location};
@@ -275,8 +275,9 @@ fn a_policy_that_all_caches_share_is_told_with_its_seed_if_it_has_one() {
         ),
     ] {
         let mut profile = sample::profile();
-        let config = &mut profile.run.config;
-        (config.icache.policy, config.dcache.policy) = (policy, policy);
+        profile.run.options = sample::with_parts(profile.run.options, |parts| {
+            (parts.icache.policy, parts.dcache.policy) = (policy, policy);
+        });
         let html = parse(&render(&profile, &no_source));
         let settings = text(select(&html, "#caches > p")[0]);
         assert!(settings.ends_with(sentence), "{settings}");
@@ -556,7 +557,7 @@ fn the_page_is_bounded() {
 fn the_page_is_bounded_with_levels_too() {
     let levels = sample::levels();
     let mut profile = large_profile(4096, 64);
-    profile.run.config = levels.run.config;
+    profile.run.options = levels.run.options;
     profile.cores.iter_mut().for_each(|core| core.counts.beyond = levels.cores[0].counts.beyond);
     profile.instructions.iter_mut().for_each(|one| one.counts = levels.instructions[0].counts);
     let page = render(&profile, &|_| Some("<&>\u{1b}".repeat(20_000).into()));

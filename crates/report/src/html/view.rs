@@ -3,7 +3,8 @@
 use std::cmp::Reverse;
 
 use askama::Template;
-use cachesim::options::{Config, Directions, GuestMode};
+use cachesim::config::{Config, Directions};
+use options::GuestMode;
 
 use super::charts::{Chart, Colour, PALETTE, rates};
 use super::configuration::{Cache, caches, settings_of};
@@ -108,7 +109,7 @@ struct SummaryRow {
 impl Page {
     pub(super) fn new(profile: &Profile, source: &dyn Fn(&str) -> Option<Source>) -> Self {
         let RunDescription { version, process_id, plugin_api, .. } = profile.run;
-        let config = &profile.run.config;
+        let config = &profile.run.options.config;
         let levels: Vec<Lower> = Lower::of(config).collect();
         let totals: CoreSnapshot = profile.cores.iter().map(|core| &core.counts).sum();
         let (functions, lines) = (by_function(profile), by_line(profile));
@@ -127,14 +128,15 @@ impl Page {
             tiles: tiles(&totals, &levels),
             levels: levels.iter().map(|level| level.name()).collect(),
             caches: caches(config),
-            settings: settings_of(config),
+            settings: settings_of(&profile.run.options),
             cores: cores(profile, &totals, &levels),
-            directions: match config.directions {
+            directions: match config.directions() {
                 Directions::Together => Vec::new(),
                 Directions::Apart => directions(&totals, &levels, config),
             },
-            traffic: if config.writes.is_some() { traffic(&totals, &levels) } else { Vec::new() },
-            summary: Summary::new(&totals, config).map(|summary| SummaryView::new(&summary)),
+            traffic: if config.writes().is_some() { traffic(&totals, &levels) } else { Vec::new() },
+            summary: Summary::new(&totals, &profile.run.options)
+                .map(|summary| SummaryView::new(&summary)),
             hottest: hottest.of(&totals, &levels, &sources),
             sources,
             instructions: instructions(profile, &levels),
@@ -225,7 +227,7 @@ fn directions(totals: &CoreSnapshot, levels: &[Lower], config: &Config) -> Vec<D
         rows.push(row(level.name(), "fetches", counts.fetch));
         rows.push(row(level.name(), "reads", counts.read));
         rows.push(row(level.name(), "writes", counts.write));
-        if config.writes.is_some() {
+        if config.writes().is_some() {
             rows.push(row(level.name(), "written from the level before", counts.write_back));
         }
     }

@@ -1,8 +1,7 @@
 //! The settings of the run.
 
-use cachesim::options::{
-    Config, Directions, L2Kind, Latencies, Level, Output, Straddle, WriteHit, WriteMiss, Writes,
-};
+use cachesim::config::{Directions, L2Kind, Level, Straddle, WriteHit, WriteMiss, Writes};
+use options::{Latencies, Options, Output};
 use serde::Serialize;
 
 use crate::settings;
@@ -63,13 +62,14 @@ struct LatencySettings {
 }
 
 impl Configuration {
-    pub(super) fn of(config: &Config) -> Self {
+    pub(super) fn of(options: &Options) -> Self {
         // What is written beside the report says itself what it is.
-        let Config { icache, dcache, lower, seed, cores, limit, output, .. } = config;
+        let Options { config, preset, summary, limit, output, .. } = options;
+        let lower = config.lower();
         Self {
-            preset: config.preset,
-            instruction_cache: CacheSettings::of(icache),
-            data_cache: CacheSettings::of(dcache),
+            preset: *preset,
+            instruction_cache: CacheSettings::of(&config.icache()),
+            data_cache: CacheSettings::of(&config.dcache()),
             l2: lower.map(|lower| L2Settings {
                 cache: CacheSettings::of(&lower.l2),
                 split: lower.l2_kind == L2Kind::Split,
@@ -79,20 +79,20 @@ impl Configuration {
                 let cache = CacheSettings::of(&lower.l3?);
                 Some(L3Settings { cache, inclusion: lower.l3_inclusion.name() })
             }),
-            writes: config.writes.map(WriteSettings::of),
-            straddle: match config.straddle {
+            writes: config.writes().map(WriteSettings::of),
+            straddle: match config.straddle() {
                 Straddle::First => "first",
                 Straddle::Split => "split",
             },
-            rw: config.directions == Directions::Apart,
-            latencies: config.summary.map(|Latencies { l1, l2, l3, memory }| LatencySettings {
+            rw: config.directions() == Directions::Apart,
+            latencies: summary.map(|Latencies { l1, l2, l3, memory }| LatencySettings {
                 l1,
                 l2,
                 l3,
                 memory,
             }),
-            seed: *seed,
-            cores: cores.get(),
+            seed: config.seed(),
+            cores: config.cores().get(),
             limit: *limit,
             output: match output {
                 Output::Auto => "auto".to_owned(),

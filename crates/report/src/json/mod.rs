@@ -19,7 +19,7 @@ mod totals;
 
 use std::io::{self, Write};
 
-use cachesim::options::GuestMode;
+use options::GuestMode;
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use source::{Frame, Function};
 
@@ -150,7 +150,7 @@ struct Counts<'a> {
 
 impl<'a> Report<'a> {
     fn of(profile: &'a Profile, fields: &'a Fields) -> Self {
-        let config = &profile.run.config;
+        let options = &profile.run.options;
         let total: CoreSnapshot = profile.cores.iter().map(|core| &core.counts).sum();
         let rows = Rows { profile, fields };
         Self {
@@ -159,13 +159,13 @@ impl<'a> Report<'a> {
             libcache: Libcache { version: profile.run.version },
             qemu: Qemu::of(&profile.run),
             guest: Guest::of(&profile.run),
-            configuration: Configuration::of(config),
+            configuration: Configuration::of(options),
             detail: match fields.detail {
                 Detail::Misses => "misses",
                 Detail::Full => "full",
             },
-            cores: profile.cores.iter().enumerate().map(|core| Core::of(core, config)).collect(),
-            total: Total::of(&total, config),
+            cores: profile.cores.iter().enumerate().map(|core| Core::of(core, options)).collect(),
+            total: Total::of(&total, options),
             instructions: rows,
             functions: rows,
             lines: rows,
@@ -218,7 +218,7 @@ impl Fields {
     fn of(profile: &Profile) -> Self {
         let detail =
             if FullProfile::new(profile).is_some() { Detail::Full } else { Detail::Misses };
-        Self { detail, levels: Lower::of(&profile.run.config).collect() }
+        Self { detail, levels: Lower::of(&profile.run.options.config).collect() }
     }
 }
 

@@ -1,4 +1,6 @@
-use cachesim::options::{GuestMode, PolicyKind, WriteHit, WriteMiss, Writes};
+use cachesim::config::{WriteHit, WriteMiss, Writes};
+use cachesim::policy::PolicyKind;
+use options::GuestMode;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -49,12 +51,13 @@ fn reports_follow_the_schema() {
     assert_valid(&parsed(&sample::two_levels()));
     assert_valid(&parsed(&sample::without_executions(sample::levels())));
     let mut first_level = sample::profile();
-    first_level.run.config.summary = sample::levels().run.config.summary;
+    first_level.run.options.summary = sample::levels().run.options.summary;
     first_level.cores.clear();
     assert_valid(&parsed(&first_level));
     let mut through = sample::levels();
-    through.run.config.writes =
-        Some(Writes { on_hit: WriteHit::Through, on_miss: WriteMiss::NoAllocate });
+    through.run.options = sample::with_parts(through.run.options, |parts| {
+        parts.writes = Some(Writes { on_hit: WriteHit::Through, on_miss: WriteMiss::NoAllocate });
+    });
     assert_valid(&parsed(&through));
     let mut bare = sample::misses();
     bare.run.qemu_version = None;

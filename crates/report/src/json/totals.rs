@@ -1,6 +1,7 @@
 //! What the cores have counted.
 
-use cachesim::options::Config;
+use cachesim::config::Config;
+use options::Options;
 use serde::Serialize;
 
 use crate::settings::Lower;
@@ -114,10 +115,10 @@ struct Sets<'a> {
 }
 
 impl<'a> Core<'a> {
-    pub(super) fn of((number, profile): (usize, &'a CoreProfile), config: &Config) -> Self {
+    pub(super) fn of((number, profile): (usize, &'a CoreProfile), options: &Options) -> Self {
         Self {
             number,
-            total: Total::of(&profile.counts, config),
+            total: Total::of(&profile.counts, options),
             sets: profile
                 .sets
                 .as_ref()
@@ -127,12 +128,13 @@ impl<'a> Core<'a> {
 }
 
 impl Total {
-    pub(super) fn of(counts: &CoreSnapshot, config: &Config) -> Self {
+    pub(super) fn of(counts: &CoreSnapshot, options: &Options) -> Self {
+        let config = &options.config;
         let levels = Lower::of(config);
         let find = |wanted| levels.clone().find(|level| *level == wanted);
         let lower = |wanted| find(wanted).map(|level| LowerTotal::of(level.counts(counts), config));
         let write_backs = |wanted| find(wanted).map(|level| level.write_backs(counts));
-        let stores = counts.beyond.filter(|_| config.writes.is_some());
+        let stores = counts.beyond.filter(|_| config.writes().is_some());
         Self {
             data: DataTotal {
                 all: CacheTotal::of(counts.data),
@@ -154,9 +156,9 @@ impl Total {
             }),
             memory: counts.beyond.map(|beyond| MemoryTotal {
                 read_bytes: beyond.memory_read_bytes,
-                written_bytes: config.writes.map(|_| beyond.memory_written_bytes),
+                written_bytes: config.writes().map(|_| beyond.memory_written_bytes),
             }),
-            summary: Summary::new(counts, config).as_ref().map(SummaryView::of),
+            summary: Summary::new(counts, options).as_ref().map(SummaryView::of),
         }
     }
 }
@@ -176,7 +178,7 @@ impl LowerTotal {
                 reads: CacheTotal::of(counts.read),
                 writes: CacheTotal::of(counts.write),
             },
-            written: config.writes.map(|_| CacheTotal::of(counts.write_back)),
+            written: config.writes().map(|_| CacheTotal::of(counts.write_back)),
         }
     }
 }

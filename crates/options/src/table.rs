@@ -2,8 +2,9 @@
 
 use super::error::policies;
 use super::typed::{Given, Source, Switch, Typed, TypedCache, TypedLevel};
-use super::{Directions, Format, MAX_CORES, PathTemplate, Problem, WriteMiss, value};
-use crate::geometry::{MAX_LINE_BYTES, MAX_LINES, MAX_SIZE_BYTES};
+use super::{Format, PathTemplate, Problem, value};
+use cachesim::config::{Directions, MAX_CORES, WriteMiss};
+use cachesim::geometry::{MAX_LINE_BYTES, MAX_LINES, MAX_SIZE_BYTES};
 
 /// Options that belong together.
 #[derive(Debug)]
@@ -42,7 +43,7 @@ pub(super) enum Read {
 }
 
 /// All options.
-pub fn options() -> impl Iterator<Item = &'static OptionSpec> {
+pub fn all() -> impl Iterator<Item = &'static OptionSpec> {
     GROUPS.iter().flat_map(|group| group.options)
 }
 

@@ -1,4 +1,4 @@
-//! What is told of instructions, functions and lines, and in which formats.
+//! What is told of a run, and in which formats.
 
 /// A format that is written to a file of its own, beside the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -32,7 +32,7 @@ impl Format {
     }
 
     /// Its place in [`Format::ALL`].
-    pub(super) const fn index(self) -> usize {
+    pub(crate) const fn index(self) -> usize {
         self as usize
     }
 
@@ -73,4 +73,17 @@ pub struct ElfImage {
     pub path: String,
     /// What to add to the file's addresses to get those in memory; wraps at 2⁶⁴.
     pub bias: u64,
+}
+
+/// How many cycles an access takes that is served by a level, from the first on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Latencies {
+    /// The first level.
+    pub l1: u32,
+    /// The second level.
+    pub l2: u32,
+    /// The third level.
+    pub l3: u32,
+    /// Memory.
+    pub memory: u32,
 }

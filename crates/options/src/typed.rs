@@ -1,12 +1,15 @@
 //! What was given, and the second stage: what several settings have to be together.
 
 use super::{
-    Config, Detail, Directions, ElfImage, Format, GuestMode, Host, Inclusion, L2Kind, Latencies,
-    Level, LowerLevels, MAX_CORES, MAX_MODEL_BYTES, MODEL_BYTES_PER_LINE, OptionError, Output,
-    PathTemplate, PolicyKind, Preset, Problem, Straddle, Subject, WriteHit, WriteMiss, Writes,
-    error::shown,
+    Detail, ElfImage, Format, GuestMode, Host, Latencies, OptionError, Options, Output,
+    PathTemplate, Preset, Problem, Subject, error::shown,
 };
-use crate::geometry::{CacheGeometry, GeometryError, MAX_LINE_BYTES, MAX_LINES};
+use cachesim::config::{
+    CacheName, Config, ConfigError, Directions, Inclusion, L2Kind, Level, LowerLevels, MAX_CORES,
+    Parts, Straddle, WriteHit, WriteMiss, Writes,
+};
+use cachesim::geometry::{CacheGeometry, GeometryError, MAX_LINE_BYTES, MAX_LINES};
+use cachesim::policy::PolicyKind;
 use std::borrow::Cow;
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -220,14 +223,8 @@ impl Default for Typed {
 
 /// The second stage.
 impl Typed {
-    pub(super) fn build(self, host: Host) -> Result<Config, OptionError> {
-        let icache = self.level(&self.icache)?;
-        let dcache = self.level(&self.dcache)?;
-        let lower = self.lower()?;
-        if let Some(lower) = &lower {
-            self.check_lines(&icache, &dcache, lower)?;
-        }
-        let cores = self.cores(host, &icache, &dcache, lower.as_ref())?;
+    pub(super) fn build(self, host: Host) -> Result<Options, OptionError> {
+        let config = self.config(host)?;
         let files = self.files()?;
         let detail = match self.profile {
             Switch::On => Detail::Full,
@@ -239,17 +236,10 @@ impl Typed {
             Some(seconds) if seconds.value == 0 => return Err(seconds.error(Problem::Zero)),
             seconds => seconds.as_ref().map(|seconds| Duration::from_secs(seconds.value.into())),
         };
-        Ok(Config {
-            icache,
-            dcache,
-            lower,
-            writes: self.writes(),
-            directions: self.directions,
-            straddle: self.straddle,
-            summary: self.summary(lower.as_ref())?,
+        Ok(Options {
+            config,
             preset: self.preset.map(|preset| preset.name),
-            seed: self.seed,
-            cores,
+            summary: self.summary(config.lower().as_ref())?,
             limit: self.limit,
             by: self.by,
             output: self.output,
@@ -258,6 +248,21 @@ impl Typed {
             images: self.images,
             progress,
         })
+    }
+
+    fn config(&self, host: Host) -> Result<Config, OptionError> {
+        let cores = self.cores(host);
+        let parts = Parts {
+            icache: self.level(&self.icache)?,
+            dcache: self.level(&self.dcache)?,
+            lower: self.lower()?,
+            writes: self.writes(),
+            directions: self.directions,
+            straddle: self.straddle,
+            seed: self.seed,
+            cores: NonZeroU32::new(cores.value).ok_or_else(|| cores.error(Problem::Zero))?,
+        };
+        Config::new(parts).map_err(|error| self.explained(error, &cores))
     }
 
     fn level(&self, cache: &TypedCache) -> Result<Level, OptionError> {
@@ -298,70 +303,69 @@ impl Typed {
         self.inclusion.or_own(level.inclusion.as_ref())
     }
 
-    /// The lengths of lines that the levels must have to have lines in common.
-    fn check_lines(
-        &self,
-        icache: &Level,
-        dcache: &Level,
-        lower: &LowerLevels,
-    ) -> Result<(), OptionError> {
-        let first = [(&self.icache, icache), (&self.dcache, dcache)];
-        let second = (&self.l2.cache, &lower.l2);
-        // The two of the first level are compared too: no line of the second would be as long as both.
-        let exclusive = [(first[0], first[1]), (second, first[0]), (second, first[1])];
-        let inclusive = [(second, first[0]), (second, first[1])];
-        check_lines_of(self.inclusion_of(&self.l2), &inclusive, &exclusive)?;
-        let Some(l3) = &lower.l3 else { return Ok(()) };
-        let third = (&self.l3.cache, l3);
-        let inclusive = [(third, second), (third, first[0]), (third, first[1])];
-        check_lines_of(self.inclusion_of(&self.l3), &inclusive, &[(third, second)])
-    }
-
-    /// The number of cores, whose caches fit into memory.
-    fn cores(
-        &self,
-        host: Host,
-        icache: &Level,
-        dcache: &Level,
-        lower: Option<&LowerLevels>,
-    ) -> Result<NonZeroU32, OptionError> {
-        let given = self.cores.clone().unwrap_or_else(|| {
+    fn cores(&self, host: Host) -> Given<u32> {
+        self.cores.clone().unwrap_or_else(|| {
             let cores = match host.mode {
                 GuestMode::User => 1,
                 GuestMode::System => host.vcpus,
             };
             Given::default("cores", cores, cores.to_string())
-        });
-        let cores = number_of_cores(given.value).map_err(|problem| given.error(problem))?;
-        let lines = |level: &Level| level.geometry.lines();
-        let second = lower.map_or(0, |lower| {
-            lines(&lower.l2) * if lower.l2_kind == L2Kind::Split { 2 } else { 1 }
-        });
-        let third = lower.and_then(|lower| lower.l3.as_ref()).map_or(0, lines);
-        let core_lines = lines(icache) + lines(dcache) + second;
-        let most = MAX_MODEL_BYTES / MODEL_BYTES_PER_LINE;
-        if core_lines * u64::from(cores.get()) + third <= most {
-            return Ok(cores);
-        }
-        match most.saturating_sub(third) / core_lines {
-            0 => {
-                let caches = [
-                    (lines(icache), &self.icache),
-                    (lines(dcache), &self.dcache),
-                    (second, &self.l2.cache),
-                    (third, &self.l3.cache),
-                ];
-                let (_, largest) =
-                    caches.into_iter().max_by_key(|(lines, _)| *lines).expect("there are four");
-                Err(largest.size.error(Problem::TooLargeTogether { lines: core_lines + third }))
+        })
+    }
+
+    /// The same error, told of the option behind it.
+    fn explained(&self, error: ConfigError, cores: &Given<u32>) -> OptionError {
+        match error {
+            ConfigError::TooManyCores => cores.error(Problem::TooLarge { max: MAX_CORES.into() }),
+            ConfigError::NoThirdLevel => self.l3.switch.error(Problem::NoLevel { level: "l3" }),
+            ConfigError::LinesDiffer { cache, other } => {
+                let (line, other) = (&self.cache(cache).line, &self.cache(other).line);
+                line.error(Problem::LineNotEqual {
+                    name: line.origin.name,
+                    upper_name: other.origin.name,
+                    upper_bytes: other.value,
+                    inclusion_name: self.inclusion_with(cache).origin.name,
+                })
             }
-            most_cores => Err(given.error(Problem::TooMuchMemory {
-                cores: cores.get(),
-                core_lines,
-                shared_lines: third,
-                most_cores,
-            })),
+            ConfigError::LineShorter { cache, upper } => {
+                let (line, upper) = (&self.cache(cache).line, &self.cache(upper).line);
+                line.error(Problem::LineShorter {
+                    name: line.origin.name,
+                    upper_name: upper.origin.name,
+                    upper_bytes: upper.value,
+                    inclusion_name: self.inclusion_with(cache).origin.name,
+                })
+            }
+            ConfigError::TooMuchMemory(lines) => match lines.most_cores() {
+                0 => self
+                    .cache(lines.largest)
+                    .size
+                    .error(Problem::TooLargeTogether { lines: lines.core + lines.shared }),
+                most_cores => cores.error(Problem::TooMuchMemory {
+                    cores: cores.value,
+                    core_lines: lines.core,
+                    shared_lines: lines.shared,
+                    most_cores,
+                }),
+            },
         }
+    }
+
+    fn cache(&self, name: CacheName) -> &TypedCache {
+        match name {
+            CacheName::Instruction => &self.icache,
+            CacheName::Data => &self.dcache,
+            CacheName::Second => &self.l2.cache,
+            CacheName::Third => &self.l3.cache,
+        }
+    }
+
+    /// The inclusion that makes a demand of this cache and one above or beside it.
+    fn inclusion_with(&self, name: CacheName) -> &Given<Inclusion> {
+        self.inclusion_of(match name {
+            CacheName::Instruction | CacheName::Data | CacheName::Second => &self.l2,
+            CacheName::Third => &self.l3,
+        })
     }
 
     fn writes(&self) -> Option<Writes> {
@@ -415,52 +419,6 @@ impl Typed {
             files.push((format, given.value.clone()));
         }
         Ok(files)
-    }
-}
-
-/// A cache as typed and as it is.
-type CacheAndLevel<'a> = (&'a TypedCache, &'a Level);
-
-/// Of a level: each pair is of a cache and one whose lines it has to hold, or that has to have equal ones.
-fn check_lines_of(
-    inclusion: &Given<Inclusion>,
-    inclusive: &[(CacheAndLevel<'_>, CacheAndLevel<'_>)],
-    exclusive: &[(CacheAndLevel<'_>, CacheAndLevel<'_>)],
-) -> Result<(), OptionError> {
-    let pairs = match inclusion.value {
-        Inclusion::Nine => return Ok(()),
-        Inclusion::Inclusive => inclusive,
-        Inclusion::Exclusive => exclusive,
-    };
-    for ((typed, level), (upper_typed, upper)) in pairs {
-        let [bytes, upper_bytes] = [level, upper].map(|level| level.geometry.line_bytes());
-        let inclusion_name = inclusion.origin.name;
-        let (name, upper_name) = (typed.line.origin.name, upper_typed.line.origin.name);
-        if inclusion.value == Inclusion::Exclusive && bytes != upper_bytes {
-            return Err(typed.line.error(Problem::LineNotEqual {
-                name,
-                upper_name,
-                upper_bytes,
-                inclusion_name,
-            }));
-        }
-        if bytes < upper_bytes {
-            return Err(typed.line.error(Problem::LineShorter {
-                name,
-                upper_name,
-                upper_bytes,
-                inclusion_name,
-            }));
-        }
-    }
-    Ok(())
-}
-
-fn number_of_cores(cores: u32) -> Result<NonZeroU32, Problem> {
-    match NonZeroU32::new(cores) {
-        None => Err(Problem::Zero),
-        Some(cores) if cores.get() > MAX_CORES => Err(Problem::TooLarge { max: MAX_CORES.into() }),
-        Some(cores) => Ok(cores),
     }
 }
 

@@ -16,17 +16,17 @@ pub(super) fn parse_beside(
     })
 }
 
-fn config_beside(file: &str, args: &[&str]) -> Config {
+fn options_beside(file: &str, args: &[&str]) -> Options {
     let args: Vec<String> = args.iter().map(ToString::to_string).collect();
     match parse_beside(file, &args, USER) {
-        Ok(Request::Run(config)) => *config,
+        Ok(Request::Run(options)) => *options,
         other => panic!("{file} {args:?}: {other:?}"),
     }
 }
 
 /// The settings that a file alone gives.
-fn config_of(file: &str) -> Config {
-    config_beside(file, &["config=a.toml"])
+fn options_of(file: &str) -> Options {
+    options_beside(file, &["config=a.toml"])
 }
 
 fn preset(name: &str) -> &'static Preset {
@@ -37,36 +37,39 @@ fn preset(name: &str) -> &'static Preset {
 fn a_preset_is_its_options() {
     // Miri has seen all of it with one.
     for preset in &PRESETS[..if cfg!(miri) { 1 } else { PRESETS.len() }] {
-        let options: Vec<String> =
+        let arguments: Vec<String> =
             preset.options.iter().map(|(name, value)| format!("{name}={value}")).collect();
         // A latency that is typed asks for the summary.
-        let mut options: Vec<&str> = options.iter().map(String::as_str).collect();
-        options.push("summary=off");
-        let expected = Config { preset: Some(preset.name), ..config(&options) };
-        assert_eq!(config(&[&format!("cpu={}", preset.name)]), expected);
+        let mut arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        arguments.push("summary=off");
+        let expected = Options { preset: Some(preset.name), ..options(&arguments) };
+        assert_eq!(options(&[&format!("cpu={}", preset.name)]), expected);
     }
 }
 
 #[test]
 fn options_override_a_preset_wherever_it_stands() {
-    let zen3 = config(&["cpu=zen3"]);
-    let three_rows = Config { limit: 3, ..zen3.clone() };
-    assert_eq!(config(&["limit=3", "cpu=zen3"]), three_rows);
-    assert_eq!(config(&["cpu=zen3", "limit=3"]), three_rows);
-    assert_eq!(config(&["cpu=zen2", "cpu=zen3"]), zen3);
-    let larger = config(&["l2cachesize=1M", "cpu=zen3"]).lower.unwrap();
-    let LowerLevels { l2, .. } = zen3.lower.unwrap();
+    let zen3 = options(&["cpu=zen3"]);
+    let three_rows = Options { limit: 3, ..zen3.clone() };
+    assert_eq!(options(&["limit=3", "cpu=zen3"]), three_rows);
+    assert_eq!(options(&["cpu=zen3", "limit=3"]), three_rows);
+    assert_eq!(options(&["cpu=zen2", "cpu=zen3"]), zen3);
+    let larger = options(&["l2cachesize=1M", "cpu=zen3"]).config.lower().unwrap();
+    let LowerLevels { l2, .. } = zen3.config.lower().unwrap();
     let geometry = geometry(1 << 20, l2.geometry.line_bytes(), l2.geometry.ways());
-    assert_eq!(larger, LowerLevels { l2: Level { geometry, ..l2 }, ..zen3.lower.unwrap() });
+    assert_eq!(
+        larger,
+        LowerLevels { l2: Level { geometry, ..l2 }, ..zen3.config.lower().unwrap() }
+    );
 }
 
 #[test]
 fn a_level_of_a_preset_can_be_switched_off() {
-    let lower = config(&["cpu=zen3"]).lower.unwrap();
+    let lower = options(&["cpu=zen3"]).config.lower().unwrap();
     assert!(lower.l3.is_some());
-    let without = config(&["cpu=zen3", "l3=off"]).lower.unwrap();
+    let without = options(&["cpu=zen3", "l3=off"]).config.lower().unwrap();
     assert_eq!(without, LowerLevels { l3: None, l3_inclusion: Inclusion::Nine, ..lower });
-    assert_eq!(config(&["cpu=zen3", "l2=off", "l3=off"]).lower, None);
+    assert_eq!(options(&["cpu=zen3", "l2=off", "l3=off"]).config.lower(), None);
     assert_eq!(
         message(&["cpu=zen3", "l2=off"]),
         "l3=on (cpu=zen3): an L3 needs an L2; write l2=on or l3=off"
@@ -75,8 +78,8 @@ fn a_level_of_a_preset_can_be_switched_off() {
 
 #[test]
 fn a_size_typed_beside_a_preset_without_the_level_turns_it_on() {
-    assert_eq!(config(&["cpu=cortex-m7"]).lower, None);
-    assert!(config(&["cpu=cortex-m7", "l2assoc=8"]).lower.is_some());
+    assert_eq!(options(&["cpu=cortex-m7"]).config.lower(), None);
+    assert!(options(&["cpu=cortex-m7", "l2assoc=8"]).config.lower().is_some());
     assert_eq!(
         message(&["cpu=cortex-m7", "l2evict=lru"]),
         "l2evict=lru: there is no L2; add l2=on"
@@ -86,28 +89,28 @@ fn a_size_typed_beside_a_preset_without_the_level_turns_it_on() {
 #[test]
 fn one_policy_for_all_overrides_those_of_a_preset() {
     let [first, second] = [&["cpu=cortex-a53", "evict=fifo"], &["evict=fifo", "cpu=cortex-a53"]]
-        .map(|args| config(args));
+        .map(|args| options(args));
     assert_eq!(first, second);
     assert!(levels(&first).all(|level| level.policy == PolicyKind::Fifo));
-    let but_one = config(&["cpu=cortex-a53", "l2evict=lfu", "evict=fifo"]);
-    assert_eq!(but_one.lower.unwrap().l2.policy, PolicyKind::Lfu);
-    assert_eq!(but_one.icache.policy, PolicyKind::Fifo);
+    let but_one = options(&["cpu=cortex-a53", "l2evict=lfu", "evict=fifo"]);
+    assert_eq!(but_one.config.lower().unwrap().l2.policy, PolicyKind::Lfu);
+    assert_eq!(but_one.config.icache().policy, PolicyKind::Fifo);
 }
 
 #[test]
 fn a_preset_gives_latencies_but_no_summary() {
     let memory = preset("cortex-a53").option("memlat").unwrap().parse().unwrap();
-    assert_eq!(config(&["cpu=cortex-a53"]).summary, None);
-    assert_eq!(config(&["cpu=cortex-a53", "summary=on"]).summary.unwrap().memory, memory);
-    let other = config(&["cpu=cortex-a53", "l1lat=1"]).summary.unwrap();
+    assert_eq!(options(&["cpu=cortex-a53"]).summary, None);
+    assert_eq!(options(&["cpu=cortex-a53", "summary=on"]).summary.unwrap().memory, memory);
+    let other = options(&["cpu=cortex-a53", "l1lat=1"]).summary.unwrap();
     assert_eq!((other.l1, other.memory), (1, memory));
 }
 
 #[test]
 fn writes_of_a_preset_can_be_switched_off() {
-    assert!(config(&["cpu=cortex-a72"]).writes.is_some());
-    assert_eq!(config(&["cpu=cortex-a72", "dwrite=off"]).writes, None);
-    let through = config(&["cpu=cortex-a72", "dwrite=through"]).writes.unwrap();
+    assert!(options(&["cpu=cortex-a72"]).config.writes().is_some());
+    assert_eq!(options(&["cpu=cortex-a72", "dwrite=off"]).config.writes(), None);
+    let through = options(&["cpu=cortex-a72", "dwrite=through"]).config.writes().unwrap();
     assert_eq!(through.on_hit, WriteHit::Through);
 }
 
@@ -135,7 +138,7 @@ fn presets_are_listed_whatever_else_is_wrong() {
 #[test]
 fn a_file_gives_options_of_every_kind() {
     assert_eq!(
-        config_of(
+        options_of(
             "# Two cores\n\
              cores = 2\n\
              dcachesize = \"32K\"   # of each\n\
@@ -149,7 +152,7 @@ fn a_file_gives_options_of_every_kind() {
              elf = [\"vmlinux\", \"b.elf@0x10\"]\n\
              json = \"50%%.json\"\n"
         ),
-        config(&[
+        options(&[
             "cores=2",
             "dcachesize=32K",
             "dassoc=4",
@@ -163,27 +166,27 @@ fn a_file_gives_options_of_every_kind() {
             "json=50%%.json",
         ])
     );
-    assert_eq!(config_of(""), config(&[]));
-    assert_eq!(config_of("elf = \"a\"\r\n"), config(&["elf=a"]));
-    assert_eq!(config_of("elf = []"), config(&[]));
+    assert_eq!(options_of(""), options(&[]));
+    assert_eq!(options_of("elf = \"a\"\r\n"), options(&["elf=a"]));
+    assert_eq!(options_of("elf = []"), options(&[]));
 }
 
 #[test]
 fn the_command_line_overrides_a_file_and_a_file_its_preset() {
     let file = "cpu = \"zen3\"\nlimit = 5\nl1lat = 1\nicachesize = \"16K\"\n";
-    let expected = config(&["cpu=zen3", "limit=5", "l1lat=1", "icachesize=16K"]);
-    assert_eq!(config_of(file), expected);
-    assert_eq!(config_beside(file, &["limit=6", "config=a.toml"]).limit, 6);
+    let expected = options(&["cpu=zen3", "limit=5", "l1lat=1", "icachesize=16K"]);
+    assert_eq!(options_of(file), expected);
+    assert_eq!(options_beside(file, &["limit=6", "config=a.toml"]).limit, 6);
     // The file's options override the preset that the command line names instead of its own.
     assert_eq!(
-        config_beside(file, &["config=a.toml", "cpu=zen2"]),
-        config(&["cpu=zen2", "limit=5", "l1lat=1", "icachesize=16K"])
+        options_beside(file, &["config=a.toml", "cpu=zen2"]),
+        options(&["cpu=zen2", "limit=5", "l1lat=1", "icachesize=16K"])
     );
-    let evict = config_beside("ievict = \"rand\"", &["evict=fifo", "config=a.toml"]);
-    assert_eq!(evict.icache.policy, PolicyKind::Fifo);
-    assert!(config_beside("l2 = false", &["l2assoc=4", "config=a.toml"]).lower.is_some());
-    assert!(config_beside("l2assoc = 4", &["l2=off", "config=a.toml"]).lower.is_none());
-    let images = config_beside("elf = \"a\"", &["elf=b", "config=a.toml"]).images;
+    let evict = options_beside("ievict = \"rand\"", &["evict=fifo", "config=a.toml"]);
+    assert_eq!(evict.config.icache().policy, PolicyKind::Fifo);
+    assert!(options_beside("l2 = false", &["l2assoc=4", "config=a.toml"]).config.lower().is_some());
+    assert!(options_beside("l2assoc = 4", &["l2=off", "config=a.toml"]).config.lower().is_none());
+    let images = options_beside("elf = \"a\"", &["elf=b", "config=a.toml"]).images;
     assert_eq!(images.iter().map(|image| image.path.as_str()).collect::<Vec<_>>(), ["a", "b"]);
 }
 
@@ -303,13 +306,11 @@ fn toml_of(args: &[String]) -> String {
 }
 
 /// A hierarchy, and one way to write it.
-fn written_hierarchy() -> impl Strategy<Value = (Config, Vec<String>)> {
-    any_hierarchy()
-        .prop_filter("within the memory limit", |config| model_bytes(config) <= MAX_MODEL_BYTES)
-        .prop_flat_map(|config| {
-            let args = hierarchy_arguments(&config);
-            (Just(config), args)
-        })
+fn written_hierarchy() -> impl Strategy<Value = (Options, Vec<String>)> {
+    any_hierarchy().prop_flat_map(|options| {
+        let args = hierarchy_arguments(&options);
+        (Just(options), args)
+    })
 }
 
 proptest! {
@@ -321,7 +322,7 @@ proptest! {
 
     #[test]
     fn options_override_every_setting_of_presets_and_files(
-        (config, mut args) in written_hierarchy(),
+        (options, mut args) in written_hierarchy(),
         (_, below) in written_hierarchy(),
         of_file in prop::option::of(prop::sample::select(PRESETS)),
         of_command_line in prop::option::of(prop::sample::select(PRESETS)),
@@ -331,14 +332,14 @@ proptest! {
         args.insert(0, "config=a.toml".to_owned());
         args.extend(of_command_line.as_ref().map(cpu));
         let preset = of_command_line.or(of_file).map(|preset| preset.name);
-        let expected = Config { preset, ..config };
+        let expected = Options { preset, ..options };
         prop_assert_eq!(parse_beside(&file, &args, USER), Ok(Request::Run(Box::new(expected))));
     }
 
     #[test]
-    fn a_file_says_what_the_command_line_would((config, args) in written_hierarchy()) {
+    fn a_file_says_what_the_command_line_would((options, args) in written_hierarchy()) {
         let answer = parse_beside(&toml_of(&args), &["config=a.toml".to_owned()], USER);
-        prop_assert_eq!(answer, Ok(Request::Run(Box::new(config))));
+        prop_assert_eq!(answer, Ok(Request::Run(Box::new(options))));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::*;
 
 fn lower(args: &[&str]) -> LowerLevels {
-    config(args).lower.unwrap_or_else(|| panic!("{args:?}: no L2"))
+    options(args).config.lower().unwrap_or_else(|| panic!("{args:?}: no L2"))
 }
 
 fn level(size_bytes: u64, line_bytes: u64, ways: u32, policy: PolicyKind) -> Level {
@@ -14,7 +14,7 @@ fn level(size_bytes: u64, line_bytes: u64, ways: u32, policy: PolicyKind) -> Lev
 fn policies(args: &[&str]) -> [PolicyKind; 4] {
     let args = [&["l2=on", "l3=on"], args].concat();
     let lower = lower(&args);
-    let Config { icache, dcache, .. } = config(&args);
+    let Parts { icache, dcache, .. } = options(&args).config.parts();
     [icache.policy, dcache.policy, lower.l2.policy, lower.l3.unwrap().policy]
 }
 
@@ -112,11 +112,11 @@ fn a_level_switched_off_is_off_in_any_order_and_nothing_said_of_it_matters() {
         &["l2=off", "l2inclusion=exclusive"],
         &["l3=off", "l3evict=fifo", "l3inclusion=exclusive", "l3assoc=4"],
     ] {
-        let Config { lower, .. } = config(args);
+        let lower = options(args).config.lower();
         assert_eq!(lower, None, "{args:?}");
     }
     assert_eq!(lower(&["l2=on", "l3assoc=4", "l3=off", "l3evict=fifo"]).l3, None);
-    assert!(config(&["l2=off", "l2=on"]).lower.is_some());
+    assert!(options(&["l2=off", "l2=on"]).config.lower().is_some());
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn a_policy_for_one_cache_overrides_that_for_all_in_any_order() {
     assert_eq!(policies(&["l2evict=rand", "evict=fifo"]), [Fifo, Fifo, Random, Fifo]);
     assert_eq!(policies(&["l3evict=rand"]), [Lru, Lru, Lru, Random]);
     // One for all says nothing of which levels there are.
-    assert_eq!(config(&["evict=fifo"]).lower, None);
+    assert_eq!(options(&["evict=fifo"]).config.lower(), None);
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn an_inclusive_level_may_be_smaller_than_those_above() {
 
 #[test]
 fn dirty_lines_are_modelled_if_either_option_of_writes_is_given() {
-    let writes = |args: &[&str]| config(args).writes;
+    let writes = |args: &[&str]| options(args).config.writes();
     let some = |on_hit, on_miss| Some(Writes { on_hit, on_miss });
     assert_eq!(writes(&["dwrite=back"]), some(WriteHit::Back, WriteMiss::Allocate));
     assert_eq!(writes(&["dwrite=through"]), some(WriteHit::Through, WriteMiss::Allocate));
@@ -173,17 +173,17 @@ fn dirty_lines_are_modelled_if_either_option_of_writes_is_given() {
 
 #[test]
 fn reads_and_writes_are_counted_apart_when_asked() {
-    assert_eq!(config(&["rw=on"]).directions, Directions::Apart);
-    assert_eq!(config(&["rw"]).directions, Directions::Apart);
-    assert_eq!(config(&["rw=on", "rw=off"]).directions, Directions::Together);
-    assert_eq!(config(&["straddle=split"]).straddle, Straddle::Split);
-    assert_eq!(config(&["straddle=first"]).straddle, Straddle::First);
+    assert_eq!(options(&["rw=on"]).config.directions(), Directions::Apart);
+    assert_eq!(options(&["rw"]).config.directions(), Directions::Apart);
+    assert_eq!(options(&["rw=on", "rw=off"]).config.directions(), Directions::Together);
+    assert_eq!(options(&["straddle=split"]).config.straddle(), Straddle::Split);
+    assert_eq!(options(&["straddle=first"]).config.straddle(), Straddle::First);
 }
 
 #[test]
 fn a_latency_asks_for_the_summary_unless_that_is_off() {
     let default = Latencies { l1: 4, l2: 12, l3: 40, memory: 200 };
-    let summary = |args: &[&str]| config(args).summary;
+    let summary = |args: &[&str]| options(args).summary;
     assert_eq!(summary(&["summary=on"]), Some(default));
     assert_eq!(summary(&["memlat=300"]), Some(Latencies { memory: 300, ..default }));
     assert_eq!(
@@ -196,8 +196,8 @@ fn a_latency_asks_for_the_summary_unless_that_is_off() {
 
 #[test]
 fn only_levels_that_there_are_have_to_get_slower_downwards() {
-    assert_eq!(config(&["l1lat=200"]).summary.unwrap().l1, 200);
-    assert_eq!(config(&["l2=on", "l2lat=200"]).summary.unwrap().l2, 200);
+    assert_eq!(options(&["l1lat=200"]).summary.unwrap().l1, 200);
+    assert_eq!(options(&["l2=on", "l2lat=200"]).summary.unwrap().l2, 200);
     assert!(message(&["l2=on", "l3=on", "l2lat=200"]).starts_with("l3lat=40 (default): less than"));
     assert!(message(&["l1lat=201"]).starts_with("memlat=200 (default): less than l1lat (201)"));
 }
@@ -205,9 +205,9 @@ fn only_levels_that_there_are_have_to_get_slower_downwards() {
 #[test]
 fn first_level_settings_alone_keep_a_first_level_only() {
     for args in [&["summary=on"][..], &["ievict=rand"], &["cpu=cortex-m7", "dwrite=off"]] {
-        assert!(config(args).is_first_level_only(), "{args:?}");
+        assert!(options(args).config.is_first_level_only(), "{args:?}");
     }
     for arg in ["l2=on", "rw=on", "dwrite=back", "straddle=split", "cpu=zen2"] {
-        assert!(!config(&[arg]).is_first_level_only(), "{arg}");
+        assert!(!options(&[arg]).config.is_first_level_only(), "{arg}");
     }
 }

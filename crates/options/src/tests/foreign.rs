@@ -118,7 +118,7 @@ fn insert(text: &mut Vec<u8>, place: usize, new: &[u8]) {
 /// Checks what is true of any file's answer.
 fn check(file: &str) -> Result<(), TestCaseError> {
     match parse_beside(file, &["config=a.toml".to_owned()], USER) {
-        Ok(Request::Run(config)) => check_accepted(&[], &config)?,
+        Ok(Request::Run(options)) => check_accepted(&[], &options)?,
         Ok(request) => prop_assert!(false, "{request:?}"),
         Err(error) => {
             let text = error.to_string();

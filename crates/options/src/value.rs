@@ -1,9 +1,8 @@
 //! Readers of the values of options: text in, a value of the right type or the problem out.
 
-use super::{
-    ElfImage, Inclusion, Output, PRESETS, PathTemplate, PolicyKind, Preset, Problem, Straddle,
-    Subject, WriteHit,
-};
+use super::{ElfImage, Output, PRESETS, PathTemplate, Preset, Problem, Subject};
+use cachesim::config::{Inclusion, Straddle, WriteHit};
+use cachesim::policy::PolicyKind;
 use std::fmt::{self, Display};
 
 /// What a number may look like.

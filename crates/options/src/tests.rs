@@ -1,8 +1,15 @@
 //! Tests of the options as a whole: what is accepted, what is said, and properties of both.
 
 use super::*;
+use cachesim::config::{
+    Directions, Inclusion, L2Kind, Level, LowerLevels, MAX_CORES, MAX_MODEL_BYTES,
+    MODEL_BYTES_PER_LINE, Parts, Straddle, WriteHit, WriteMiss, Writes,
+};
+use cachesim::geometry::{CacheGeometry, MAX_LINES};
+use cachesim::policy::PolicyKind;
 use proptest::prelude::*;
 use std::fmt::Write;
+use std::num::NonZeroU32;
 
 mod files;
 mod foreign;
@@ -22,9 +29,9 @@ fn no_file(_: &str) -> Result<String, String> {
 }
 
 /// The settings for arguments that must be accepted, in user mode.
-fn config(args: &[&str]) -> Config {
+fn options(args: &[&str]) -> Options {
     match parse_on(args, USER) {
-        Ok(Request::Run(config)) => *config,
+        Ok(Request::Run(options)) => *options,
         other => panic!("{args:?}: {other:?}"),
     }
 }
@@ -47,17 +54,20 @@ fn geometry(size_bytes: u64, line_bytes: u64, ways: u32) -> CacheGeometry {
 
 #[test]
 fn the_defaults_are_those_of_the_reference() {
-    let expected = Config {
+    let parts = Parts {
         icache: Level { geometry: geometry(16384, 64, 8), policy: PolicyKind::Lru },
         dcache: Level { geometry: geometry(16384, 64, 8), policy: PolicyKind::Lru },
         lower: None,
         writes: None,
         directions: Directions::Together,
         straddle: Straddle::First,
-        summary: None,
-        preset: None,
         seed: 1,
         cores: NonZeroU32::MIN,
+    };
+    let expected = Options {
+        config: Config::new(parts).unwrap(),
+        summary: None,
+        preset: None,
         limit: 32,
         by: Subject::Instruction,
         output: Output::Auto,
@@ -66,32 +76,36 @@ fn the_defaults_are_those_of_the_reference() {
         images: Vec::new(),
         progress: None,
     };
-    assert_eq!(config(&[]), expected);
+    assert_eq!(options(&[]), expected);
     let cores = NonZeroU32::new(4).unwrap();
-    assert_eq!(parse_on(&[], FOUR_VCPUS), Ok(Request::Run(Box::new(Config { cores, ..expected }))));
+    let config = Config::new(Parts { cores, ..parts }).unwrap();
+    assert_eq!(
+        parse_on(&[], FOUR_VCPUS),
+        Ok(Request::Run(Box::new(Options { config, ..expected })))
+    );
 }
 
 #[test]
 fn in_user_mode_there_is_one_core_whatever_the_vcpus() {
     let host = Host { vcpus: 7, ..USER };
-    assert_eq!(parse_on(&[], host), Ok(Request::Run(Box::new(config(&[])))));
+    assert_eq!(parse_on(&[], host), Ok(Request::Run(Box::new(options(&[])))));
 }
 
 #[test]
 fn the_defaults_in_the_table_are_the_defaults() {
-    let args: Vec<String> = options()
+    let args: Vec<String> = all()
         // Others depend on something, and say in words on what.
         .filter(|spec| !spec.default.is_empty() && !spec.default.contains(' '))
         .map(|spec| format!("{}={}", spec.name, spec.default))
         .collect();
     assert_eq!(args.len(), 31);
-    assert_eq!(parse(&args, &USER, &no_file), Ok(Request::Run(Box::new(config(&[])))));
+    assert_eq!(parse(&args, &USER, &no_file), Ok(Request::Run(Box::new(options(&[])))));
 }
 
 #[test]
 fn every_option_reaches_its_setting() {
     assert_eq!(
-        config(&[
+        options(&[
             "icachesize=4K",
             "iblksize=32",
             "iassoc=2",
@@ -110,17 +124,17 @@ fn every_option_reaches_its_setting() {
             "elf=a@b.elf@0x10",
             "progress=10",
         ]),
-        Config {
-            icache: Level { geometry: geometry(4096, 32, 2), policy: PolicyKind::Fifo },
-            dcache: Level { geometry: geometry(6144, 128, 3), policy: PolicyKind::Fifo },
-            lower: None,
-            writes: None,
-            directions: Directions::Together,
-            straddle: Straddle::First,
+        Options {
+            config: Config::new(Parts {
+                icache: Level { geometry: geometry(4096, 32, 2), policy: PolicyKind::Fifo },
+                dcache: Level { geometry: geometry(6144, 128, 3), policy: PolicyKind::Fifo },
+                seed: 255,
+                cores: NonZeroU32::new(3).unwrap(),
+                ..Parts::default()
+            })
+            .unwrap(),
             summary: None,
             preset: None,
-            seed: 255,
-            cores: NonZeroU32::new(3).unwrap(),
             limit: 0,
             by: Subject::Line,
             output: Output::Log,
@@ -136,25 +150,25 @@ fn every_option_reaches_its_setting() {
             progress: Some(Duration::from_secs(10)),
         }
     );
-    assert_eq!(config(&["evict=rand"]).dcache.policy, PolicyKind::Random);
-    assert_eq!(config(&["evict=lru"]).dcache.policy, PolicyKind::Lru);
+    assert_eq!(options(&["evict=rand"]).config.dcache().policy, PolicyKind::Random);
+    assert_eq!(options(&["evict=lru"]).config.dcache().policy, PolicyKind::Lru);
     for kind in PolicyKind::ALL {
-        assert_eq!(config(&[&format!("evict={}", kind.name())]).dcache.policy, kind);
+        assert_eq!(options(&[&format!("evict={}", kind.name())]).config.dcache().policy, kind);
     }
 }
 
 #[test]
 fn formats_that_need_all_counts_turn_them_on() {
     for format in Format::ALL {
-        let config = config(&[&format!("{}=file", format.name())]);
-        assert_eq!(config.detail, format.detail(), "{format:?}");
-        assert!(config.needs_locations());
+        let options = options(&[&format!("{}=file", format.name())]);
+        assert_eq!(options.detail, format.detail(), "{format:?}");
+        assert!(options.needs_locations());
     }
-    assert_eq!(config(&["json=file", "profile"]).detail, Detail::Full);
-    assert_eq!(config(&["profile=on", "profile=off"]).detail, Detail::Misses);
-    assert!(!config(&["profile"]).needs_locations());
-    assert!(config(&["by=function"]).needs_locations());
-    assert!(!config(&["by=function", "limit=0"]).needs_locations());
+    assert_eq!(options(&["json=file", "profile"]).detail, Detail::Full);
+    assert_eq!(options(&["profile=on", "profile=off"]).detail, Detail::Misses);
+    assert!(!options(&["profile"]).needs_locations());
+    assert!(options(&["by=function"]).needs_locations());
+    assert!(!options(&["by=function", "limit=0"]).needs_locations());
 }
 
 #[test]
@@ -171,30 +185,30 @@ fn sizes_take_units_in_either_case() {
         ("1GiB", 1 << 30),
     ] {
         let arg = format!("dcachesize={text}");
-        assert_eq!(config(&[&arg]).dcache.geometry.size_bytes(), size, "{arg}");
+        assert_eq!(options(&[&arg]).config.dcache().geometry.size_bytes(), size, "{arg}");
     }
-    assert_eq!(config(&["dblksize=1K"]).dcache.geometry.line_bytes(), 1024);
+    assert_eq!(options(&["dblksize=1K"]).config.dcache().geometry.line_bytes(), 1024);
 }
 
 #[test]
 fn numbers_reach_their_limits_unchanged() {
     let max = u64::MAX.to_string();
-    assert_eq!(config(&[&format!("seed={max}")]).seed, u64::MAX);
-    assert_eq!(config(&["seed=0xffffffffffffffff"]).seed, u64::MAX);
+    assert_eq!(options(&[&format!("seed={max}")]).config.seed(), u64::MAX);
+    assert_eq!(options(&["seed=0xffffffffffffffff"]).config.seed(), u64::MAX);
     let max = usize::MAX.to_string();
-    assert_eq!(config(&[&format!("limit={max}")]).limit, usize::MAX);
-    assert_eq!(config(&["cores=4096"]).cores.get(), MAX_CORES);
+    assert_eq!(options(&[&format!("limit={max}")]).limit, usize::MAX);
+    assert_eq!(options(&["cores=4096"]).config.cores().get(), MAX_CORES);
     assert_eq!(
-        config(&["dcachesize=1", "dblksize=1", "dassoc=1"]).dcache.geometry,
+        options(&["dcachesize=1", "dblksize=1", "dassoc=1"]).config.dcache().geometry,
         geometry(1, 1, 1)
     );
 }
 
 #[test]
 fn of_an_option_given_twice_the_last_holds() {
-    assert_eq!(config(&["limit=1", "limit=2"]).limit, 2);
+    assert_eq!(options(&["limit=1", "limit=2"]).limit, 2);
     // The first breaks a rule of the second stage only, and is gone by then.
-    assert_eq!(config(&["dassoc=3", "dassoc=4"]).dcache.geometry.ways(), 4);
+    assert_eq!(options(&["dassoc=3", "dassoc=4"]).config.dcache().geometry.ways(), 4);
     assert_eq!(message(&["limit=x", "limit=2"]), "limit=x: not a number; write a whole number");
 }
 
@@ -214,7 +228,7 @@ fn help_is_given_in_every_form_and_whatever_else_is_wrong() {
 
 #[test]
 fn the_report_goes_where_it_is_told() {
-    let output = |arg: &str| config(&[arg]).output;
+    let output = |arg: &str| options(&[arg]).output;
     assert_eq!(output("out=auto"), Output::Auto);
     assert_eq!(output("out=log"), Output::Log);
     assert_eq!(output("out=stderr"), Output::Stderr);
@@ -566,7 +580,7 @@ fn too_many_vcpus_are_a_fault_of_the_default_number_of_cores() {
 #[test]
 fn one_core_may_have_the_largest_caches_and_two_may_not() {
     let largest = ["icachesize=16G", "dcachesize=16G"];
-    assert_eq!(config(&largest).dcache.geometry.lines(), MAX_LINES);
+    assert_eq!(options(&largest).config.dcache().geometry.lines(), MAX_LINES);
     assert_eq!(
         message(&[largest[0], largest[1], "cores=2"]),
         "cores=2: the caches of 2 cores, 536870912 lines each, need 16384 MiB of memory, the most \
@@ -594,7 +608,7 @@ fn what_was_typed_is_shown_short_and_harmless() {
     );
     // A long way to write a number is still that number.
     let zeros = "0".repeat(LONG);
-    assert_eq!(config(&[&format!("limit={zeros}7")]).limit, 7);
+    assert_eq!(options(&[&format!("limit={zeros}7")]).limit, 7);
 }
 
 #[test]
@@ -737,8 +751,8 @@ fn the_help_has_80_columns() {
 
 #[test]
 fn no_two_options_have_the_same_name() {
-    for (index, spec) in options().enumerate() {
-        assert!(options().take(index).all(|other| other.name != spec.name));
+    for (index, spec) in all().enumerate() {
+        assert!(all().take(index).all(|other| other.name != spec.name));
     }
 }
 
@@ -770,7 +784,7 @@ fn any_level() -> impl Strategy<Value = Level> {
     (any_geometry(), policy).prop_map(|(geometry, policy)| Level { geometry, policy })
 }
 
-fn any_config() -> impl Strategy<Value = Config> {
+fn any_options() -> impl Strategy<Value = Options> {
     let output = prop_oneof![
         Just(Output::Auto),
         Just(Output::Log),
@@ -778,31 +792,42 @@ fn any_config() -> impl Strategy<Value = Config> {
         r"\./([^%]|%p|%%){0,9}".prop_map(|path| Output::File(PathTemplate::new(&path).unwrap())),
     ];
     let cores = (1..=1000_u32).prop_map(|cores| NonZeroU32::new(cores).unwrap());
-    (any_hierarchy(), any::<u64>(), cores, any::<usize>(), output, any_telling()).prop_map(
+    (any_hierarchy(), any::<u64>(), cores, any::<usize>(), output, any_telling()).prop_filter_map(
+        "within the memory limit",
         |(hierarchy, seed, cores, limit, output, telling)| {
-            let Config { by, files, detail, images, progress, .. } = telling;
-            Config { seed, cores, limit, by, output, files, detail, images, progress, ..hierarchy }
+            let config = Config::new(Parts { seed, cores, ..hierarchy.config.parts() }).ok()?;
+            let Options { by, files, detail, images, progress, .. } = telling;
+            let summary = hierarchy.summary;
+            let preset = None;
+            Some(Options {
+                config,
+                preset,
+                summary,
+                limit,
+                by,
+                output,
+                files,
+                detail,
+                images,
+                progress,
+            })
         },
     )
 }
 
 /// The settings of the caches and of what is counted, the others as they are.
-fn any_hierarchy() -> impl Strategy<Value = Config> {
+fn any_hierarchy() -> impl Strategy<Value = Options> {
     let lower = prop::option::weighted(0.7, any_lower());
     let writes = prop::option::of(any_writes());
     let directions = prop::sample::select(vec![Directions::Together, Directions::Apart]);
     let straddle = prop::sample::select(vec![Straddle::First, Straddle::Split]);
     let summary = prop::option::of(any_latencies());
     (any_level(), any_level(), lower, writes, directions, straddle, summary).prop_map(
-        |(icache, dcache, lower, writes, directions, straddle, summary)| Config {
-            lower: lower.map(|lower| with_lines_that_fit(lower, &icache, &dcache)),
-            icache,
-            dcache,
-            writes,
-            directions,
-            straddle,
-            summary,
-            ..config(&[])
+        |(icache, dcache, lower, writes, directions, straddle, summary)| {
+            let lower = lower.map(|lower| with_lines_that_fit(lower, &icache, &dcache));
+            let rest = Parts::default();
+            let parts = Parts { icache, dcache, lower, writes, directions, straddle, ..rest };
+            Options { config: Config::new(parts).unwrap(), summary, ..Options::default() }
         },
     )
 }
@@ -859,7 +884,7 @@ fn any_latencies() -> impl Strategy<Value = Latencies> {
 }
 
 /// The settings of what is told of instructions, the others as they are.
-fn any_telling() -> impl Strategy<Value = Config> {
+fn any_telling() -> impl Strategy<Value = Options> {
     let by = vec![Subject::Instruction, Subject::Function, Subject::Line];
     let formats = prop::sample::subsequence(Format::ALL.to_vec(), 0..=Format::ALL.len());
     let detail = prop::sample::select(vec![Detail::Misses, Detail::Full]);
@@ -867,13 +892,13 @@ fn any_telling() -> impl Strategy<Value = Config> {
     let progress = prop::option::of((1..=u32::MAX).prop_map(|n| Duration::from_secs(n.into())));
     let images = prop::collection::vec(image, 0..=1);
     (prop::sample::select(by), formats, detail, images, progress).prop_map(
-        |(by, formats, detail, images, progress)| Config {
+        |(by, formats, detail, images, progress)| Options {
             by,
             detail: formats.iter().map(|format| format.detail()).fold(detail, Ord::max),
             files: formats.into_iter().map(|format| (format, file_of(format))).collect(),
             images,
             progress,
-            ..config(&[])
+            ..options(&[])
         },
     )
 }
@@ -883,17 +908,17 @@ fn file_of(format: Format) -> PathTemplate {
     PathTemplate::new(&format!("%p.{}", format.name())).unwrap()
 }
 
-/// Arguments, in any order, that give `config`, whatever a preset or a file says of its settings.
-fn arguments_for(config: &Config) -> impl Strategy<Value = Vec<String>> + use<> {
+/// Arguments, in any order, that give `options`, whatever a preset or a file says of its settings.
+fn arguments_for(options: &Options) -> impl Strategy<Value = Vec<String>> + use<> {
     let text = |text: String| Just(text).boxed();
-    let out = match &config.output {
+    let out = match &options.output {
         Output::Auto => "auto".to_owned(),
         Output::Log => "log".to_owned(),
         Output::Stderr => "stderr".to_owned(),
         Output::File(path) => path.to_string(),
     };
-    let seed = config.seed;
-    let mut arguments = hierarchy_arguments(config);
+    let seed = options.config.seed();
+    let mut arguments = hierarchy_arguments(options);
     arguments.extend([
         prop_oneof![
             Just(format!("seed={seed}")),
@@ -901,21 +926,21 @@ fn arguments_for(config: &Config) -> impl Strategy<Value = Vec<String>> + use<> 
             Just(format!("seed=0X{seed:X}")),
         ]
         .boxed(),
-        text(format!("cores={}", config.cores)),
-        text(format!("limit={}", config.limit)),
+        text(format!("cores={}", options.config.cores())),
+        text(format!("limit={}", options.limit)),
         text(format!("out={out}")),
-        text(format!("by={}", format!("{:?}", config.by).to_lowercase())),
+        text(format!("by={}", format!("{:?}", options.by).to_lowercase())),
     ]);
-    let files = config.files.iter().map(|(format, path)| format!("{}={path}", format.name()));
-    let images = config.images.iter().map(|ElfImage { path, bias }| format!("elf={path}@{bias}"));
-    let progress = config.progress.map(|time| format!("progress={}", time.as_secs()));
-    let profile = (config.detail == Detail::Full).then(|| "profile".to_owned());
+    let files = options.files.iter().map(|(format, path)| format!("{}={path}", format.name()));
+    let images = options.images.iter().map(|ElfImage { path, bias }| format!("elf={path}@{bias}"));
+    let progress = options.progress.map(|time| format!("progress={}", time.as_secs()));
+    let profile = (options.detail == Detail::Full).then(|| "profile".to_owned());
     arguments.extend(files.chain(images).chain(progress).chain(profile).map(text));
     arguments.prop_shuffle()
 }
 
 /// The arguments for the caches and for what is counted.
-fn hierarchy_arguments(config: &Config) -> Vec<BoxedStrategy<String>> {
+fn hierarchy_arguments(options: &Options) -> Vec<BoxedStrategy<String>> {
     let one = |text: String| vec![Just(text).boxed()];
     let level = |[size, line, ways, evict]: [&'static str; 4], level: &Level| {
         let bytes =
@@ -928,15 +953,15 @@ fn hierarchy_arguments(config: &Config) -> Vec<BoxedStrategy<String>> {
         ]
     };
     let on_off = |is_on| if is_on { "on" } else { "off" };
-    let lower = config.lower.as_ref();
+    let lower = options.config.lower();
     let mut arguments = [
-        level(["icachesize", "iblksize", "iassoc", "ievict"], &config.icache),
-        level(["dcachesize", "dblksize", "dassoc", "devict"], &config.dcache),
+        level(["icachesize", "iblksize", "iassoc", "ievict"], &options.config.icache()),
+        level(["dcachesize", "dblksize", "dassoc", "devict"], &options.config.dcache()),
         one(format!("l2={}", on_off(lower.is_some()))),
         one(format!("l3={}", on_off(lower.is_some_and(|lower| lower.l3.is_some())))),
-        one(format!("rw={}", on_off(config.directions == Directions::Apart))),
-        one(format!("straddle={}", format!("{:?}", config.straddle).to_lowercase())),
-        one(format!("summary={}", on_off(config.summary.is_some()))),
+        one(format!("rw={}", on_off(options.config.directions() == Directions::Apart))),
+        one(format!("straddle={}", format!("{:?}", options.config.straddle()).to_lowercase())),
+        one(format!("summary={}", on_off(options.summary.is_some()))),
     ]
     .concat();
     if let Some(lower) = lower {
@@ -948,11 +973,11 @@ fn hierarchy_arguments(config: &Config) -> Vec<BoxedStrategy<String>> {
             arguments.extend(one(format!("l3inclusion={}", lower.l3_inclusion.name())));
         }
     }
-    if let Some(Latencies { l1, l2, l3, memory }) = config.summary {
+    if let Some(Latencies { l1, l2, l3, memory }) = options.summary {
         let cycles = [("l1lat", l1), ("l2lat", l2), ("l3lat", l3), ("memlat", memory)];
         arguments.extend(cycles.iter().flat_map(|(name, cycles)| one(format!("{name}={cycles}"))));
     }
-    if let Some(Writes { on_hit, on_miss }) = config.writes {
+    if let Some(Writes { on_hit, on_miss }) = options.config.writes() {
         arguments.extend(one(format!("dwrite={}", format!("{on_hit:?}").to_lowercase())));
         arguments.extend(one(format!("dalloc={}", on_off(on_miss == WriteMiss::Allocate))));
     } else {
@@ -963,7 +988,7 @@ fn hierarchy_arguments(config: &Config) -> Vec<BoxedStrategy<String>> {
 
 /// A known name or none, then a value that is often nearly right.
 fn any_argument() -> impl Strategy<Value = String> {
-    let names: Vec<&str> = options().map(|spec| spec.name).collect();
+    let names: Vec<&str> = all().map(|spec| spec.name).collect();
     let name = prop::sample::select(names);
     let value = prop_oneof![
         any::<String>(),
@@ -1011,14 +1036,11 @@ proptest! {
 
     #[test]
     fn a_config_written_as_options_is_read_back(
-        (config, args) in any_config()
-            .prop_filter("within the memory limit", |config| {
-                model_bytes(config) <= MAX_MODEL_BYTES
-            })
-            .prop_flat_map(|config| (Just(config.clone()), arguments_for(&config))),
+        (options, args) in any_options()
+            .prop_flat_map(|options| (Just(options.clone()), arguments_for(&options))),
         host in any_host(),
     ) {
-        prop_assert_eq!(parse(&args, &host, &no_file), Ok(Request::Run(Box::new(config))));
+        prop_assert_eq!(parse(&args, &host, &no_file), Ok(Request::Run(Box::new(options))));
     }
 
     #[test]
@@ -1056,7 +1078,7 @@ fn check_answer(args: &[String], host: Host) -> Result<(), TestCaseError> {
             prop_assert!(args.iter().any(|arg| arg.starts_with("help") || arg.starts_with("list")));
         }
         Ok(Request::Presets) => prop_assert!(args.iter().any(|arg| arg == "cpu=list")),
-        Ok(Request::Run(config)) => check_accepted(args, &config)?,
+        Ok(Request::Run(options)) => check_accepted(args, &options)?,
         Err(error) => {
             let text = error.to_string();
             prop_assert!(text.chars().count() < 500, "{text}");
@@ -1072,11 +1094,11 @@ fn check_answer(args: &[String], host: Host) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Checks that `config` can be simulated and is what was typed.
-fn check_accepted(args: &[String], config: &Config) -> Result<(), TestCaseError> {
-    prop_assert!(config.cores.get() <= MAX_CORES);
-    prop_assert!(model_bytes(config) <= MAX_MODEL_BYTES);
-    for cache in levels(config).map(|level| level.geometry) {
+/// Checks that `options` can be simulated and is what was typed.
+fn check_accepted(args: &[String], options: &Options) -> Result<(), TestCaseError> {
+    prop_assert!(options.config.cores().get() <= MAX_CORES);
+    prop_assert!(model_bytes(options) <= MAX_MODEL_BYTES);
+    for cache in levels(options).map(|level| level.geometry) {
         let (bytes, line, ways) = (cache.size_bytes(), cache.line_bytes(), cache.ways());
         prop_assert!(line.is_power_of_two() && ways > 0 && bytes > 0, "{cache:?}");
         prop_assert!(bytes.is_multiple_of(line * u64::from(ways)), "{cache:?}");
@@ -1087,7 +1109,7 @@ fn check_accepted(args: &[String], config: &Config) -> Result<(), TestCaseError>
         let Some((name, typed)) = arg.split_once('=') else { continue };
         let prefix = format!("{name}=");
         let is_last = args.iter().rev().find(|arg| arg.starts_with(&prefix)) == Some(arg);
-        if let Some(number) = number_in(config, name)
+        if let Some(number) = number_in(options, name)
             && is_last
         {
             prop_assert_eq!(Some(number), naive_number(typed), "{}", arg);
@@ -1148,7 +1170,7 @@ fn slipped(text: &str, slip: &Slip) -> String {
 /// Options that are good, but for a few slips in one or two of them.
 fn arguments_with_slips() -> impl Strategy<Value = Vec<String>> {
     let slips = prop::collection::vec((any::<prop::sample::Index>(), any_slip()), 1..4);
-    let good = any_config().prop_flat_map(|config| arguments_for(&config));
+    let good = any_options().prop_flat_map(|options| arguments_for(&options));
     (good, slips).prop_map(|(mut args, slips)| {
         for (at, slip) in slips {
             let arg = at.get_mut(&mut args);
@@ -1159,16 +1181,17 @@ fn arguments_with_slips() -> impl Strategy<Value = Vec<String>> {
 }
 
 /// All levels that there are, those of a core once.
-fn levels(config: &Config) -> impl Iterator<Item = Level> {
-    let second = config.lower.map(|lower| lower.l2);
-    let third = config.lower.and_then(|lower| lower.l3);
-    [config.icache, config.dcache].into_iter().chain(second).chain(third)
+fn levels(options: &Options) -> impl Iterator<Item = Level> {
+    let second = options.config.lower().map(|lower| lower.l2);
+    let third = options.config.lower().and_then(|lower| lower.l3);
+    [options.config.icache(), options.config.dcache()].into_iter().chain(second).chain(third)
 }
 
-fn model_bytes(config: &Config) -> u64 {
-    let cores = u64::from(config.cores.get());
-    let mut lines = cores * (config.icache.geometry.lines() + config.dcache.geometry.lines());
-    if let Some(LowerLevels { l2, l2_kind, l3, .. }) = &config.lower {
+fn model_bytes(options: &Options) -> u64 {
+    let cores = u64::from(options.config.cores().get());
+    let mut lines = cores
+        * (options.config.icache().geometry.lines() + options.config.dcache().geometry.lines());
+    if let Some(LowerLevels { l2, l2_kind, l3, .. }) = &options.config.lower() {
         let caches = if *l2_kind == L2Kind::Split { 2 } else { 1 };
         lines += caches * cores * l2.geometry.lines();
         lines += l3.map_or(0, |l3| l3.geometry.lines());
@@ -1176,30 +1199,30 @@ fn model_bytes(config: &Config) -> u64 {
     lines * MODEL_BYTES_PER_LINE
 }
 
-/// The number that `config` has where the option `name` puts it.
-fn number_in(config: &Config, name: &str) -> Option<u128> {
-    let second = config.lower.map(|lower| lower.l2.geometry);
-    let third = config.lower.and_then(|lower| lower.l3).map(|level| level.geometry);
+/// The number that `options` has where the option `name` puts it.
+fn number_in(options: &Options, name: &str) -> Option<u128> {
+    let second = options.config.lower().map(|lower| lower.l2.geometry);
+    let third = options.config.lower().and_then(|lower| lower.l3).map(|level| level.geometry);
     Some(match name {
-        "icachesize" => config.icache.geometry.size_bytes().into(),
-        "iblksize" => config.icache.geometry.line_bytes().into(),
-        "iassoc" => config.icache.geometry.ways().into(),
-        "dcachesize" => config.dcache.geometry.size_bytes().into(),
-        "dblksize" => config.dcache.geometry.line_bytes().into(),
-        "dassoc" => config.dcache.geometry.ways().into(),
+        "icachesize" => options.config.icache().geometry.size_bytes().into(),
+        "iblksize" => options.config.icache().geometry.line_bytes().into(),
+        "iassoc" => options.config.icache().geometry.ways().into(),
+        "dcachesize" => options.config.dcache().geometry.size_bytes().into(),
+        "dblksize" => options.config.dcache().geometry.line_bytes().into(),
+        "dassoc" => options.config.dcache().geometry.ways().into(),
         "l2cachesize" => second?.size_bytes().into(),
         "l2blksize" => second?.line_bytes().into(),
         "l2assoc" => second?.ways().into(),
         "l3cachesize" => third?.size_bytes().into(),
         "l3blksize" => third?.line_bytes().into(),
         "l3assoc" => third?.ways().into(),
-        "l1lat" => config.summary?.l1.into(),
-        "l2lat" => config.summary?.l2.into(),
-        "l3lat" => config.summary?.l3.into(),
-        "memlat" => config.summary?.memory.into(),
-        "seed" => config.seed.into(),
-        "cores" => config.cores.get().into(),
-        "limit" => config.limit as u128,
+        "l1lat" => options.summary?.l1.into(),
+        "l2lat" => options.summary?.l2.into(),
+        "l3lat" => options.summary?.l3.into(),
+        "memlat" => options.summary?.memory.into(),
+        "seed" => options.config.seed().into(),
+        "cores" => options.config.cores().get().into(),
+        "limit" => options.limit as u128,
         _ => return None,
     })
 }

@@ -1,8 +1,10 @@
 //! What can be wrong with an option, in one line: the option, its value, the rule, the remedy.
 
-use super::{MAX_MODEL_BYTES, MODEL_BYTES_PER_LINE, PolicyKind, value::Form};
-use crate::escape::escape;
-use crate::geometry::{MAX_LINES, NearestSizes};
+use super::value::Form;
+use cachesim::config::{MAX_MODEL_BYTES, MODEL_BYTES_PER_LINE};
+use cachesim::escape::escape;
+use cachesim::geometry::{MAX_LINES, NearestSizes};
+use cachesim::policy::PolicyKind;
 
 /// An option that cannot be accepted. Its text is one line without a prefix:
 /// `dcachesize=16000: not a multiple of dblksize × dassoc (64 × 8 = 512); try 15872 or 16384`.

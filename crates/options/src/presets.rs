@@ -978,11 +978,11 @@ pub static PRESETS: &[Preset] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geometry::{CacheGeometry, MAX_LINES, MAX_SIZE_BYTES};
-    use crate::options::value;
+    use crate::value;
+    use cachesim::geometry::{CacheGeometry, MAX_LINES, MAX_SIZE_BYTES};
     use std::collections::{BTreeMap, HashSet};
 
-    const DOCUMENTATION: &str = include_str!("../../../../docs/presets.md");
+    const DOCUMENTATION: &str = include_str!("../../../docs/presets.md");
 
     const POLICIES: [&str; 11] = [
         "lru",
