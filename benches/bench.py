@@ -110,6 +110,7 @@ class Guest:
     what: str
     versions: tuple
     bar: Bar = None
+    arch: str = "riscv64"
     options: str = ""  # of both plugins
     qemu_options: tuple = ()
     compares_reference: bool = True  # with a row in the table of times
@@ -123,10 +124,16 @@ class Guest:
     def is_system(self):
         return self.name.startswith("boot-")
 
+    @property
+    def program(self):
+        """What it runs: a row of another architecture has that in its name."""
+        return self.name.removesuffix(f"-{self.arch}")
+
 
 USER = ("7.2", "10.2")
 SYSTEM = ("10.0",)
 XZ_BAR = Bar(22, 1.35)
+OTHER_BAR = Bar(7, 0.92)
 BOOT_BAR = Bar(5.5, 1.25)
 
 GUESTS = (
@@ -147,6 +154,9 @@ GUESTS = (
     # The CPU that QEMU 10.2 takes by itself has Ztso: with two threads, locked instructions beside accesses.
     Guest("xz-t2-no-ztso", "cores=1 again, with -cpu max,ztso=off", ("10.2",), XZ_BAR,
           qemu_options=("-cpu", "max,ztso=off"), long_reference=True),
+    *(Guest(f"{name}-{arch}", f"{what}, {arch}", USER, OTHER_BAR, arch=arch, long_reference=True)
+      for arch in ("x86_64", "aarch64")
+      for name, what in (("matrix", "guests/matrix.c"), ("python", "CPython"), ("sqlite", "SQLite"), ("xz-t1", "xz -T1"))),
     Guest("boot-x86_64", "Debian's cloud kernel and busybox, boot to power-off", SYSTEM, BOOT_BAR,
           long_reference=True, measures_memory=True),
     Guest("boot-riscv64", "Debian's kernel and busybox, boot to power-off", SYSTEM, BOOT_BAR,
@@ -293,30 +303,31 @@ class Bench:
     def guest_files(self):
         # `suites` has Debian's suites that guests are from.
         self.kernels, self.suites = {}, {}
-        chosen = {guest.name for guest, _ in self.rows}
-        if "matrix" in chosen:
-            self.matrix = tool("guests/build.sh", "riscv64", "matrix")
-        if any(not guest.is_system and guest.name != "matrix" for guest, _ in self.rows):
-            self.sysroot = Path(tool("scripts/sysroot.sh", "riscv64"))
+        self.matrix, self.sysroots = {}, {}
+        for guest in dict.fromkeys(guest for guest, _ in self.rows):
+            if guest.is_system:
+                kernel = Path(tool("scripts/kernel.sh", guest.name[5:]))
+                self.kernels[guest.name] = (kernel / "args").read_text().splitlines()
+                self.suites[guest.name] = suite_of(kernel)
+            elif guest.program == "matrix":
+                self.matrix[guest.arch] = tool("guests/build.sh", guest.arch, "matrix")
+            elif guest.arch not in self.sysroots:
+                self.sysroots[guest.arch] = Path(tool("scripts/sysroot.sh", guest.arch))
+                self.suites[f"programs for {guest.arch}"] = suite_of(self.sysroots[guest.arch])
+        if self.sysroots:
             self.xz_input = self.scratch / "input"
-            self.write_source_text(self.xz_input)
-            self.suites["programs"] = suite_of(self.sysroot)
-        for name in chosen:
-            if name.startswith("boot-"):
-                kernel = Path(tool("scripts/kernel.sh", name[5:]))
-                self.kernels[name] = (kernel / "args").read_text().splitlines()
-                self.suites[name] = suite_of(kernel)
+            self.write_source_text(next(iter(self.sysroots.values())), self.xz_input)
 
-    def write_source_text(self, destination):
+    def write_source_text(self, sysroot, destination):
         """Something real for xz to compress: the start of CPython's library, in the order of names."""
         missing = XZ_INPUT_BYTES
         with open(destination, "wb") as file:
-            for path in sorted((self.sysroot / "usr/lib").glob("python3.*/**/*.py")):
+            for path in sorted((sysroot / "usr/lib").glob("python3.*/**/*.py")):
                 # Some are links to files of packages' configuration, which the sysroot leaves out.
                 if path.is_file():
                     missing -= file.write(path.read_bytes()[:missing])
         if missing > 0:
-            raise Failure(f"{self.sysroot} has less than {XZ_INPUT_BYTES} bytes of Python")
+            raise Failure(f"{sysroot} has less than {XZ_INPUT_BYTES} bytes of Python")
 
     def program(self, name, directory):
         """A program's command line, for the guest and for the host alike."""
@@ -343,10 +354,11 @@ class Bench:
         programs = self.qemu[version] / "bin"
         if guest.is_system:
             return [programs / f"qemu-system-{guest.name[5:]}", *self.kernels[guest.name], *plugin]
-        start = [programs / "qemu-riscv64", *guest.qemu_options, *plugin]
-        if guest.name == "matrix":
-            return [*start, self.matrix]
-        return [*start, "-L", self.sysroot, *self.program(guest.name, self.sysroot / "usr/bin")]
+        start = [programs / f"qemu-{guest.arch}", *guest.qemu_options, *plugin]
+        if guest.program == "matrix":
+            return [*start, self.matrix[guest.arch]]
+        sysroot = self.sysroots[guest.arch]
+        return [*start, "-L", sysroot, *self.program(guest.program, sysroot / "usr/bin")]
 
     def run(self, guest, version, variant, expected=None):
         """One run, checked. Returns the Measurement and the guest's output."""

@@ -1,15 +1,20 @@
 #!/usr/bin/env bash
-# sysroot.sh riscv64: unpacks real programs of Debian trixie for riscv64 with all libraries they need, and prints the
-# directory DIR, for "qemu-riscv64 -L DIR DIR/usr/bin/PROGRAM": python3 (with its standard library), sqlite3, xz. Of
-# Debian forky where the mirror cannot give those of trixie.
+# sysroot.sh ARCH: unpacks real programs of Debian trixie for riscv64, x86_64 or aarch64 with all libraries they need,
+# and prints the directory DIR, for "qemu-ARCH -L DIR DIR/usr/bin/PROGRAM": python3 (with its standard library),
+# sqlite3, xz. Of Debian forky where the mirror cannot give those of trixie.
 
 . "$(dirname "$0")/lib.sh"
 
 ARCH=${1-}
-[ "$ARCH" = riscv64 ] || die "unknown architecture '$ARCH'; known: riscv64"
+case $ARCH in
+    riscv64) DEBIAN=riscv64 ;;
+    x86_64) DEBIAN=amd64 ;;
+    aarch64) DEBIAN=arm64 ;;
+    *) die "unknown architecture '$ARCH'; known: riscv64, x86_64, aarch64" ;;
+esac
 
 fetch() {
-    apt_state "$1-$ARCH" "$ARCH" deb "$1"
+    apt_state "$1-$ARCH" "$DEBIAN" deb "$1"
     apt_tree "$WORK" python3 sqlite3 xz-utils
 }
 
