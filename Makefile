@@ -39,6 +39,8 @@ check: ## Format, lints and documentation, warnings denied
 	@{ cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1 || rustup component add rustfmt clippy
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	CLIPPY_CONF_DIR=scripts/clippy-private cargo clippy --workspace --all-targets --locked -- \
+		-A warnings -D clippy::missing_safety_doc
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --document-private-items
 
 # Instruction records live as long as the process, which Miri would call a leak.

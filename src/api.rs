@@ -6,6 +6,7 @@
 //! exist under the same names from API 1 to 7; what differs is looked up when the plugin is installed.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::marker::PhantomData;
 use std::mem;
 use std::sync::atomic::{AtomicI32, Ordering};
 
@@ -78,12 +79,14 @@ mod host_image {
             visit: &'a mut dyn FnMut(&[u8]),
         }
 
+        /// # Safety
+        /// `info` is valid, and `data` a `Search` that nobody else uses meanwhile.
         unsafe extern "C" fn visit(
             info: *mut libc::dl_phdr_info,
             _size: usize,
             data: *mut c_void,
         ) -> c_int {
-            // SAFETY: the linker passes a valid `info`, and `data` is the `Search` below.
+            // SAFETY: the caller's promise.
             let (info, search) = unsafe { (&*info, &mut *data.cast::<Search<'_>>()) };
             // SAFETY: the linker's table of this object's program headers.
             let headers =
@@ -180,10 +183,30 @@ pub struct Qemu {
     pub emulation: Emulation,
 }
 
+/// A block that QEMU has just translated, as long as the callback that is told of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Block<'a> {
+    tb: *mut qemu_plugin_tb,
+    during: PhantomData<&'a ()>,
+}
+
+impl<'a> Block<'a> {
+    /// # Safety
+    /// QEMU is translating `tb` as long as the reference to it lives.
+    unsafe fn new(tb: &'a *mut qemu_plugin_tb) -> Self {
+        Self { tb: *tb, during: PhantomData }
+    }
+
+    /// QEMU's block.
+    pub fn tb(self) -> *mut qemu_plugin_tb {
+        self.tb
+    }
+}
+
 /// The callbacks of the plugin that are called without an instruction, in the form of this file.
 pub trait Events {
     /// A block has been translated and can be instrumented.
-    fn translated(tb: *mut qemu_plugin_tb);
+    fn translated(block: Block<'_>);
     /// All translated code has been discarded.
     fn flushed();
     /// A vCPU has been made. Up to API 1 told by the thread that makes it, later by its own.
@@ -332,7 +355,7 @@ impl Qemu {
 /// Callbacks as they are up to API 6.
 mod by_id {
     use super::{
-        Events, c_void, qemu_plugin_id_t, qemu_plugin_register_atexit_cb,
+        Block, Events, c_void, qemu_plugin_id_t, qemu_plugin_register_atexit_cb,
         qemu_plugin_register_flush_cb, qemu_plugin_register_vcpu_exit_cb,
         qemu_plugin_register_vcpu_init_cb, qemu_plugin_register_vcpu_resume_cb,
         qemu_plugin_register_vcpu_syscall_cb, qemu_plugin_register_vcpu_syscall_ret_cb,
@@ -353,19 +376,22 @@ mod by_id {
         }
     }
 
+    /// # Safety
+    /// `tb` is what QEMU passes to this callback.
     unsafe extern "C" fn translated<E: Events>(_: qemu_plugin_id_t, tb: *mut qemu_plugin_tb) {
-        E::translated(tb);
+        // SAFETY: the block is this callback's.
+        E::translated(unsafe { Block::new(&tb) });
     }
 
-    unsafe extern "C" fn flushed<E: Events>(_: qemu_plugin_id_t) {
+    extern "C" fn flushed<E: Events>(_: qemu_plugin_id_t) {
         E::flushed();
     }
 
-    unsafe extern "C" fn made<E: Events>(_: qemu_plugin_id_t, vcpu_index: u32) {
+    extern "C" fn made<E: Events>(_: qemu_plugin_id_t, vcpu_index: u32) {
         E::made(vcpu_index);
     }
 
-    unsafe extern "C" fn syscall<E: Events>(
+    extern "C" fn syscall<E: Events>(
         _: qemu_plugin_id_t,
         vcpu_index: u32,
         number: i64,
@@ -381,7 +407,7 @@ mod by_id {
         E::syscall(vcpu_index, number, &[a1, a2, a3, a4, a5, a6, a7, a8]);
     }
 
-    unsafe extern "C" fn syscall_returned<E: Events>(
+    extern "C" fn syscall_returned<E: Events>(
         _: qemu_plugin_id_t,
         _: u32,
         number: i64,
@@ -390,15 +416,15 @@ mod by_id {
         E::syscall_returned(number);
     }
 
-    unsafe extern "C" fn resumed<E: Events>(_: qemu_plugin_id_t, vcpu_index: u32) {
+    extern "C" fn resumed<E: Events>(_: qemu_plugin_id_t, vcpu_index: u32) {
         E::resumed(vcpu_index);
     }
 
-    unsafe extern "C" fn gone<E: Events>(_: qemu_plugin_id_t, vcpu_index: u32) {
+    extern "C" fn gone<E: Events>(_: qemu_plugin_id_t, vcpu_index: u32) {
         E::gone(vcpu_index);
     }
 
-    unsafe extern "C" fn ending<E: Events>(_: qemu_plugin_id_t, _: *mut c_void) {
+    extern "C" fn ending<E: Events>(_: qemu_plugin_id_t, _: *mut c_void) {
         E::ending();
     }
 }
@@ -406,7 +432,7 @@ mod by_id {
 /// Callbacks as they are since API 7.
 mod by_userdata {
     use super::{
-        Events, c_void, mem, qemu_plugin_id_t, qemu_plugin_register_atexit_cb,
+        Block, Events, c_void, mem, qemu_plugin_id_t, qemu_plugin_register_atexit_cb,
         qemu_plugin_register_flush_cb, qemu_plugin_register_vcpu_exit_cb,
         qemu_plugin_register_vcpu_init_cb, qemu_plugin_register_vcpu_resume_cb,
         qemu_plugin_register_vcpu_tb_trans_cb, qemu_plugin_tb,
@@ -450,27 +476,30 @@ mod by_userdata {
         }
     }
 
+    /// # Safety
+    /// `tb` is what QEMU passes to this callback.
     unsafe extern "C" fn translated<E: Events>(tb: *mut qemu_plugin_tb, _: *mut c_void) {
-        E::translated(tb);
+        // SAFETY: the block is this callback's.
+        E::translated(unsafe { Block::new(&tb) });
     }
 
-    unsafe extern "C" fn flushed<E: Events>(_: *mut c_void) {
+    extern "C" fn flushed<E: Events>(_: *mut c_void) {
         E::flushed();
     }
 
-    unsafe extern "C" fn made<E: Events>(vcpu_index: u32, _: *mut c_void) {
+    extern "C" fn made<E: Events>(vcpu_index: u32, _: *mut c_void) {
         E::made(vcpu_index);
     }
 
-    unsafe extern "C" fn resumed<E: Events>(vcpu_index: u32, _: *mut c_void) {
+    extern "C" fn resumed<E: Events>(vcpu_index: u32, _: *mut c_void) {
         E::resumed(vcpu_index);
     }
 
-    unsafe extern "C" fn gone<E: Events>(vcpu_index: u32, _: *mut c_void) {
+    extern "C" fn gone<E: Events>(vcpu_index: u32, _: *mut c_void) {
         E::gone(vcpu_index);
     }
 
-    unsafe extern "C" fn ending<E: Events>(_: *mut c_void) {
+    extern "C" fn ending<E: Events>(_: *mut c_void) {
         E::ending();
     }
 }

@@ -30,13 +30,12 @@ use qemu_plugin_sys::{
     qemu_plugin_register_vcpu_mem_cb, qemu_plugin_tb, qemu_plugin_tb_get_insn,
 };
 
-use crate::api::{Emulation, Qemu};
+use crate::access::{AccessData, CallbackSet, InsnCallback, MemCallback, pack_count, pack_record};
+use crate::api::{Block, Emulation, Qemu};
 use crate::architectures::Architecture;
-use crate::callbacks::{CallbackSet, InsnCallback, MemCallback};
 use crate::disassembly::{Disassembler, Reader, tidied, x86_decoding};
 use crate::places::{MappedFiles, MappingCalls};
 use crate::process::syscalls::MappingChange;
-use crate::userdata::{AccessData, pack_count, pack_record};
 
 /// One instruction of the block at hand.
 struct Translated {
@@ -169,9 +168,9 @@ impl Translator {
     }
 
     /// Instruments the block that QEMU has just translated.
-    pub fn translate(&mut self, qemu: &Qemu, tb: *mut qemu_plugin_tb, callbacks: &CallbackSet) {
-        self.read_block(qemu, tb);
-        self.find_records(tb);
+    pub fn translate(&mut self, qemu: &Qemu, block: Block<'_>, callbacks: &CallbackSet) {
+        self.read_block(qemu, block.tb());
+        self.find_records(block.tb());
         self.register(callbacks);
         self.read.clear();
         self.block.clear();
@@ -413,7 +412,7 @@ impl<'a> CountedBy<'a> {
             Self::Fetch => {
                 let Some(first) = segment.first() else { return };
                 let fetched = fetches(segment.len());
-                let run = instructions.run(first.record, first.line, fetched.into());
+                let run = instructions.run(first.record, first.line, fetched);
                 on_execution(first, callbacks.fetch, records.run(run, segment));
             }
             Self::Access(insn) => {

@@ -5,9 +5,9 @@
 //! that knows QEMU; the model and the reports are in `cachesim`, the knowledge of guest instructions in
 //! `isa`. ARCHITECTURE.md has the bird's-eye view.
 
+mod access;
 mod api;
 mod architectures;
-mod callbacks;
 mod command_line;
 mod copies;
 mod disassembly;
@@ -15,12 +15,9 @@ mod instrument;
 mod output;
 mod places;
 mod process;
-mod profiling;
 mod reporter;
 mod session;
 mod snapshot;
-mod userdata;
-mod vcpu;
 
 use std::ffi::{c_char, c_int};
 

@@ -8,25 +8,23 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{anyhow, bail};
-use cachesim::config::Straddle;
 use cachesim::core::Core;
 use cachesim::hierarchy::Hierarchy;
-use cachesim::model::EffectLayout;
 use cachesim::pages::PAGE_SHIFT;
 use cachesim::policy::{AnyPolicy, Fifo, Lru, PolicyKind, Random};
 use isa::Isa;
+use machine::{Alone, BySet, Finder, Locks, Machine, Private, Shared, Simulator};
 use options::{self, Detail, Format, Host, Options, Request};
 use parking_lot::{Mutex, RawMutex};
-use qemu_plugin_sys::qemu_plugin_tb;
 use report::{CoreSnapshot, table};
 
-use crate::api::{Emulation, Events, Qemu};
-use crate::architectures::Architecture;
-use crate::callbacks::{
-    Addressing, Alone, AnyLines, CachedPhysical, CallbackSet, LineSize, Physical, Private,
-    SHARED_GENERATION, Shared, UsualLines, Virtual, effect_layout, expect_readable_stores,
-    memory_info_is_readable, vcpu_made_here,
+use crate::access::{
+    Addressing, AnyLines, CachedPhysical, CallbackSet, DIRECTORY, Full, LineSize, Of, Physical,
+    Plain, SHARED_GENERATION, UsualLines, Virtual, expect_readable_stores, memory_info_is_readable,
+    vcpu_made_here,
 };
+use crate::api::{Block, Emulation, Events, Qemu};
+use crate::architectures::Architecture;
 use crate::command_line::plugins_of_file;
 use crate::copies;
 use crate::instrument::Translator;
@@ -36,10 +34,8 @@ use crate::output::{self, Outlet};
 use crate::places::MappingCalls;
 use crate::process::syscalls::{self, MappingChange};
 use crate::process::{report_thread, threads};
-use crate::profiling::SharingInFull;
 use crate::reporter::Reporter;
 use crate::snapshot::Reading;
-use crate::vcpu::{Machine, Machines, Simulator, expect_several, several_expected};
 #[cfg(target_os = "linux")]
 use crate::{
     output::handover,
@@ -159,7 +155,7 @@ fn simulating(qemu: Qemu, options: Options) -> anyhow::Result<Session> {
 }
 
 impl Session {
-    fn new<M: Machines>(qemu: Qemu, options: Options) -> anyhow::Result<Self> {
+    fn new<M: Locks>(qemu: Qemu, options: Options) -> anyhow::Result<Self> {
         let outlet = Outlet::new(&qemu, &options)?;
         let architecture = Architecture::of_target(&qemu.target);
         let isa = architecture.decoder.with_plugin_api(qemu.api);
@@ -174,26 +170,24 @@ impl Session {
         } else {
             callbacks::<M, AnyLines>(&qemu, isa, &options)
         };
-        if options.detail == Detail::Full {
-            expect_readable_stores()?;
-        }
-        let layout = if M::GOES_BEYOND { effect_layout()? } else { EffectLayout::default() };
+        expect_readable_stores()?;
         let cores_are_shared = match qemu.emulation {
             // Until a second thread starts, if there is notice of that.
             Emulation::User => !qemu.announces_threads(syscalls.as_ref()),
             Emulation::System { max_vcpus, .. } => options.config.cores().get() < max_vcpus,
         };
         if cores_are_shared {
-            expect_several();
+            DIRECTORY.expect_several();
         }
         let mapping_calls = match syscalls {
             Some(_) => MappingCalls::Known,
             None => MappingCalls::Unknown,
         };
         let translator = Translator::new(&qemu, isa, &options, mapping_calls);
+        let by_set = if options.needs_set_misses() { BySet::Counted } else { BySet::NotCounted };
         let reporter = Reporter::new(&qemu, &options)?;
         Ok(Self {
-            simulator: Machine::<M>::start(&options, layout),
+            simulator: Machine::<M>::start(&options.config, by_set, &DIRECTORY),
             translator: Mutex::new(translator),
             qemu,
             options,
@@ -206,9 +200,9 @@ impl Session {
         })
     }
 
-    fn translate(&self, tb: *mut qemu_plugin_tb) {
-        let callbacks = if several_expected() { &self.shared } else { &self.private };
-        self.translator.lock().translate(&self.qemu, tb, callbacks);
+    fn translate(&self, block: Block<'_>) {
+        let callbacks = if DIRECTORY.several_expected() { &self.shared } else { &self.private };
+        self.translator.lock().translate(&self.qemu, block, callbacks);
     }
 
     /// Takes what has been counted: the report for `write_report`, then what else is asked for, for
@@ -416,7 +410,7 @@ fn page_cache_is_exact(qemu: &Qemu, isa: Isa) -> bool {
 }
 
 /// The callbacks for cores of one vCPU each, and those for others.
-fn callbacks<M: Machines, L: LineSize>(
+fn callbacks<M: Locks, L: LineSize>(
     qemu: &Qemu,
     isa: Isa,
     options: &Options,
@@ -440,7 +434,7 @@ fn callbacks<M: Machines, L: LineSize>(
     }
 }
 
-fn system_callbacks<M: Machines, A: Addressing, L: LineSize>(
+fn system_callbacks<M: Locks, A: Addressing, L: LineSize>(
     max_vcpus: u32,
     options: &Options,
 ) -> (CallbackSet, CallbackSet) {
@@ -452,14 +446,11 @@ fn system_callbacks<M: Machines, A: Addressing, L: LineSize>(
     (private, set::<M, Shared, A, L>(options))
 }
 
-fn set<M: Machines, S: SharingInFull, A: Addressing, L: LineSize>(
-    options: &Options,
-) -> CallbackSet {
-    match (options.detail, options.config.straddle()) {
-        (Detail::Misses, Straddle::First) => CallbackSet::of::<M, S, A, L>(),
-        (Detail::Full, Straddle::First) => CallbackSet::in_full::<M, S, A, L>(),
-        (Detail::Misses, Straddle::Split) => CallbackSet::splitting::<M, S, A, L>(),
-        (Detail::Full, Straddle::Split) => CallbackSet::splitting_in_full::<M, S, A, L>(),
+fn set<M: Locks, F: Finder, A: Addressing, L: LineSize>(options: &Options) -> CallbackSet {
+    let straddle = options.config.straddle();
+    match options.detail {
+        Detail::Misses => CallbackSet::of::<Of<M, F, A, L, Plain>>(straddle),
+        Detail::Full => CallbackSet::of::<Of<M, F, A, L, Full>>(straddle),
     }
 }
 
@@ -472,15 +463,15 @@ fn with_session(what: &str, event: impl FnOnce(&'static Session)) {
 }
 
 impl Events for Session {
-    fn translated(tb: *mut qemu_plugin_tb) {
-        with_session("translation", |session| session.translate(tb));
+    fn translated(block: Block<'_>) {
+        with_session("translation", |session| session.translate(block));
     }
 
     fn made(vcpu_index: u32) {
         with_session("vCPU creation", |session| {
             vcpu_made_here();
             if vcpu_index > 0 && session.qemu.emulation == Emulation::User {
-                expect_several();
+                DIRECTORY.expect_several();
             }
         });
     }
@@ -489,7 +480,7 @@ impl Events for Session {
         with_session("system call", |session| {
             if let Some(syscalls) = session.syscalls {
                 if syscalls.may_start_thread(number, arguments) {
-                    expect_several();
+                    DIRECTORY.expect_several();
                 }
                 if session.options.needs_locations()
                     && let Some(change) = syscalls.mapping_change(number, arguments)
@@ -529,7 +520,8 @@ impl Events for Session {
     fn resumed(vcpu_index: u32) {
         // A reset, a debugger or a loaded snapshot may have changed the registers meanwhile.
         with_session("vCPU resumption", |session| {
-            session.simulator.translations_changed(vcpu_index);
+            // SAFETY: this is a callback of that vCPU.
+            unsafe { session.simulator.translations_changed(vcpu_index) };
         });
     }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ptr;
 
 use cachesim::instructions::{Identity, Instruction, LowerCounters};
+use machine::{PendingMisses, Simulator};
 use options::{Detail, Options};
 use report::{
     CoreProfile, Executed, InstructionCounts, LowerMisses, MissLists, MissRow, MissesByKind,
@@ -12,7 +13,6 @@ use report::{
 
 use crate::instrument::Translator;
 use crate::places::Places;
-use crate::vcpu::{PendingMisses, Simulator};
 
 /// One reading of all counters, of which everything is made that a run writes.
 pub struct Reading<'a> {

@@ -36,16 +36,13 @@ use cachesim::config::{
 };
 use cachesim::core::Lines;
 use cachesim::geometry::CacheGeometry;
-use cachesim::hierarchy::{DataAccess, Hierarchy};
-use cachesim::model::{DataEffect, EffectLayout, Fetch, Misses, Model};
+use cachesim::hierarchy::Hierarchy;
+use cachesim::model::{self, Misses, Model};
 use cachesim::policy::{AnyPolicy, PolicyKind};
 use cachesim::stats::{BeyondStats, CoreStats, LowerStats, Purpose};
 use common::artifacts::pycachesim;
 use common::tools::run;
 use serde_json::json;
-
-/// How accesses are described.
-const LAYOUT: EffectLayout = EffectLayout { store_bit: 17, size_shift: 4, size_mask: 7 };
 
 /// What an access does, as the trace has it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -223,29 +220,22 @@ struct Counted {
 impl Counted {
     fn of(config: &Config, trace: &Trace) -> Self {
         let shared = Hierarchy::<AnyPolicy>::shared(config);
-        let mut core = Hierarchy::<AnyPolicy>::new(config, 0, &shared, LAYOUT);
+        let mut core = Hierarchy::<AnyPolicy>::new(config, 0, &shared);
         let lines = Lines::new(config);
         let mut counted = Self::default();
         for (now, &(kind, address)) in (1..).zip(trace) {
             let before = WriteBacks::of(&counted.stats.beyond);
             let stats = &counted.stats;
-            let misses = if kind == Kind::Fetch {
-                let fetch = Fetch { line: lines.fetch_line(address), address };
-                if core.fetch_hits(fetch.line, now) {
-                    Misses::NONE
-                } else {
-                    core.fetch_usual(fetch, now, stats)
-                        .unwrap_or_else(|| core.fetch_rest(fetch, now, stats))
-                }
+            let kind_of_access = match kind {
+                Kind::Load => model::Kind::Load,
+                Kind::Store => model::Kind::Store,
+                Kind::Fetch => model::Kind::Fetch,
+            };
+            let access = lines.access(kind_of_access, address, 1);
+            let misses = if core.hits(access.kind, access.line, 1, now) {
+                Misses::NONE
             } else {
-                let effect = DataEffect { is_store: kind == Kind::Store, size_log2: 0 };
-                let access = DataAccess::new(address, LAYOUT.info(effect));
-                if core.access_hits(access, now) {
-                    Misses::NONE
-                } else {
-                    core.access_usual(access, now, stats)
-                        .unwrap_or_else(|| core.access_rest(access, now, stats))
-                }
+                core.simulate(access, now, stats)
             };
             let (accesses, not_there) = match kind {
                 Kind::Load => (&mut counted.loads, &mut counted.load_misses),

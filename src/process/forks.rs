@@ -80,7 +80,7 @@ fn is_at_rest(folder: &Path) -> bool {
     })
 }
 
-unsafe extern "C" fn prepare() {
+extern "C" fn prepare() {
     output::expect_other_reports();
     wait_for_other_threads();
     each(&|lock| {
@@ -88,11 +88,15 @@ unsafe extern "C" fn prepare() {
     });
 }
 
+/// # Safety
+/// `prepare` has been called on this thread, and neither this nor `child` since.
 unsafe extern "C" fn parent() {
     // SAFETY: `prepare` took it on this thread.
     each(&|lock| unsafe { lock.unlock(GuardNoSend::new()) });
 }
 
+/// # Safety
+/// In the child of a fork before which `prepare` was called.
 unsafe extern "C" fn child() {
     // SAFETY: a lock is an atomic, which may be written through a shared reference, and this is the
     // only thread.

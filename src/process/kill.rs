@@ -82,7 +82,7 @@ unsafe fn redirect(slot: *mut Kill, is_read_only: bool) -> anyhow::Result<()> {
 }
 
 /// In the place of libc's `kill`, for QEMU's executable.
-unsafe extern "C" fn kill(process: libc::pid_t, signal: c_int) -> c_int {
+extern "C" fn kill(process: libc::pid_t, signal: c_int) -> c_int {
     // SAFETY: asks for a number.
     if process == unsafe { libc::getpid() }
         && is_fatal(signal)
@@ -93,7 +93,7 @@ unsafe extern "C" fn kill(process: libc::pid_t, signal: c_int) -> c_int {
         before();
         signals::leave_to_kernel(signal);
     }
-    // SAFETY: the caller's arguments.
+    // SAFETY: takes numbers.
     unsafe { libc::kill(process, signal) }
 }
 

@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::address::LineAddr;
 use crate::config::Config;
 use crate::geometry::CacheGeometry;
+use crate::model::Kind;
 use crate::policy::Repeats;
 use crate::recent::RecentLines;
 use crate::stats::Counter;
@@ -121,43 +122,30 @@ impl AccessBuffer {
         self.fetches.add(n);
     }
 
-    /// Whether repeated accesses at this port are recorded.
-    pub fn records_repeats(&self, port: Port) -> bool {
-        self.filters.repeats[port as usize] == Repeats::Count
-    }
-
-    /// Records a data access to `line`. `record` gives the word that says what the model has to know, and
-    /// a token, which come back if it is replayed; the token's lowest bit must be zero.
+    /// Counts a data access.
     #[inline(always)]
-    pub fn record_access(
-        &self,
-        line: LineAddr,
-        record: impl FnOnce() -> (u64, u64),
-        is_store: impl FnOnce() -> bool,
-    ) -> Room {
+    pub fn count_access(&self) {
         self.accesses.add(1);
-        if self.filters.stores == Repeats::Count && is_store() {
-            self.recent[Port::Data as usize].remember(line);
-            return self.append(Port::Data, record());
-        }
-        self.record(Port::Data, line, record)
     }
 
-    /// Records `n` fetches from `line`. `token` as for [`AccessBuffer::record_access`].
+    /// Whether an access changes nothing, so that counting it is enough: its line is the one accessed last in
+    /// its set, and neither repeats nor, if it is one, stores matter.
     #[inline(always)]
-    pub fn record_fetches(&self, line: LineAddr, n: u64, token: u64) -> Room {
-        self.fetches.add(n);
-        self.record(Port::Fetch, line, || (line.number(), token))
+    pub fn changes_nothing(&self, kind: Kind, line: LineAddr) -> bool {
+        !self.is_store_that_matters(kind) && self.recent[kind.port() as usize].contains(line)
     }
 
     #[inline(always)]
-    fn record(&self, port: Port, line: LineAddr, record: impl FnOnce() -> (u64, u64)) -> Room {
-        let recent = &self.recent[port as usize];
-        if recent.contains(line) {
-            return Room::Left;
-        }
-        recent.remember(line);
-        self.append(port, record())
+    fn is_store_that_matters(&self, kind: Kind) -> bool {
+        kind == Kind::Store && self.filters.stores == Repeats::Count
+    }
+
+    /// Records an access to `line` that has been counted and may change something: a word and a token, whose
+    /// lowest bit must be zero, which come back if it is simulated.
+    #[inline(always)]
+    pub fn record(&self, kind: Kind, line: LineAddr, word: u64, token: u64) -> Room {
+        self.recent[kind.port() as usize].remember(line);
+        self.append(kind.port(), (word, token))
     }
 
     #[inline(always)]

@@ -4,9 +4,9 @@ use crate::address::LineAddr;
 use crate::buffer::Port;
 use crate::cache::{Cache, Outcome};
 use crate::config::Config;
-use crate::model::{Depth, EffectLayout, Fetch, Misses, Model};
+use crate::model::{Access, Depth, Kind, Misses, Model};
 use crate::policy::{Policy, Repeats};
-use crate::stats::{CoreStats, Purpose};
+use crate::stats::CoreStats;
 
 /// How addresses become line numbers, the same for all cores of a run.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +41,17 @@ impl Lines {
     pub fn fetch_line(self, address: u64) -> LineAddr {
         LineAddr::containing(address, self.fetch_shift)
     }
+
+    /// The access of these.
+    #[inline(always)]
+    pub fn access(self, kind: Kind, address: u64, extent: u16) -> Access {
+        // No branch depends on the port, which nobody can foresee where accesses come out of a buffer.
+        let shift = match kind.port() {
+            Port::Data => self.data_shift,
+            Port::Fetch => self.fetch_shift,
+        };
+        Access { kind, line: LineAddr::containing(address, shift), address, extent }
+    }
 }
 
 /// The first-level instruction and data caches of core `number`, empty.
@@ -50,8 +61,8 @@ pub(crate) fn caches<P: Policy>(config: &Config, number: u32) -> (Cache<P>, Cach
     (Cache::of(&config.icache(), seed), Cache::of(&config.dcache(), seed.wrapping_add(1)))
 }
 
-/// A core that has first-level caches only, both with replacement policy `P`, which need to know nothing
-/// of an access but its line.
+/// A core that has first-level caches only, both with replacement policy `P`, to which loads and stores are
+/// the same.
 #[derive(Clone, Debug)]
 #[repr(C)]
 pub struct Core<P: Policy> {
@@ -60,26 +71,27 @@ pub struct Core<P: Policy> {
     fetch_repeats: Repeats,
 }
 
-#[inline(always)]
-fn misses(outcome: Outcome, purpose: Purpose) -> Misses {
-    match outcome {
-        Outcome::Hit => Misses::NONE,
-        Outcome::Miss => Depth::FIRST.by(purpose),
+impl<P: Policy> Core<P> {
+    #[inline(always)]
+    fn cache(&mut self, port: Port) -> &mut Cache<P> {
+        match port {
+            Port::Data => &mut self.dcache,
+            Port::Fetch => &mut self.icache,
+        }
     }
 }
 
 impl<P: Policy> Model for Core<P> {
-    type Access = LineAddr;
     type Shared = ();
 
     const GOES_BEYOND: bool = false;
-    const MAY_COUNT_REPEATS: bool = P::MAY_COUNT_REPEATS;
 
     fn shared(_: &Config) {}
 
-    fn new(config: &Config, number: u32, (): &(), _: EffectLayout) -> Self {
+    fn new(config: &Config, number: u32, (): &()) -> Self {
         let (icache, dcache) = caches(config, number);
-        Self { icache, dcache, fetch_repeats: config.icache().policy.repeats() }
+        let fetch_repeats = config.icache().policy.repeats();
+        Self { dcache, icache, fetch_repeats }
     }
 
     fn try_out((): &()) {}
@@ -89,89 +101,37 @@ impl<P: Policy> Model for Core<P> {
     }
 
     #[inline(always)]
-    fn access(line: impl FnOnce() -> LineAddr, _: u64, _: u32) -> LineAddr {
-        line()
+    fn hits(&mut self, kind: Kind, line: LineAddr, fetches: u64, now: u64) -> bool {
+        !fetches_matter::<P>(self.fetch_repeats, fetches)
+            && self.cache(kind.port()).hits_as_predicted(line, now)
     }
 
     #[inline(always)]
-    fn access_hits(&mut self, line: LineAddr, now: u64) -> bool {
-        self.dcache.hits_as_predicted(line, now)
-    }
-
-    #[inline(always)]
-    fn access_usual(&mut self, line: LineAddr, now: u64, _: &CoreStats) -> Option<Misses> {
-        let outcome = self.dcache.access_usual(line, now)?;
-        Some(misses(outcome, Purpose::Read))
-    }
-
-    #[inline(always)]
-    fn access_rest(&mut self, line: LineAddr, now: u64, _: &CoreStats) -> Misses {
-        misses(self.dcache.access_unusual(line, now), Purpose::Read)
-    }
-
-    #[inline(always)]
-    fn fetch_hits(&mut self, line: LineAddr, now: u64) -> bool {
-        self.icache.hits_as_predicted(line, now)
-    }
-
-    #[inline(always)]
-    fn fetch_usual(&mut self, fetch: Fetch, now: u64, _: &CoreStats) -> Option<Misses> {
-        let outcome = self.icache.access_usual(fetch.line, now)?;
-        Some(misses(outcome, Purpose::Fetch))
-    }
-
-    #[inline(always)]
-    fn fetch_rest(&mut self, fetch: Fetch, now: u64, _: &CoreStats) -> Misses {
-        misses(self.icache.access_unusual(fetch.line, now), Purpose::Fetch)
-    }
-
-    fn repeat_fetches(&mut self, line: LineAddr, n: u64, now: u64) {
-        if self.fetch_repeats == Repeats::Count {
-            for _ in 0..n {
-                self.icache.access(line, now);
-            }
+    fn simulate(&mut self, access: Access, now: u64, _: &CoreStats) -> Misses {
+        let Access { kind, line, .. } = access;
+        let repeats = repeats::<P>(self.fetch_repeats, access);
+        let cache = self.cache(kind.port());
+        let outcome = cache.access_unpredicted(line, now);
+        for _ in 0..repeats {
+            cache.access(line, now);
+        }
+        match outcome {
+            Outcome::Hit => Misses::NONE,
+            Outcome::Miss => Depth::FIRST.by(kind.purpose()),
         }
     }
+}
 
-    #[inline(always)]
-    fn part(line: LineAddr, _: u64) -> LineAddr {
-        line
-    }
+/// Whether so many fetches from a line at once do more than one does.
+#[inline(always)]
+pub(crate) fn fetches_matter<P: Policy>(fetch_repeats: Repeats, fetches: u64) -> bool {
+    P::MAY_COUNT_REPEATS && fetches > 1 && fetch_repeats == Repeats::Count
+}
 
-    #[inline(always)]
-    fn line_of(line: LineAddr, _: Lines) -> LineAddr {
-        line
-    }
-
-    #[inline(always)]
-    fn is_store(_: LineAddr, _: EffectLayout) -> bool {
-        false
-    }
-
-    #[inline(always)]
-    fn record(line: LineAddr, _: EffectLayout) -> (u64, u64) {
-        (line.number(), 0)
-    }
-
-    #[inline(always)]
-    fn recorded_line(_: Port, word: u64, _: Lines) -> LineAddr {
-        LineAddr::from_number(word)
-    }
-
-    #[inline(always)]
-    fn replay(
-        &mut self,
-        port: Port,
-        word: u64,
-        _: u64,
-        _: impl FnOnce() -> u64,
-        now: u64,
-        _: &CoreStats,
-    ) -> Misses {
-        let (cache, purpose) = match port {
-            Port::Data => (&mut self.dcache, Purpose::Read),
-            Port::Fetch => (&mut self.icache, Purpose::Fetch),
-        };
-        misses(cache.access(LineAddr::from_number(word), now), purpose)
-    }
+/// The fetches of an access that have to be simulated after the first one.
+#[inline(always)]
+pub(crate) fn repeats<P: Policy>(fetch_repeats: Repeats, access: Access) -> u16 {
+    let matter =
+        access.kind == Kind::Fetch && fetches_matter::<P>(fetch_repeats, access.extent.into());
+    if matter { access.extent - 1 } else { 0 }
 }

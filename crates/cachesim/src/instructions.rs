@@ -15,7 +15,7 @@ use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashTable};
 
 use crate::address::LineAddr;
-use crate::model::{Fetch, Misses};
+use crate::model::{Access, Kind, Misses};
 use crate::stats::Counter;
 
 /// The longest instruction of any guest, in bytes (x86).
@@ -87,6 +87,8 @@ pub struct Instruction {
     pub vaddr: u64,
     /// Loads and stores that missed.
     pub data_misses: Counter,
+    /// Those of them that are stores.
+    pub write_misses: Counter,
     /// Fetches that missed.
     pub fetch_misses: Counter,
     /// Misses of what is beyond the first level, in runs that have any.
@@ -121,15 +123,18 @@ pub struct Run {
     pub line: LineAddr,
     /// The instruction.
     pub instruction: &'static Instruction,
-    /// The fetches that the row's callback stands for.
+    /// The fetches that the row's callback stands for: 1 to 65,535.
     pub fetches: u64,
 }
 
 impl Run {
-    /// The first fetch of the row.
+    /// The fetches, as the model wants to know them.
     #[inline(always)]
-    pub fn fetch(&self) -> Fetch {
-        Fetch { line: self.line, address: self.instruction.identity.place }
+    pub fn access(&self) -> Access {
+        let Self { line, instruction, fetches } = *self;
+        #[expect(clippy::cast_possible_truncation, reason = "see `fetches`")]
+        let extent = fetches as u16;
+        Access { kind: Kind::Fetch, line, address: instruction.identity.place, extent }
     }
 }
 
@@ -211,6 +216,7 @@ impl InstructionTable {
                 symbol,
                 vaddr,
                 data_misses: Counter::default(),
+                write_misses: Counter::default(),
                 fetch_misses: Counter::default(),
                 lower: lower.then(|| &*Box::leak(Box::default())),
                 run: OnceLock::new(),
@@ -226,9 +232,10 @@ impl InstructionTable {
         &mut self,
         instruction: &'static Instruction,
         line: LineAddr,
-        fetches: u64,
+        fetches: u16,
     ) -> &'static Run {
         let Self { runs, other_runs, .. } = self;
+        let fetches = u64::from(fetches);
         let mut new = || keep(runs, Run { line, instruction, fetches });
         let run = *instruction.run.get_or_init(&mut new);
         if run.fetches == fetches {

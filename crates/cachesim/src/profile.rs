@@ -12,9 +12,7 @@ use std::ops::Add;
 use std::ptr;
 use std::sync::OnceLock;
 
-use crate::address::LineAddr;
 use crate::instructions::{Instruction, Run};
-use crate::model::Fetch;
 use crate::stats::Counter;
 
 /// What an instruction did, beside missing.
@@ -44,7 +42,7 @@ impl Add for Executed {
     }
 }
 
-/// What a memory access was. The lowest bit says store.
+/// What a memory access was, to who counts it by instruction. The lowest bit says store.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Effect {
@@ -69,6 +67,20 @@ impl Effect {
     #[inline(always)]
     pub fn is_store(self) -> bool {
         self as u8 & 1 != 0
+    }
+
+    /// The same of a device.
+    #[inline(always)]
+    #[must_use]
+    pub fn on_device(self) -> Self {
+        if self.is_store() { Self::DeviceStore } else { Self::DeviceLoad }
+    }
+
+    /// The same in a further line.
+    #[inline(always)]
+    #[must_use]
+    pub fn of_the_rest(self) -> Self {
+        if self.is_store() { Self::StoreRest } else { Self::LoadRest }
     }
 }
 
@@ -186,23 +198,13 @@ impl Segment {
 /// A run, and the segment that it begins with.
 #[derive(Debug)]
 pub struct ProfiledRun {
-    /// The line the run is in.
-    pub line: LineAddr,
-    /// How many instructions the segment has.
-    pub fetches: u64,
-    /// The first instruction.
-    pub instruction: &'static Instruction,
+    /// The run, of as many fetches as the segment has instructions.
+    pub run: Run,
     segment: &'static Segment,
     executions: Tally<1>,
 }
 
 impl ProfiledRun {
-    /// Its first fetch.
-    #[inline(always)]
-    pub fn fetch(&self) -> Fetch {
-        Fetch { line: self.line, address: self.instruction.identity.place }
-    }
-
     /// Counts an execution.
     #[inline(always)]
     pub fn count(&self, by: CountedBy<'_>) {
@@ -215,8 +217,6 @@ impl ProfiledRun {
 pub struct ProfiledAccess {
     /// The instruction.
     pub instruction: &'static Instruction,
-    /// Its stores that missed.
-    pub write_misses: Counter,
     /// How many fetches follow it, of a load and of a store.
     fetches: [u64; 2],
     /// By [`Effect`].
@@ -289,19 +289,13 @@ impl ProfileTable {
         })
     }
 
-    /// `run`, beginning with `segment`.
+    /// `run`, whose fetches are those of `segment`.
     pub fn run(&mut self, run: &'static Run, segment: &'static Segment) -> &'static ProfiledRun {
         let key = [address(run), address(segment)];
         let numbers = &mut self.numbers;
-        self.runs.entry(key).or_insert_with(|| {
-            leak(ProfiledRun {
-                line: run.line,
-                fetches: segment.fetches(),
-                instruction: run.instruction,
-                segment,
-                executions: tally(numbers),
-            })
-        })
+        self.runs
+            .entry(key)
+            .or_insert_with(|| leak(ProfiledRun { run: *run, segment, executions: tally(numbers) }))
     }
 
     /// An access of `instruction`, which `then` follows if it completes.
@@ -317,7 +311,6 @@ impl ProfileTable {
             let fetches = then.map_or(0, Segment::fetches);
             leak(ProfiledAccess {
                 instruction,
-                write_misses: Counter::default(),
                 fetches: match completing {
                     Completing::AnyAccess => [fetches; 2],
                     Completing::Store => [0, fetches],
@@ -348,10 +341,11 @@ impl ProfileTable {
                     Completing::Store => stores,
                 };
             }
-            let sum = sums.entry(access.instruction).or_default();
+            let write_misses = access.instruction.write_misses.get();
+            let new = || Executed { write_misses, ..Executed::default() };
+            let sum = sums.entry(access.instruction).or_insert_with(new);
             let (reads, writes) = (reads + read_rests, writes + write_rests);
-            let write_misses = access.write_misses.get();
-            *sum = *sum + Executed { executions: 0, reads, writes, write_misses };
+            *sum = *sum + Executed { reads, writes, ..Executed::default() };
         }
         for run in self.runs.values() {
             let [count] = run.executions.get(&vcpus);
@@ -372,6 +366,7 @@ impl ProfileTable {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::address::LineAddr;
     use crate::instructions::{Code, Description, Identity, InstructionTable, SymbolId};
 
     fn instructions<const N: usize>() -> [&'static Instruction; N] {
@@ -427,7 +422,7 @@ mod tests {
         assert_eq!(access.fetches(Effect::Load), 0);
         access.count(Effect::Store, CountedBy::Alone);
         assert_eq!(access.fetches(Effect::Store), 1);
-        access.write_misses.add(1);
+        exchange.write_misses.add(1);
         let expected = Executed { executions: 0, reads: 1, writes: 1, write_misses: 1 };
         assert_eq!(executed(&table, &[], exchange), expected);
         assert_eq!(executed(&table, &[], next).executions, 1);
@@ -464,13 +459,13 @@ mod tests {
     fn a_segment_is_executed_as_often_as_the_runs_that_begin_with_it() {
         let [first, second] = instructions();
         let line = LineAddr::from_number(0);
-        let run = leak(Run { line, instruction: first, fetches: 1 });
+        let run = leak(Run { line, instruction: first, fetches: 2 });
         let mut table = ProfileTable::default();
         let segment = table.segment([first, second].into_iter());
         let run = table.run(run, segment);
         run.count(CountedBy::Alone);
         segment.count(CountedBy::Alone);
-        assert_eq!(run.fetches, 2);
+        assert_eq!(run.run.fetches, segment.fetches());
         assert_eq!(executed(&table, &[], second).executions, 2);
     }
 

@@ -11,6 +11,7 @@ use cachesim::cache::Outcome;
 use cachesim::config::{Config, Level, Parts};
 use cachesim::core::Lines;
 use cachesim::geometry::CacheGeometry;
+use cachesim::model::Kind;
 use cachesim::policy::{Fifo, Lru, Policy, PolicyKind, Random};
 use common::geometry::geometry;
 use common::timed_core::TimedCore;
@@ -180,7 +181,7 @@ fn record<P: Policy>(
 ) {
     let room = match event {
         Event::Access { line } => data(buffer, line, token),
-        Event::Fetches { line, n } => buffer.record_fetches(LineAddr::from_number(line), n, token),
+        Event::Fetches { line, n } => fetch(buffer, line, n, token),
         Event::Count { n } => {
             buffer.count(n);
             Room::Left
@@ -309,11 +310,21 @@ fn counted(buffer: &AccessBuffer) -> (u64, u64) {
 }
 
 fn data(buffer: &AccessBuffer, line: u64, token: u64) -> Room {
-    buffer.record_access(LineAddr::from_number(line), || (line, token), || false)
+    buffer.count_access();
+    record_unless_repeated(buffer, Kind::Load, line, token)
 }
 
 fn fetch(buffer: &AccessBuffer, line: u64, n: u64, token: u64) -> Room {
-    buffer.record_fetches(LineAddr::from_number(line), n, token)
+    buffer.count(n);
+    record_unless_repeated(buffer, Kind::Fetch, line, token)
+}
+
+fn record_unless_repeated(buffer: &AccessBuffer, kind: Kind, number: u64, token: u64) -> Room {
+    let line = LineAddr::from_number(number);
+    if buffer.changes_nothing(kind, line) {
+        return Room::Left;
+    }
+    buffer.record(kind, line, number, token)
 }
 
 #[test]

@@ -16,6 +16,7 @@ use std::thread;
 use cachesim::address::LineAddr;
 use cachesim::buffer::{AccessBuffer, Counted, Filters, Port, Room};
 use cachesim::config::{Config, Level, Parts};
+use cachesim::model::Kind;
 use cachesim::pages::{PageCache, Regime, SharedGeneration};
 use cachesim::policy::{Lru, PolicyKind};
 use cachesim::stats::Counter;
@@ -49,10 +50,16 @@ fn line(number: u64) -> LineAddr {
 /// Access number `number`, as a buffer has it.
 fn record(buffer: &AccessBuffer, number: u64) -> Room {
     let (line, token) = (line(number), number << 1);
-    match port(number) {
-        Port::Data => buffer.record_access(line, || (line.number(), token), || false),
-        Port::Fetch => buffer.record_fetches(line, 1, token),
+    let kind = match port(number) {
+        Port::Data => Kind::Load,
+        Port::Fetch => Kind::Fetch,
+    };
+    match kind {
+        Kind::Fetch => buffer.count(1),
+        _ => buffer.count_access(),
     }
+    assert!(!buffer.changes_nothing(kind, line));
+    buffer.record(kind, line, line.number(), token)
 }
 
 /// Ends the other thread's loop, also when this one panics: a failed check must not hang the test.

@@ -41,11 +41,6 @@ impl<P: Policy> FirstLevel<P> {
         (self.icache.lines().collect(), self.dcache.lines().collect())
     }
 
-    #[inline(always)]
-    pub(super) fn data_line(&self, address: u64) -> LineAddr {
-        LineAddr::containing(address, self.data_shift)
-    }
-
     pub(super) fn data_address(&self, line: LineAddr) -> u64 {
         line.number() << self.data_shift
     }
@@ -63,28 +58,21 @@ impl<P: Policy> FirstLevel<P> {
         1 << self.fetch_shift
     }
 
-    /// A data access, if it is a hit where the line is expected.
+    /// An access, if it is a hit where the line is expected. No branch depends on the port, which nobody can
+    /// foresee where accesses come out of a buffer.
     #[inline(always)]
-    pub(super) fn predicted_hit(&mut self, address: u64, now: u64) -> bool {
-        let line = self.data_line(address);
-        self.dcache.hits_as_predicted(line, now)
-    }
-
-    /// A fetch, if it is a hit where the line is expected.
-    #[inline(always)]
-    pub(super) fn predicted_fetch(&mut self, line: LineAddr, now: u64) -> bool {
-        self.icache.hits_as_predicted(line, now)
-    }
-
-    /// An access that was recorded, if it is a hit where the line is expected. No branch depends on the
-    /// port.
-    #[inline(always)]
-    pub(super) fn predicted_replay(&mut self, port: Port, word: u64, now: u64) -> bool {
-        let (cache, shift) = match port {
-            Port::Data => (&mut self.dcache, self.data_shift),
-            Port::Fetch => (&mut self.icache, 0),
+    pub(super) fn predicted_hit(&mut self, port: Port, line: LineAddr, now: u64) -> bool {
+        let cache = match port {
+            Port::Data => &mut self.dcache,
+            Port::Fetch => &mut self.icache,
         };
-        cache.hits_as_predicted(LineAddr::containing(word, shift), now)
+        cache.hits_as_predicted(line, now)
+    }
+
+    /// Whether the instruction cache's policy tells repeated fetches.
+    #[inline(always)]
+    pub(super) fn fetch_repeats(&self) -> Repeats {
+        self.fetch_repeats
     }
 
     /// A data access, if it is a hit.
@@ -96,15 +84,6 @@ impl<P: Policy> FirstLevel<P> {
     /// A fetch, if it is a hit.
     pub(super) fn hit_fetch(&mut self, line: LineAddr, now: u64) -> bool {
         self.icache.hit(line, now).is_some()
-    }
-
-    /// See [`Model::repeat_fetches`](crate::model::Model::repeat_fetches).
-    pub(super) fn repeat_fetches(&mut self, line: LineAddr, n: u64, now: u64) {
-        if self.fetch_repeats == Repeats::Count {
-            for _ in 0..n {
-                self.hit_fetch(line, now);
-            }
-        }
     }
 
     /// The bytes at `address` that are in one line of the data cache with the first of them.

@@ -27,14 +27,12 @@ mod third;
 pub use lower::{Evicted, LineState, LowerCache};
 pub use third::{SharedCache, Slice, ThirdLevel};
 
-use std::num::NonZeroU8;
 use std::sync::Arc;
 
 use crate::address::LineAddr;
-use crate::buffer::Port;
 use crate::config::{Config, Inclusion, L2Kind, WriteHit, WriteMiss, Writes};
-use crate::core::Lines;
-use crate::model::{DataEffect, Depth, EffectLayout, Fetch, Misses, Model, RECORD_BITS};
+use crate::core::{fetches_matter, repeats};
+use crate::model::{Access, Depth, Kind, Misses, Model};
 use crate::policy::Policy;
 use crate::stats::{BeyondStats, CoreStats, LowerStats, Purpose};
 use first::FirstLevel;
@@ -48,7 +46,6 @@ pub struct Hierarchy<P: Policy> {
     tells_stores: bool,
     /// Whether other cores may have evicted what is here.
     has_mailbox: bool,
-    layout: EffectLayout,
     writes: Option<Writes>,
     lower: Lower,
 }
@@ -86,34 +83,6 @@ impl SecondLevel {
     }
 }
 
-/// A data access.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(C)]
-pub struct DataAccess {
-    address: u64,
-    /// See [`EffectLayout`].
-    info: u32,
-    /// Its length, where `info` says another: that of the whole access that it is a part of.
-    bytes: Option<NonZeroU8>,
-}
-
-impl DataAccess {
-    /// The access to `address` that `info` describes.
-    #[inline(always)]
-    pub fn new(address: u64, info: u32) -> Self {
-        Self { address, info, bytes: None }
-    }
-
-    /// Its length.
-    #[inline(always)]
-    fn bytes(self, layout: EffectLayout) -> u64 {
-        match self.bytes {
-            None => layout.bytes(self.info),
-            Some(bytes) => u64::from(bytes.get()),
-        }
-    }
-}
-
 /// The bytes at an address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Range {
@@ -130,13 +99,6 @@ impl Range {
 }
 
 impl<P: Policy> Hierarchy<P> {
-    /// The access of which [`Model::record`] gave `word` and `bits`.
-    fn recorded(&self, word: u64, bits: u64) -> DataAccess {
-        let bits = bits >> RECORD_SHIFT;
-        let effect = DataEffect { is_store: bits & STORE != 0, size_log2: 0 };
-        Self::part(DataAccess::new(word, self.layout.info(effect)), bits % STORE)
-    }
-
     /// Every line of the instruction cache and of the data cache.
     pub fn first_level(&self) -> (Vec<LineAddr>, Vec<LineAddr>) {
         self.first.lines()
@@ -170,16 +132,12 @@ impl<P: Policy> Hierarchy<P> {
     }
 
     #[inline(always)]
-    fn access_data(&mut self, access: DataAccess, now: u64, counts: &BeyondStats) -> Misses {
-        if self.has_mail() {
-            self.see_to_mail(counts);
-        }
-        let DataAccess { address, info, .. } = access;
-        let is_store = self.layout.is_store(info);
+    fn access_data(&mut self, access: Access, now: u64, counts: &BeyondStats) -> Misses {
+        let Access { kind, line, address, extent } = access;
+        let is_store = kind == Kind::Store;
         if is_store && self.tells_stores {
             counts.stores.accesses.add(1);
         }
-        let line = self.first.data_line(address);
         let stored = if is_store { self.writes } else { None };
         if let Some(place) = self.first.hit_data(line, now) {
             match stored.map(|writes| writes.on_hit) {
@@ -191,10 +149,10 @@ impl<P: Policy> Hierarchy<P> {
         }
         if let Some(Writes { on_miss: WriteMiss::NoAllocate, .. }) = stored {
             counts.passed_stores.add(1);
-            let range = self.first.within_line(address, access.bytes(self.layout));
+            let range = self.first.within_line(address, extent.into());
             return self.lower.store(range, &mut self.first, counts).by(Purpose::Write);
         }
-        let purpose = if is_store { Purpose::Write } else { Purpose::Read };
+        let purpose = kind.purpose();
         let line_bytes = self.first.data_line_bytes();
         let (misses, found) =
             self.lower.read(address, line_bytes, purpose, &mut self.first, counts);
@@ -213,22 +171,20 @@ impl<P: Policy> Hierarchy<P> {
     }
 
     #[inline(always)]
-    fn access_code(&mut self, fetch: Fetch, now: u64, counts: &BeyondStats) -> Misses {
-        if self.has_mail() {
-            self.see_to_mail(counts);
-        }
-        if self.first.hit_fetch(fetch.line, now) {
+    fn access_code(&mut self, access: Access, now: u64, counts: &BeyondStats) -> Misses {
+        let Access { line, address, .. } = access;
+        if self.first.hit_fetch(line, now) {
             return Misses::NONE;
         }
         let line_bytes = self.first.fetch_line_bytes();
         let (misses, found) =
-            self.lower.read(fetch.address, line_bytes, Purpose::Fetch, &mut self.first, counts);
+            self.lower.read(address, line_bytes, Purpose::Fetch, &mut self.first, counts);
         if found == LineState::Dirty {
             // An instruction cache has no dirty lines.
-            let range = self.first.fetch_range(fetch.line);
+            let range = self.first.fetch_range(line);
             self.lower.write_past_exclusive(range, &mut self.first, counts);
         }
-        if let Some(evicted) = self.first.fill_fetch(fetch.line, now) {
+        if let Some(evicted) = self.first.fill_fetch(line, now) {
             let range = self.first.fetch_range(evicted);
             self.evict_from_first(range, LineState::Clean, Purpose::Fetch, counts);
         }
@@ -236,9 +192,9 @@ impl<P: Policy> Hierarchy<P> {
     }
 
     /// A store that goes on to the next level.
-    fn pass_on(&mut self, access: DataAccess, counts: &BeyondStats) {
+    fn pass_on(&mut self, access: Access, counts: &BeyondStats) {
         counts.passed_stores.add(1);
-        let range = self.first.within_line(access.address, access.bytes(self.layout));
+        let range = self.first.within_line(access.address, access.extent.into());
         self.lower.write_to_second(range, &mut self.first, counts);
     }
 
@@ -625,24 +581,21 @@ impl Lower {
 }
 
 impl<P: Policy> Model for Hierarchy<P> {
-    type Access = DataAccess;
     type Shared = Option<Arc<SharedCache>>;
 
     const GOES_BEYOND: bool = true;
-    const MAY_COUNT_REPEATS: bool = P::MAY_COUNT_REPEATS;
 
     fn shared(config: &Config) -> Self::Shared {
         third::shared(config)
     }
 
-    fn new(config: &Config, number: u32, shared: &Self::Shared, layout: EffectLayout) -> Self {
+    fn new(config: &Config, number: u32, shared: &Self::Shared) -> Self {
         let has_mailbox = shared.is_some()
             && config.lower().is_some_and(|lower| lower.l3_inclusion == Inclusion::Inclusive);
         Self {
             first: FirstLevel::new(config, number),
             tells_stores: config.tells_stores(),
             has_mailbox,
-            layout,
             writes: config.writes(),
             lower: Lower::new(config, number, shared.as_ref()),
         }
@@ -663,100 +616,28 @@ impl<P: Policy> Model for Hierarchy<P> {
     }
 
     #[inline(always)]
-    fn access(_: impl FnOnce() -> LineAddr, address: u64, info: u32) -> DataAccess {
-        DataAccess::new(address, info)
+    fn hits(&mut self, kind: Kind, line: LineAddr, fetches: u64, now: u64) -> bool {
+        let is_store = self.tells_stores && kind == Kind::Store;
+        let repeats = fetches_matter::<P>(self.first.fetch_repeats(), fetches);
+        !is_store
+            && !repeats
+            && !self.has_mail()
+            && self.first.predicted_hit(kind.port(), line, now)
     }
 
     #[inline(always)]
-    fn part(access: DataAccess, bytes: u64) -> DataAccess {
-        let bytes = u8::try_from(bytes).ok().and_then(NonZeroU8::new);
-        DataAccess { bytes, ..access }
-    }
-
-    #[inline(always)]
-    fn line_of(access: DataAccess, lines: Lines) -> LineAddr {
-        lines.data_line(access.address)
-    }
-
-    #[inline(always)]
-    fn access_hits(&mut self, access: DataAccess, now: u64) -> bool {
-        let is_plain = !self.tells_stores || !self.layout.is_store(access.info);
-        is_plain && !self.has_mail() && self.first.predicted_hit(access.address, now)
-    }
-
-    #[inline(always)]
-    fn access_usual(&mut self, _: DataAccess, _: u64, _: &CoreStats) -> Option<Misses> {
-        None
-    }
-
-    #[inline(always)]
-    fn access_rest(&mut self, access: DataAccess, now: u64, counts: &CoreStats) -> Misses {
-        self.access_data(access, now, &counts.beyond)
-    }
-
-    #[inline(always)]
-    fn fetch_hits(&mut self, line: LineAddr, now: u64) -> bool {
-        !self.has_mail() && self.first.predicted_fetch(line, now)
-    }
-
-    #[inline(always)]
-    fn fetch_usual(&mut self, _: Fetch, _: u64, _: &CoreStats) -> Option<Misses> {
-        None
-    }
-
-    #[inline(always)]
-    fn fetch_rest(&mut self, fetch: Fetch, now: u64, counts: &CoreStats) -> Misses {
-        self.access_code(fetch, now, &counts.beyond)
-    }
-
-    fn repeat_fetches(&mut self, line: LineAddr, n: u64, now: u64) {
-        self.first.repeat_fetches(line, n, now);
-    }
-
-    #[inline(always)]
-    fn is_store(access: DataAccess, layout: EffectLayout) -> bool {
-        layout.is_store(access.info)
-    }
-
-    #[inline(always)]
-    fn record(access: DataAccess, layout: EffectLayout) -> (u64, u64) {
-        let store = if layout.is_store(access.info) { STORE } else { 0 };
-        (access.address, (access.bytes(layout) | store) << RECORD_SHIFT)
-    }
-
-    #[inline(always)]
-    fn recorded_line(port: Port, word: u64, lines: Lines) -> LineAddr {
-        match port {
-            Port::Data => lines.data_line(word),
-            Port::Fetch => LineAddr::from_number(word),
+    fn simulate(&mut self, access: Access, now: u64, stats: &CoreStats) -> Misses {
+        let counts = &stats.beyond;
+        if self.has_mail() {
+            self.see_to_mail(counts);
         }
-    }
-
-    #[inline(always)]
-    fn replay(
-        &mut self,
-        port: Port,
-        word: u64,
-        bits: u64,
-        place: impl FnOnce() -> u64,
-        now: u64,
-        counts: &CoreStats,
-    ) -> Misses {
-        let is_plain = !self.tells_stores || bits & STORE << RECORD_SHIFT == 0;
-        if is_plain && !self.has_mail() && self.first.predicted_replay(port, word, now) {
-            return Misses::NONE;
+        if access.kind != Kind::Fetch {
+            return self.access_data(access, now, counts);
         }
-        match port {
-            Port::Data => self.access_rest(self.recorded(word, bits), now, counts),
-            Port::Fetch => {
-                let line = LineAddr::from_number(word);
-                self.fetch_rest(Fetch { line, address: place() }, now, counts)
-            }
+        let misses = self.access_code(access, now, counts);
+        for _ in 0..repeats::<P>(self.first.fetch_repeats(), access) {
+            self.first.hit_fetch(access.line, now);
         }
+        misses
     }
 }
-
-const RECORD_SHIFT: u32 = RECORD_BITS.trailing_zeros();
-
-/// In what is recorded, above the length.
-const STORE: u64 = 1 << 8;

@@ -4,11 +4,10 @@ use std::num::NonZeroU32;
 
 use super::*;
 use crate::config::{Level, LowerLevels, Parts};
+use crate::core::Lines;
 use crate::geometry::CacheGeometry;
 use crate::policy::{Lru, PolicyKind};
 use crate::stats::Counter;
-
-const LAYOUT: EffectLayout = EffectLayout { store_bit: 17, size_shift: 4, size_mask: 7 };
 
 const W: u64 = 0x1000;
 const X: u64 = 0x2000;
@@ -38,8 +37,7 @@ fn config() -> Config {
 }
 
 fn store(core: &mut Hierarchy<Lru>, address: u64, counts: &CoreStats) -> Misses {
-    let access = DataAccess::new(address, LAYOUT.info(DataEffect { is_store: true, size_log2: 3 }));
-    core.access_rest(access, 1, counts)
+    core.simulate(Lines::new(&config()).access(Kind::Store, address, 8), 1, counts)
 }
 
 /// It wrote a dirty line back that another core had evicted below since its access began; the line was
@@ -48,7 +46,7 @@ fn store(core: &mut Hierarchy<Lru>, address: u64, counts: &CoreStats) -> Misses 
 fn a_core_does_not_evict_below_what_it_is_reading() {
     let config = config();
     let shared = Hierarchy::<Lru>::shared(&config);
-    let mut cores = [0, 1].map(|number| Hierarchy::<Lru>::new(&config, number, &shared, LAYOUT));
+    let mut cores = [0, 1].map(|number| Hierarchy::<Lru>::new(&config, number, &shared));
     let [one, other] = &mut cores;
     let counts = [0, 1].map(|_| CoreStats::default());
 

@@ -5,7 +5,7 @@ use cachesim::buffer::Port;
 use cachesim::cache::Outcome;
 use cachesim::config::Config;
 use cachesim::core::Core;
-use cachesim::model::{EffectLayout, Fetch, Misses, Model};
+use cachesim::model::{Access, Kind, Misses, Model};
 use cachesim::policy::Policy;
 use cachesim::stats::{CoreStats, Purpose};
 
@@ -19,7 +19,7 @@ pub struct TimedCore<P: Policy> {
 impl<P: Policy> TimedCore<P> {
     /// As [`Model::new`].
     pub fn new(config: &Config, number: u32) -> Self {
-        Self { core: Core::new(config, number, &(), EffectLayout::default()), now: 0 }
+        Self { core: Core::new(config, number, &()), now: 0 }
     }
 
     /// Accesses `line` in one of the caches.
@@ -27,17 +27,15 @@ impl<P: Policy> TimedCore<P> {
         self.now += 1;
         let stats = CoreStats::default();
         let (core, now) = (&mut self.core, self.now);
-        let misses = match port {
-            Port::Data if core.access_hits(line, now) => Misses::NONE,
-            Port::Data => core
-                .access_usual(line, now, &stats)
-                .unwrap_or_else(|| core.access_rest(line, now, &stats)),
-            Port::Fetch if core.fetch_hits(line, now) => Misses::NONE,
-            Port::Fetch => {
-                let fetch = Fetch { line, address: 0 };
-                core.fetch_usual(fetch, now, &stats)
-                    .unwrap_or_else(|| core.fetch_rest(fetch, now, &stats))
-            }
+        let kind = match port {
+            Port::Data => Kind::Load,
+            Port::Fetch => Kind::Fetch,
+        };
+        let misses = if core.hits(kind, line, 1, now) {
+            Misses::NONE
+        } else {
+            // The first level does not look at the address.
+            core.simulate(Access { kind, line, address: 0, extent: 1 }, now, &stats)
         };
         if !misses.any() {
             return Outcome::Hit;

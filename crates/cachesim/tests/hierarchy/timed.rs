@@ -1,28 +1,17 @@
 //! A core with a hierarchy, driven as the callbacks drive it.
 
-use cachesim::buffer::Port;
 use cachesim::config::Config;
 use cachesim::core::Lines;
-use cachesim::hierarchy::{DataAccess, Hierarchy};
-use cachesim::model::{DataEffect, EffectLayout, Fetch, Misses, Model, RECORD_BITS};
+use cachesim::hierarchy::Hierarchy;
+pub use cachesim::model::Kind;
+use cachesim::model::{Access, Misses, Model};
 use cachesim::policy::Policy;
 use cachesim::stats::CoreStats;
 
 use super::naive::NaiveCounts;
 
-/// How accesses are described.
-pub const LAYOUT: EffectLayout = EffectLayout { store_bit: 17, size_shift: 4, size_mask: 7 };
-
 /// What all cores of a run share.
 pub type Shared = <Hierarchy<cachesim::policy::Lru> as Model>::Shared;
-
-/// What an access does.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
-    Load,
-    Store,
-    Fetch,
-}
 
 /// An access.
 #[derive(Clone, Copy, Debug)]
@@ -34,10 +23,13 @@ pub struct Step {
 }
 
 impl Step {
-    /// What the model is told of a load or store.
-    pub fn access(self) -> DataAccess {
-        let effect = DataEffect { is_store: self.kind == Kind::Store, size_log2: self.size_log2 };
-        DataAccess::new(self.address, LAYOUT.info(effect))
+    /// What the model is told.
+    fn access(self, lines: Lines) -> Access {
+        let extent = match self.kind {
+            Kind::Fetch => 1,
+            Kind::Load | Kind::Store => 1 << self.size_log2,
+        };
+        lines.access(self.kind, self.address, extent)
     }
 }
 
@@ -54,7 +46,7 @@ impl<P: Policy> TimedHierarchy<P> {
     /// As [`Model::new`].
     pub fn new(config: &Config, number: u32, shared: &Shared) -> Self {
         Self {
-            model: Hierarchy::new(config, number, shared, LAYOUT),
+            model: Hierarchy::new(config, number, shared),
             stats: CoreStats::default(),
             lines: Lines::new(config),
             now: 0,
@@ -76,45 +68,26 @@ impl<P: Policy> TimedHierarchy<P> {
     pub fn step(&mut self, step: Step) -> Misses {
         self.now += 1;
         let (model, now, stats) = (&mut self.model, self.now, &self.stats);
-        match step.kind {
-            Kind::Load | Kind::Store => {
-                let access = step.access();
-                let misses = if model.access_hits(access, now) {
-                    Misses::NONE
-                } else {
-                    model
-                        .access_usual(access, now, stats)
-                        .unwrap_or_else(|| model.access_rest(access, now, stats))
-                };
-                stats.data.accesses.add(1);
-                stats.data.misses.add(u64::from(misses.any()));
-                misses
-            }
-            Kind::Fetch => {
-                let fetch =
-                    Fetch { line: self.lines.fetch_line(step.address), address: step.address };
-                let misses = if model.fetch_hits(fetch.line, now) {
-                    Misses::NONE
-                } else {
-                    model
-                        .fetch_usual(fetch, now, stats)
-                        .unwrap_or_else(|| model.fetch_rest(fetch, now, stats))
-                };
-                stats.fetch_misses.add(u64::from(misses.any()));
-                misses
-            }
+        let access = step.access(self.lines);
+        let misses = if model.hits(step.kind, access.line, 1, now) {
+            Misses::NONE
+        } else {
+            model.simulate(access, now, stats)
+        };
+        let missed = u64::from(misses.any());
+        if step.kind == Kind::Fetch {
+            stats.fetch_misses.add(missed);
+        } else {
+            stats.data.accesses.add(1);
+            stats.data.misses.add(missed);
         }
+        misses
     }
 
-    /// As [`TimedHierarchy::step`], by way of what a buffer keeps of the access.
-    pub fn replay(&mut self, step: Step) -> Misses {
+    /// As [`TimedHierarchy::step`], without the fast question.
+    pub fn step_slowly(&mut self, step: Step) -> Misses {
         self.now += 1;
-        let (port, (word, bits)) = match step.kind {
-            Kind::Load | Kind::Store => (Port::Data, Hierarchy::<P>::record(step.access(), LAYOUT)),
-            Kind::Fetch => (Port::Fetch, (self.lines.fetch_line(step.address).number(), 0)),
-        };
-        assert_eq!(bits & !RECORD_BITS, 0);
-        self.model.replay(port, word, bits, || step.address, self.now, &self.stats)
+        self.model.simulate(step.access(self.lines), self.now, &self.stats)
     }
 
     /// All that is counted beyond accesses and misses of the first level.

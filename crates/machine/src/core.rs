@@ -1,0 +1,163 @@
+//! A simulated core: its caches and what is counted of them.
+
+use std::ptr;
+
+use cachesim::address::LineAddr;
+use cachesim::buffer::Port;
+use cachesim::config::Config;
+use cachesim::core::Lines;
+use cachesim::geometry::CacheGeometry;
+use cachesim::model::{Misses, Model};
+use cachesim::profile::Bank;
+use cachesim::stats::{CoreStats, Counter, Purpose};
+use parking_lot::{Mutex, RawMutex};
+use report::SetMisses;
+
+use crate::event::Event;
+
+/// A simulated core. What callbacks need comes first: so they reach it with short instructions.
+#[derive(Debug)]
+#[repr(C)]
+pub struct SimulatedCore<M: Model> {
+    pub(crate) stats: CoreStats,
+    /// Whoever holds the lock may use the model. A core of one vCPU is used without it: see
+    /// [`OwnCore`](crate::OwnCore).
+    pub(crate) model: Mutex<M>,
+    pub(crate) lines: Lines,
+    pub(crate) sets: Option<SetCounters>,
+    pub(crate) bank: Bank,
+    pub(crate) has_l2: bool,
+    pub(crate) has_l3: bool,
+    writers: Writers,
+}
+
+/// Whether misses are also counted by the set that they are in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BySet {
+    /// They are.
+    Counted,
+    /// They are not.
+    NotCounted,
+}
+
+/// Who counts misses on an instruction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Writers {
+    /// One at a time: the only vCPU, or whoever has the lock of the only core.
+    One,
+    /// Several cores at once.
+    Many,
+}
+
+impl Writers {
+    #[inline(always)]
+    fn count(self, counter: &Counter) {
+        match self {
+            Self::One => _ = counter.add(1),
+            Self::Many => counter.add_shared(1),
+        }
+    }
+}
+
+/// Misses by set, where they are wanted. Who writes them is who may use the core.
+#[derive(Debug)]
+pub(crate) struct SetCounters {
+    dcache: CacheGeometry,
+    icache: CacheGeometry,
+    data: Box<[Counter]>,
+    fetch: Box<[Counter]>,
+}
+
+impl SetCounters {
+    fn new(config: &Config) -> Self {
+        let (icache, dcache) = (config.icache().geometry, config.dcache().geometry);
+        let counters = |cache: CacheGeometry| (0..cache.sets()).map(|_| Counter::default());
+        Self { dcache, icache, data: counters(dcache).collect(), fetch: counters(icache).collect() }
+    }
+
+    fn count(&self, port: Port, line: LineAddr) {
+        match port {
+            Port::Data => self.data[self.dcache.set_of(line)].add(1),
+            Port::Fetch => self.fetch[self.icache.set_of(line)].add(1),
+        };
+    }
+
+    /// Adds a miss to what [`SetCounters::get`] returned.
+    pub(crate) fn add_to(&self, misses: &mut SetMisses, port: Port, line: LineAddr) {
+        match port {
+            Port::Data => misses.data[self.dcache.set_of(line)] += 1,
+            Port::Fetch => misses.fetch[self.icache.set_of(line)] += 1,
+        }
+    }
+
+    pub(crate) fn get(&self) -> SetMisses {
+        let counts = |counters: &[Counter]| counters.iter().map(Counter::get).collect();
+        SetMisses { data: counts(&self.data), fetch: counts(&self.fetch) }
+    }
+}
+
+impl<M: Model> SimulatedCore<M> {
+    pub(crate) fn new(config: &Config, number: u32, shared: &M::Shared, by_set: BySet) -> Self {
+        Self {
+            stats: CoreStats::default(),
+            model: Mutex::new(M::new(config, number, shared)),
+            lines: Lines::new(config),
+            sets: (by_set == BySet::Counted).then(|| SetCounters::new(config)),
+            bank: Bank::default(),
+            has_l2: config.lower().is_some(),
+            has_l3: config.lower().is_some_and(|lower| lower.l3.is_some()),
+            writers: if config.cores().get() == 1 { Writers::One } else { Writers::Many },
+        }
+    }
+
+    /// Counts a miss wherever it is counted.
+    #[inline(never)]
+    pub(crate) fn count_miss(&self, misses: Misses, event: &Event) {
+        let Event { instruction, access, .. } = event;
+        let port = port_of(misses);
+        match port {
+            Port::Data => {
+                self.stats.data.misses.add(1);
+                self.writers.count(&instruction.data_misses);
+            }
+            Port::Fetch => {
+                self.stats.fetch_misses.add(1);
+                self.writers.count(&instruction.fetch_misses);
+            }
+        }
+        if misses.purpose() == Purpose::Write {
+            self.writers.count(&instruction.write_misses);
+            if M::GOES_BEYOND {
+                self.stats.beyond.stores.misses.add(1);
+            }
+        }
+        if M::GOES_BEYOND
+            && let Some(lower) = instruction.lower
+        {
+            for counter in lower.missed(misses) {
+                self.writers.count(counter);
+            }
+        }
+        if let Some(sets) = &self.sets {
+            sets.count(port, access.line);
+        }
+    }
+
+    pub(crate) fn lock(&self) -> &RawMutex {
+        // SAFETY: only a reference is made here; who locks or unlocks by it has to see to the rest.
+        unsafe { self.model.raw() }
+    }
+
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        ptr::eq(self, other)
+    }
+}
+
+/// The cache that an access went to.
+#[inline(always)]
+pub(crate) fn port_of(misses: Misses) -> Port {
+    match misses.purpose() {
+        Purpose::Fetch => Port::Fetch,
+        Purpose::Read | Purpose::Write | Purpose::WriteBack => Port::Data,
+    }
+}

@@ -1,0 +1,57 @@
+//! What a vCPU did that is not just counted.
+
+use cachesim::buffer::Port;
+use cachesim::core::Lines;
+use cachesim::instructions::Instruction;
+use cachesim::model::{Access, Kind};
+
+/// An access that changes more than how recent a line is, or may.
+#[derive(Clone, Copy, Debug)]
+pub struct Event {
+    /// The instruction that makes it, or that is fetched.
+    pub instruction: &'static Instruction,
+    /// The access.
+    pub access: Access,
+    /// How many fetches follow it that hit by construction.
+    pub then: u64,
+}
+
+// A record in a buffer is two words: the address; and the instruction's address, whose lowest bits are free,
+// with the extent above it, which hosts leave free. The lowest bit is the buffer's.
+
+const STORE: u64 = 1 << 1;
+const EXTENT_SHIFT: u32 = 48;
+
+impl Event {
+    /// The two words of its record. What follows the access is not in it.
+    ///
+    /// # Panics
+    /// Where the host puts instructions above 2^48, which no host does unasked.
+    #[inline(always)]
+    pub(crate) fn record(&self) -> (u64, u64) {
+        const { assert!(align_of::<Instruction>() as u64 > (STORE | 1)) };
+        let Access { kind, address, extent, .. } = self.access;
+        let instruction = std::ptr::from_ref(self.instruction).expose_provenance() as u64;
+        assert!(instruction >> EXTENT_SHIFT == 0, "hosts give out addresses below 2^48");
+        let store = if kind == Kind::Store { STORE } else { 0 };
+        (address, u64::from(extent) << EXTENT_SHIFT | instruction | store)
+    }
+
+    /// The event of such a record, where the caches have `lines`.
+    ///
+    /// # Safety
+    /// [`Event::record`] made the words.
+    #[inline(always)]
+    pub(crate) unsafe fn of_record(lines: Lines, port: Port, address: u64, token: u64) -> Self {
+        let kind = match port {
+            Port::Fetch => Kind::Fetch,
+            Port::Data if token & STORE != 0 => Kind::Store,
+            Port::Data => Kind::Load,
+        };
+        let extent = (token >> EXTENT_SHIFT) as u16;
+        let instruction = (token & ((1 << EXTENT_SHIFT) - 1) & !STORE) as usize;
+        // SAFETY: `record` took the address of a `&'static Instruction`, whose lowest bits were free.
+        let instruction = unsafe { &*std::ptr::with_exposed_provenance(instruction) };
+        Self { instruction, access: lines.access(kind, address, extent), then: 0 }
+    }
+}

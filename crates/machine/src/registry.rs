@@ -1,0 +1,249 @@
+//! All cores and vCPUs of a run, and what they have counted.
+
+use std::cell::OnceCell;
+use std::collections::HashMap;
+use std::ptr;
+
+use cachesim::buffer::{AccessBuffer, Filters, Port};
+use cachesim::config::Config;
+use cachesim::core::Core;
+use cachesim::geometry::CacheGeometry;
+use cachesim::hierarchy::Hierarchy;
+use cachesim::instructions::Instruction;
+use cachesim::model::Model;
+use cachesim::policy::Policy;
+use cachesim::profile::Bank;
+use cachesim::stats::Purpose;
+use parking_lot::{Mutex, RawMutex};
+use report::{CoreProfile, CoreSnapshot};
+
+use crate::core::{BySet, SetCounters, SimulatedCore};
+use crate::counts::{Counts, PendingMisses};
+use crate::directory::Directory;
+use crate::event::Event;
+use crate::vcpu::{Times, Vcpu};
+
+/// Accesses a vCPU records before it simulates them on a shared core.
+const BUFFER_CAPACITY: usize = 4096;
+
+/// All cores and vCPUs of the run.
+#[derive(Debug)]
+pub struct Machine<M: Model> {
+    directory: &'static Directory,
+    icache: CacheGeometry,
+    dcache: CacheGeometry,
+    cores: Box<[SimulatedCore<M>]>,
+    shared: M::Shared,
+    /// What buffers may leave out.
+    filters: Filters,
+    registry: Mutex<Registry<M>>,
+}
+
+#[derive(Debug)]
+struct Registry<M: Model> {
+    /// Every vCPU that exists or existed, by index. One that is gone keeps its place until another
+    /// takes its index: what it recorded last is still to be reported.
+    by_index: HashMap<u32, &'static Vcpu<M>>,
+    /// Every vCPU that was ever made: also those in `free`.
+    all: Vec<&'static Vcpu<M>>,
+    /// vCPUs that are gone and whose records have been simulated, to be used again, by core.
+    free: HashMap<usize, Vec<&'static Vcpu<M>>>,
+}
+
+/// The locks of what cores share.
+pub trait Locks: Model {
+    /// Calls `act` for each, in the order in which they are taken, after those of the cores.
+    fn every_shared_lock(shared: &'static Self::Shared, act: &dyn Fn(&'static RawMutex));
+}
+
+impl<P: Policy> Locks for Core<P> {
+    fn every_shared_lock((): &'static (), _: &dyn Fn(&'static RawMutex)) {}
+}
+
+impl<P: Policy> Locks for Hierarchy<P> {
+    fn every_shared_lock(shared: &'static Self::Shared, act: &dyn Fn(&'static RawMutex)) {
+        let Some(cache) = shared else { return };
+        // SAFETY: what is done to the locks is the caller's business.
+        unsafe {
+            cache.slices().iter().for_each(|slice| act(slice.raw()));
+            cache.mail().for_each(|mail| act(mail.raw()));
+        }
+    }
+}
+
+impl<M: Locks> Machine<M> {
+    /// The cores of `config`, which callbacks find by `directory` from now on. Lives until the process ends.
+    ///
+    /// # Panics
+    /// Where the directory has a machine already: its model may be another.
+    pub fn start(config: &Config, by_set: BySet, directory: &'static Directory) -> &'static Self {
+        let shared = M::shared(config);
+        let cores = (0..config.cores().get())
+            .map(|number| SimulatedCore::new(config, number, &shared, by_set));
+        let machine: &'static Self = Box::leak(Box::new(Self {
+            directory,
+            icache: config.icache().geometry,
+            dcache: config.dcache().geometry,
+            cores: cores.collect(),
+            shared,
+            filters: Filters::of(config),
+            registry: Mutex::new(Registry {
+                by_index: HashMap::new(),
+                all: Vec::new(),
+                free: HashMap::new(),
+            }),
+        }));
+        directory.set_machine(machine);
+        machine
+    }
+}
+
+impl<M: Model> Machine<M> {
+    /// The vCPU of `index`, which is made if there is none.
+    pub(crate) fn register(&'static self, index: u32) -> &'static Vcpu<M> {
+        let mut registry = self.registry.lock();
+        if let Some(known) = registry.by_index.get(&index) {
+            return known;
+        }
+        let core = index as usize % self.cores.len();
+        let used_before = registry.free.get_mut(&core).and_then(Vec::pop);
+        let vcpu = used_before.unwrap_or_else(|| {
+            let buffer =
+                AccessBuffer::new(BUFFER_CAPACITY, &self.dcache, &self.icache, self.filters);
+            let vcpu: &'static Vcpu<M> = Box::leak(Box::new(Vcpu::new(&self.cores[core], buffer)));
+            registry.all.push(vcpu);
+            vcpu
+        });
+        registry.by_index.insert(index, vcpu);
+        self.directory.set_vcpu(index, Some(vcpu));
+        vcpu
+    }
+}
+
+/// A machine whatever its model, for everything that is not an access.
+pub trait Simulator: Sync {
+    /// What has been counted so far. vCPUs may run on meanwhile; nothing is changed, so that a guest
+    /// that goes on after a report loses and doubles nothing.
+    fn counts(&self) -> Counts;
+
+    /// About what all cores have counted so far, without stopping a vCPU: what is recorded and not yet
+    /// simulated counts as accesses, and may be counted twice while it is being simulated.
+    fn rough_sum(&self) -> CoreSnapshot;
+
+    /// Calls `visit` with every vCPU's part in what instructions count in full.
+    fn banks(&'static self, visit: &mut dyn FnMut(&'static Bank));
+
+    /// The translations of vCPU `index` may have changed.
+    ///
+    /// # Safety
+    /// The caller is a callback of that vCPU.
+    unsafe fn translations_changed(&'static self, index: u32);
+
+    /// The vCPU of `index` is gone, says its own thread: nothing of it runs any more. Its record is
+    /// simulated and it can be used for another.
+    fn retire(&self, index: u32);
+
+    /// Calls `act` for every lock, in the order in which they are taken.
+    fn every_lock(&'static self, act: &dyn Fn(&'static RawMutex));
+}
+
+impl<M: Locks> Simulator for Machine<M> {
+    fn counts(&self) -> Counts {
+        let registry = self.registry.lock();
+        let mut pending = HashMap::new();
+        let shared = OnceCell::new();
+        let cores = self.cores.iter().map(|core| {
+            let vcpus = registry.by_index.values().filter(|vcpu| core.is(vcpu.core));
+            core.profile(vcpus, || shared.get_or_init(|| M::try_out(&self.shared)), &mut pending)
+        });
+        let cores = cores.collect();
+        Counts { cores, pending }
+    }
+
+    fn rough_sum(&self) -> CoreSnapshot {
+        let counted: Vec<_> = self.cores.iter().map(|core| core.counts(&core.stats)).collect();
+        let mut sum: CoreSnapshot = counted.iter().sum();
+        for vcpu in &self.registry.lock().all {
+            let counted = vcpu.buffer.counted();
+            sum.data.accesses += counted.accesses;
+            sum.fetch.accesses += counted.fetches;
+        }
+        sum
+    }
+
+    fn banks(&'static self, visit: &mut dyn FnMut(&'static Bank)) {
+        self.registry.lock().all.iter().for_each(|vcpu| visit(&vcpu.bank));
+        self.cores.iter().for_each(|core| visit(&core.bank));
+    }
+
+    unsafe fn translations_changed(&'static self, index: u32) {
+        // SAFETY: in a callback of this vCPU, by the caller's promise.
+        unsafe { self.register(index).pages() }.raise_generation();
+    }
+
+    fn retire(&self, index: u32) {
+        let mut registry = self.registry.lock();
+        if let Some(vcpu) = registry.by_index.remove(&index) {
+            self.directory.set_vcpu::<M>(index, None);
+            vcpu.drain();
+            registry.free.entry(index as usize % self.cores.len()).or_default().push(vcpu);
+        }
+    }
+
+    fn every_lock(&'static self, act: &dyn Fn(&'static RawMutex)) {
+        // SAFETY: only a reference is made here; what is done to the lock is the caller's business.
+        act(unsafe { self.registry.raw() });
+        self.cores.iter().for_each(|core| act(core.lock()));
+        M::every_shared_lock(&self.shared, act);
+    }
+}
+
+impl<M: Model> SimulatedCore<M> {
+    /// What this core has counted, with what `vcpus` have recorded for it: that is tried out on a copy, which
+    /// shares what `shared` says. Its misses by instruction are added to `pending`.
+    fn profile<'a>(
+        &self,
+        vcpus: impl Iterator<Item = &'a &'static Vcpu<M>>,
+        shared: impl FnOnce() -> &'a M::Shared,
+        pending: &mut HashMap<*const Instruction, PendingMisses>,
+    ) -> CoreProfile
+    where
+        M: 'a,
+    {
+        // Whoever wants to drain waits here, so what is recorded now stays where it is.
+        let guard = self.model.lock();
+        let mut counts = self.counts(&self.stats);
+        let mut sets = self.sets.as_ref().map(SetCounters::get);
+        let recorded: Vec<_> = vcpus.filter(|vcpu| !vcpu.buffer.is_empty()).collect();
+        if !recorded.is_empty() {
+            let mut model = guard.on(shared());
+            let stats = self.stats.clone();
+            let mut times = Times::of(&stats);
+            for vcpu in recorded {
+                let counted = vcpu.buffer.peek(|port, address, token| {
+                    // SAFETY: the words are from `Event::record`.
+                    let event = unsafe { Event::of_record(self.lines, port, address, token) };
+                    let misses = times.simulate(&mut model, &event, &stats);
+                    if !misses.any() {
+                        return;
+                    }
+                    pending.entry(ptr::from_ref(event.instruction)).or_default().add(misses);
+                    match port {
+                        Port::Data => stats.data.misses.add(1),
+                        Port::Fetch => stats.fetch_misses.add(1),
+                    };
+                    if misses.purpose() == Purpose::Write {
+                        stats.beyond.stores.misses.add(1);
+                    }
+                    if let Some((misses, counters)) = sets.as_mut().zip(self.sets.as_ref()) {
+                        counters.add_to(misses, port, event.access.line);
+                    }
+                });
+                stats.data.accesses.add(counted.accesses);
+                stats.fetches.add(counted.fetches);
+            }
+            counts = self.counts(&stats);
+        }
+        CoreProfile { counts, sets }
+    }
+}

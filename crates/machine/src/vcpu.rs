@@ -1,0 +1,110 @@
+//! What belongs to one vCPU.
+
+use std::cell::UnsafeCell;
+
+use cachesim::buffer::{AccessBuffer, Port, Room};
+use cachesim::model::{Misses, Model};
+use cachesim::pages::PageCache;
+use cachesim::profile::Bank;
+use cachesim::stats::CoreStats;
+
+use crate::core::SimulatedCore;
+use crate::event::Event;
+
+/// What belongs to one vCPU. Its `UnsafeCell` is for the thread that runs the vCPU alone.
+#[derive(Debug)]
+pub struct Vcpu<M: Model> {
+    pub(crate) core: &'static SimulatedCore<M>,
+    pages: UnsafeCell<PageCache>,
+    pub(crate) buffer: AccessBuffer,
+    pub(crate) bank: Bank,
+}
+
+// SAFETY: `pages` is reached through `Vcpu::pages` only, whose callers are the callbacks of this vCPU; QEMU
+// runs a vCPU, and so its callbacks, on one thread at a time. The rest is `Sync`.
+unsafe impl<M: Model> Sync for Vcpu<M> {}
+
+impl<M: Model> Vcpu<M> {
+    pub(crate) fn new(core: &'static SimulatedCore<M>, buffer: AccessBuffer) -> Self {
+        Self { core, pages: UnsafeCell::default(), buffer, bank: Bank::default() }
+    }
+
+    /// The length of the data cache's lines, in bytes.
+    pub fn data_line_bytes(&self) -> u64 {
+        self.core.lines.data_line_bytes()
+    }
+
+    /// The vCPU's translations.
+    ///
+    /// # Safety
+    /// The caller is a callback of this vCPU and keeps the reference no longer than that.
+    #[expect(clippy::mut_from_ref, reason = "one thread, one callback at a time: see Safety")]
+    #[inline(always)]
+    pub unsafe fn pages(&self) -> &mut PageCache {
+        // SAFETY: callbacks of one vCPU do not overlap, and this is the only way to `pages`.
+        unsafe { &mut *self.pages.get() }
+    }
+
+    /// Records an event that has been counted.
+    #[inline(always)]
+    pub(crate) fn record(&self, event: &Event) {
+        let access = event.access;
+        let (address, token) = event.record();
+        if self.buffer.record(access.kind, access.line, address, token) == Room::Full {
+            self.drain();
+        }
+    }
+
+    /// Simulates what has been recorded. The caller is this vCPU's thread.
+    #[cold]
+    pub(crate) fn drain(&self) {
+        let core = self.core;
+        let mut model = core.model.lock();
+        let mut times = Times::of(&core.stats);
+        let counted = self.buffer.peek(|port, address, token| {
+            // SAFETY: the words are from `record`.
+            let event = unsafe { Event::of_record(core.lines, port, address, token) };
+            let misses = times.simulate(&mut *model, &event, &core.stats);
+            if misses.any() {
+                core.count_miss(misses, &event);
+            }
+        });
+        core.stats.data.accesses.add(counted.accesses);
+        core.stats.fetches.add(counted.fetches);
+        self.buffer.clear();
+    }
+}
+
+/// The times of accesses that come out of buffers: they go on where the counters are, and stay behind
+/// what these will be when all accesses of the buffer have been added, also those not recorded.
+pub(crate) struct Times {
+    data: u64,
+    fetch: u64,
+}
+
+impl Times {
+    pub(crate) fn of(stats: &CoreStats) -> Self {
+        Self { data: stats.data.accesses.get(), fetch: stats.fetches.get() }
+    }
+
+    /// The next access that was recorded. Counts what a model counts of what is beyond
+    /// the first level.
+    #[inline(always)]
+    pub(crate) fn simulate<M: Model>(
+        &mut self,
+        model: &mut M,
+        event: &Event,
+        stats: &CoreStats,
+    ) -> Misses {
+        let access = event.access;
+        let time = match access.kind.port() {
+            Port::Data => &mut self.data,
+            Port::Fetch => &mut self.fetch,
+        };
+        *time += 1;
+        if model.hits(access.kind, access.line, access.extent.into(), *time) {
+            return Misses::NONE;
+        }
+        model.simulate(access, *time, stats)
+    }
+}
