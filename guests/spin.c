@@ -1,16 +1,16 @@
 // Runs a hot loop until a signal ends it, or does not. Prints `ready` once the
 // signals are set up and all threads run. Not deterministic.
 //
-// Usage: spin MODE [THREADS]          (default 1 thread)
+// Usage: spin MODE [THREADS [SECONDS]]          (default 1 and 1)
 // MODE: `default`  default actions; loops for ever
 //       `reset`    sets a handler for SIGTERM, SIGINT and SIGHUP, then their default
 //                  actions again; loops for ever
 //       `handle`   SIGTERM and SIGINT print `handled` and exit with status 7;
 //                  loops for ever
-//       `ignore`   ignores SIGTERM and SIGINT; exits with 0 after about 1 s
-//       `blocked`  blocks SIGTERM and SIGINT; exits with 0 after about 1 s,
+//       `ignore`   ignores SIGTERM and SIGINT; exits with 0 after about SECONDS
+//       `blocked`  blocks SIGTERM and SIGINT; exits with 0 after about SECONDS,
 //                  whether one is pending or not
-//       `unblock`  blocks them, unblocks them after about 1 s: a pending one
+//       `unblock`  blocks them, unblocks them after about SECONDS: a pending one
 //                  then kills; exits with 0 if none was
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <pthread.h>
@@ -80,11 +80,12 @@ int main(int argc, char **argv)
                                         "ignore",  "blocked", "unblock"};
     const char *mode = argc > 1 ? argv[1] : "";
     unsigned long threads = argc > 2 ? strtoul(argv[2], NULL, 0) : 1;
+    unsigned long seconds = argc > 3 ? strtoul(argv[3], NULL, 0) : 1;
     size_t known = 0;
     while (known < sizeof modes / sizeof *modes && strcmp(mode, modes[known]))
         known++;
     if (known == sizeof modes / sizeof *modes || threads == 0) {
-        fprintf(stderr, "usage: spin default|reset|handle|ignore|blocked|unblock [THREADS]\n");
+        fprintf(stderr, "usage: spin default|reset|handle|ignore|blocked|unblock [THREADS [SECONDS]]\n");
         return 2;
     }
 
@@ -121,7 +122,7 @@ int main(int argc, char **argv)
 
     int forever =
         !strcmp(mode, "default") || !strcmp(mode, "reset") || !strcmp(mode, "handle");
-    double end = now_s() + 1;
+    double end = now_s() + (double)seconds;
     while (forever || now_s() < end)
         for (int i = 0; i < 100; i++)
             lap(words);
