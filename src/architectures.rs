@@ -8,8 +8,8 @@
 use capstone::{Arch, Endian, Mode};
 use isa::{ByteOrder, Encoding, Isa};
 
-use crate::disassembly::Disassembler;
 use crate::process::syscalls::Numbers;
+use crate::translate::disassembly::Disassembler;
 
 /// What is known of a guest architecture.
 #[derive(Clone, Copy, Debug)]

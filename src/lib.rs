@@ -6,24 +6,19 @@
 //! `isa`. ARCHITECTURE.md has the bird's-eye view.
 
 mod access;
-mod api;
 mod architectures;
-mod command_line;
-mod copies;
-mod disassembly;
-mod instrument;
+mod outcome;
 mod output;
-mod places;
 mod process;
-mod reporter;
+mod qemu;
 mod session;
-mod snapshot;
+mod translate;
 
 use std::ffi::{c_char, c_int};
 
 use qemu_plugin_sys::{qemu_info_t, qemu_plugin_id_t};
 
-pub use api::qemu_plugin_version;
+pub use qemu::qemu_plugin_version;
 
 /// QEMU's entry point: 0 if the plugin is installed; anything else ends QEMU before the guest runs.
 ///
@@ -37,7 +32,8 @@ pub unsafe extern "C" fn qemu_plugin_install(
     arguments: *mut *mut c_char,
 ) -> c_int {
     // SAFETY: QEMU's arguments, used during the call only.
-    let (qemu, arguments) = unsafe { (api::Qemu::new(id, info), api::arguments(argc, arguments)) };
+    let (qemu, arguments) =
+        unsafe { (qemu::Qemu::new(id, info), qemu::arguments(argc, arguments)) };
     session::install(qemu, arguments)
 }
 

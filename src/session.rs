@@ -23,19 +23,19 @@ use crate::access::{
     Plain, SHARED_GENERATION, UsualLines, Virtual, expect_readable_stores, memory_info_is_readable,
     vcpu_made_here,
 };
-use crate::api::{Block, Emulation, Events, Qemu};
 use crate::architectures::Architecture;
-use crate::command_line::plugins_of_file;
-use crate::copies;
-use crate::instrument::Translator;
+use crate::outcome::Reading;
+use crate::outcome::reporter::Reporter;
 use crate::output::file::Contents;
 use crate::output::held::{Held, Streams};
 use crate::output::{self, Outlet};
-use crate::places::MappingCalls;
 use crate::process::syscalls::{self, MappingChange};
 use crate::process::{report_thread, threads};
-use crate::reporter::Reporter;
-use crate::snapshot::Reading;
+use crate::qemu::command_line::plugins_of_file;
+use crate::qemu::copies;
+use crate::qemu::{Block, Emulation, Events, Qemu};
+use crate::translate::Translator;
+use crate::translate::mapped_files::MappingCalls;
 #[cfg(target_os = "linux")]
 use crate::{
     output::handover,

@@ -11,6 +11,7 @@ pub mod handover;
 pub mod held;
 pub mod progress;
 pub mod stream;
+pub mod wakeup;
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
@@ -26,9 +27,8 @@ use self::held::{Held, Known, Name, Streams};
 use self::stream::Stream;
 #[cfg(target_os = "linux")]
 use self::{file::LaterStream, handover::Kind};
-use crate::api::{self, Emulation, Qemu};
-use crate::command_line::{has_qemu_flag, program, qemu_option};
-use crate::process::wakeup;
+use crate::qemu::command_line::{has_qemu_flag, program, qemu_option};
+use crate::qemu::{self, Emulation, Qemu};
 
 /// Where something is written.
 #[derive(Debug)]
@@ -175,7 +175,7 @@ impl Outlet {
         let (name, complaint) = match &self.report {
             Destination::Stream(name) => (*name, None),
             Destination::QemuLog if self.is_logging(qemu) => {
-                api::log(report);
+                qemu::log(report);
                 return;
             }
             Destination::QemuLog => (Name::Stderr, None),

@@ -9,4 +9,3 @@ pub mod report_thread;
 pub mod signals;
 pub mod syscalls;
 pub mod threads;
-pub mod wakeup;

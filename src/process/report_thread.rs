@@ -19,9 +19,9 @@ use parking_lot::{Mutex, RawMutex};
 use report::CoreSnapshot;
 
 use super::threads;
-use super::wakeup::REPORT;
 use crate::output::held::{self, Held, Streams};
 use crate::output::progress::Progress;
+use crate::output::wakeup::REPORT;
 
 /// Whom this thread works for.
 pub trait Owner: Sync {

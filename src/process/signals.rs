@@ -13,8 +13,8 @@ use std::mem;
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
 
-use super::wakeup;
-use crate::api::Emulation;
+use crate::output::wakeup;
+use crate::qemu::Emulation;
 
 /// Signals whose default action does not end a process.
 pub const HARMLESS: [c_int; 8] = [

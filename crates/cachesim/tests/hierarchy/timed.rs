@@ -74,12 +74,12 @@ impl<P: Policy> TimedHierarchy<P> {
         } else {
             model.simulate(access, now, stats)
         };
-        let missed = u64::from(misses.any());
+        let first_level = u64::from(misses.any());
         if step.kind == Kind::Fetch {
-            stats.fetch_misses.add(missed);
+            stats.fetch_misses.add(first_level);
         } else {
             stats.data.accesses.add(1);
-            stats.data.misses.add(missed);
+            stats.data.misses.add(first_level);
         }
         misses
     }

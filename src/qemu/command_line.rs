@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
-use crate::api::Emulation;
+use crate::qemu::Emulation;
 
 /// The value of option `name` on the command line of this QEMU, or else, in user mode, of the environment's
 /// `variable`.

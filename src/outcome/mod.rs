@@ -1,5 +1,8 @@
 //! What has been counted at one moment, taken while vCPUs may run on, for the reports.
 
+pub mod places;
+pub mod reporter;
+
 use std::collections::HashMap;
 use std::ptr;
 
@@ -11,8 +14,8 @@ use report::{
     Profile, ProfiledInstruction, Rank, RunDescription, Snapshot, top_by,
 };
 
-use crate::instrument::Translator;
-use crate::places::Places;
+use crate::outcome::places::Places;
+use crate::translate::Translator;
 
 /// One reading of all counters, of which everything is made that a run writes.
 pub struct Reading<'a> {

@@ -17,11 +17,12 @@ use report::{Profile, Renderer, RunDescription, Snapshot};
 use source::Location;
 use symbols::{Expected, LoadedElf, Sources, Symbols, Version};
 
-use crate::api::{Emulation, Qemu};
-use crate::command_line::qemu_option;
+use crate::outcome::Reading;
+use crate::outcome::places::Places;
 use crate::output;
-use crate::places::{MappedFiles, MappingCalls, Places, image_file};
-use crate::snapshot::Reading;
+use crate::qemu::command_line::qemu_option;
+use crate::qemu::{Emulation, Qemu};
+use crate::translate::mapped_files::{MappedFiles, MappingCalls, image_file};
 
 /// Makes the report and the files.
 pub struct Reporter {

@@ -1,8 +1,7 @@
-//! Where in files and source the guest's instructions come from.
+//! The files that a guest's instructions come from.
 //!
-//! Of a program, the files are those that are mapped when an instruction is first translated: the
-//! program, its libraries, and what it loads later. Of a machine they are those of the option `elf`.
-//! Their symbols and lines are looked up at the exit; what they do not know, QEMU's symbol names.
+//! Of a program they are those that are mapped when an instruction is first translated: the program, its
+//! libraries, and what it loads later. Of a machine they are those of the option `elf`.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -14,10 +13,9 @@ use std::path::{self, Path, PathBuf};
 use std::ptr;
 use std::sync::Arc;
 
-use cachesim::instructions::{Instruction, InstructionTable, SymbolId};
-use source::{Frame, Location};
+use cachesim::instructions::Instruction;
 use symbols::maps::{self, MappedPath, Presence};
-use symbols::{BuildId, Expected, GuestFile, LoadedElf, Mapping, Symbols, Version};
+use symbols::{BuildId, Expected, GuestFile, Mapping, Version};
 
 use crate::output::stream::duplicate;
 use crate::process::syscalls::MappingChange;
@@ -141,7 +139,8 @@ impl MappedFiles {
         self.regions.sort_unstable_by_key(|region| region.start);
     }
 
-    fn mapping_of(&self, instruction: &'static Instruction) -> Option<&Mapping> {
+    /// What was mapped where `instruction` is, when it was translated.
+    pub fn mapping_of(&self, instruction: &'static Instruction) -> Option<&Mapping> {
         self.mappings.get(*self.of.get(&ptr::from_ref(instruction))?)
     }
 }
@@ -242,51 +241,4 @@ pub fn image_file(path: &Path) -> io::Result<GuestFile> {
         build_id: BuildId::of(&file),
         also_at: keep_open(&file).into_iter().collect(),
     })
-}
-
-/// Answers where instructions come from.
-pub struct Places<'a> {
-    /// What the files say.
-    pub symbols: Symbols<'a>,
-    /// The files of a machine.
-    pub images: &'a [LoadedElf],
-    /// The files of a program.
-    pub mapped: &'a MappedFiles,
-    /// The instructions, with QEMU's symbols.
-    pub instructions: &'a InstructionTable,
-    /// Those that QEMU's symbols name, by object.
-    pub named: HashMap<(Option<Arc<str>>, SymbolId), Arc<Location>>,
-}
-
-impl Places<'_> {
-    /// Where `instruction` comes from, and its address in that file, if it is known.
-    pub fn of(&mut self, instruction: &'static Instruction) -> (Arc<Location>, Option<u64>) {
-        let Self { symbols, images, mapped, .. } = self;
-        let vaddr = instruction.vaddr;
-        let from_program =
-            mapped.mapping_of(instruction).and_then(|mapping| symbols.in_mapping(mapping, vaddr));
-        let found = from_program
-            .or_else(|| images.iter().find_map(|image| symbols.in_elf(image, vaddr)))
-            .map(|found| (found.location, found.object_address));
-        let (location, object_address) = found.unwrap_or_default();
-        if location.frames.is_empty() {
-            return (self.as_qemu_says(instruction, location), object_address);
-        }
-        (location, object_address)
-    }
-
-    /// `found`, with QEMU's symbol if there is one.
-    fn as_qemu_says(
-        &mut self,
-        instruction: &'static Instruction,
-        found: Arc<Location>,
-    ) -> Arc<Location> {
-        let Some(name) = self.instructions.symbol(instruction.symbol) else { return found };
-        let key = (found.object.clone(), instruction.symbol);
-        let named = self.named.entry(key).or_insert_with(|| {
-            let frame = Frame { function: Some(Arc::clone(name)), ..Frame::default() };
-            Arc::new(Location { object: found.object.clone(), frames: vec![frame] })
-        });
-        Arc::clone(named)
-    }
 }

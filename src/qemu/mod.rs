@@ -5,6 +5,9 @@
 //! a constructor that runs at load sets it to what the QEMU around it takes. The functions used here
 //! exist under the same names from API 1 to 7; what differs is looked up when the plugin is installed.
 
+pub mod command_line;
+pub mod copies;
+
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::marker::PhantomData;
 use std::mem;

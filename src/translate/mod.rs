@@ -9,6 +9,9 @@
 //! the instruction before it has completed: its memory callback, if it makes one access, or else a
 //! small callback of the segment's first instruction.
 
+pub mod disassembly;
+pub mod mapped_files;
+
 use std::collections::HashMap;
 use std::ffi::{CStr, c_void};
 use std::ptr;
@@ -31,11 +34,11 @@ use qemu_plugin_sys::{
 };
 
 use crate::access::{AccessData, CallbackSet, InsnCallback, MemCallback, pack_count, pack_record};
-use crate::api::{Block, Emulation, Qemu};
 use crate::architectures::Architecture;
-use crate::disassembly::{Disassembler, Reader, tidied, x86_decoding};
-use crate::places::{MappedFiles, MappingCalls};
 use crate::process::syscalls::MappingChange;
+use crate::qemu::{Block, Emulation, Qemu};
+use crate::translate::disassembly::{Disassembler, Reader, tidied, x86_decoding};
+use crate::translate::mapped_files::{MappedFiles, MappingCalls};
 
 /// One instruction of the block at hand.
 struct Translated {
