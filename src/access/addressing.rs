@@ -4,40 +4,62 @@ use std::cell::Cell;
 
 use cachesim::model::Model;
 use cachesim::pages::{Regime, SharedGeneration};
-use machine::{Finder, Vcpu};
+use machine::{Callback, Finder, OwnVcpu, Simulation};
 use qemu_plugin_sys::{
     qemu_plugin_get_hwaddr, qemu_plugin_hwaddr_is_io, qemu_plugin_hwaddr_phys_addr,
     qemu_plugin_mem_is_store, qemu_plugin_meminfo_t,
 };
 
-use super::DIRECTORY;
 use super::info::STORE_SHIFT;
 
 /// Raised by instructions that change the address translation of several vCPUs, and by stores to
 /// devices.
 pub static SHARED_GENERATION: SharedGeneration = SharedGeneration::new();
 
+/// A guest's memory access, in its callback.
+#[derive(Clone, Copy, Debug)]
+pub struct GuestAccess {
+    info: qemu_plugin_meminfo_t,
+    vaddr: u64,
+}
+
+impl GuestAccess {
+    /// # Safety
+    /// `info` and `vaddr` are what QEMU gave to the memory callback that this happens in, and the value lives
+    /// in that only.
+    #[inline(always)]
+    pub unsafe fn new(info: qemu_plugin_meminfo_t, vaddr: u64) -> Self {
+        Self { info, vaddr }
+    }
+
+    /// How QEMU describes it.
+    #[inline(always)]
+    pub fn info(self) -> qemu_plugin_meminfo_t {
+        self.info
+    }
+
+    /// Its first byte's virtual address.
+    #[inline(always)]
+    pub fn vaddr(self) -> u64 {
+        self.vaddr
+    }
+
+    /// It from its byte `offset` on.
+    pub fn from(self, offset: u64) -> Self {
+        Self { vaddr: self.vaddr.wrapping_add(offset), ..self }
+    }
+}
+
 /// How a memory access finds the address the data cache sees.
 pub trait Addressing: 'static {
     /// Where the accesses of the vCPU go and the address, if that takes no call.
-    ///
-    /// # Safety
-    /// In the memory callback of vCPU `index` for `info` and `vaddr`; and see [`Finder`].
-    unsafe fn at_hand<M: Model, F: Finder>(
-        index: u32,
-        info: qemu_plugin_meminfo_t,
-        vaddr: u64,
-    ) -> Option<(F::Seat<M>, u64)>;
+    fn at_hand<S: Simulation, F: Finder>(
+        callback: &Callback<S, F>,
+        access: GuestAccess,
+    ) -> Option<(F::Seat<'_, S::Model>, u64)>;
 
     /// The address, or `None` where the access does not count: it went to a device.
-    ///
-    /// # Safety
-    /// In the memory callback of `vcpu` for `info` and `vaddr`.
-    unsafe fn look_up<M: Model>(
-        vcpu: &Vcpu<M>,
-        info: qemu_plugin_meminfo_t,
-        vaddr: u64,
-    ) -> Option<u64>;
+    fn look_up<M: Model>(vcpu: &OwnVcpu<'_, M>, access: GuestAccess) -> Option<u64>;
 }
 
 /// User mode: the virtual address.
@@ -46,18 +68,16 @@ pub struct Virtual;
 
 impl Addressing for Virtual {
     #[inline(always)]
-    unsafe fn at_hand<M: Model, F: Finder>(
-        index: u32,
-        _: qemu_plugin_meminfo_t,
-        vaddr: u64,
-    ) -> Option<(F::Seat<M>, u64)> {
-        // SAFETY: the same conditions.
-        Some((unsafe { F::seat(&DIRECTORY, index)? }, vaddr))
+    fn at_hand<S: Simulation, F: Finder>(
+        callback: &Callback<S, F>,
+        access: GuestAccess,
+    ) -> Option<(F::Seat<'_, S::Model>, u64)> {
+        Some((F::seat(callback)?, access.vaddr))
     }
 
     #[inline(always)]
-    unsafe fn look_up<M: Model>(_: &Vcpu<M>, _: qemu_plugin_meminfo_t, vaddr: u64) -> Option<u64> {
-        Some(vaddr)
+    fn look_up<M: Model>(_: &OwnVcpu<'_, M>, access: GuestAccess) -> Option<u64> {
+        Some(access.vaddr)
     }
 }
 
@@ -67,22 +87,20 @@ pub struct Physical;
 
 impl Addressing for Physical {
     #[inline(always)]
-    unsafe fn at_hand<M: Model, F: Finder>(
-        _: u32,
-        _: qemu_plugin_meminfo_t,
-        _: u64,
-    ) -> Option<(F::Seat<M>, u64)> {
+    fn at_hand<S: Simulation, F: Finder>(
+        _: &Callback<S, F>,
+        _: GuestAccess,
+    ) -> Option<(F::Seat<'_, S::Model>, u64)> {
         None
     }
 
     #[inline(always)]
-    unsafe fn look_up<M: Model>(
-        _: &Vcpu<M>,
-        info: qemu_plugin_meminfo_t,
-        vaddr: u64,
+    fn look_up<M: Model>(
+        _: &OwnVcpu<'_, M>,
+        GuestAccess { info, vaddr }: GuestAccess,
     ) -> Option<u64> {
-        // SAFETY: `info` and `vaddr` are this callback's, by the caller's promise; QEMU's answer is valid
-        // until the callback returns.
+        // SAFETY: they are the running callback's, as `GuestAccess::new` asks for; QEMU's answer is valid until
+        // that returns.
         unsafe {
             let hwaddr = qemu_plugin_get_hwaddr(info, vaddr);
             if hwaddr.is_null() {
@@ -123,35 +141,24 @@ impl<const MMU_INDEX_BITS: u32> CachedPhysical<MMU_INDEX_BITS> {
 
 impl<const MMU_INDEX_BITS: u32> Addressing for CachedPhysical<MMU_INDEX_BITS> {
     #[inline(always)]
-    unsafe fn at_hand<M: Model, F: Finder>(
-        index: u32,
-        info: qemu_plugin_meminfo_t,
-        vaddr: u64,
-    ) -> Option<(F::Seat<M>, u64)> {
-        // SAFETY: the same conditions; the reference to the pages lives within this callback.
-        unsafe {
-            let vcpu = F::vcpu::<M>(&DIRECTORY, index)?;
-            let address = vcpu.pages().get(&SHARED_GENERATION, vaddr, Self::regime(info))?;
-            Some((F::seat_of(vcpu), address))
-        }
+    fn at_hand<S: Simulation, F: Finder>(
+        callback: &Callback<S, F>,
+        GuestAccess { info, vaddr }: GuestAccess,
+    ) -> Option<(F::Seat<'_, S::Model>, u64)> {
+        let (vcpu, seat) = F::at_hand(callback)?;
+        Some((seat, vcpu.translation(&SHARED_GENERATION, vaddr, Self::regime(info))?))
     }
 
     #[inline(always)]
-    unsafe fn look_up<M: Model>(
-        vcpu: &Vcpu<M>,
-        info: qemu_plugin_meminfo_t,
-        vaddr: u64,
-    ) -> Option<u64> {
-        // SAFETY: in this vCPU's callback, by the caller's promise; the reference lives within it.
-        let pages = unsafe { vcpu.pages() };
+    fn look_up<M: Model>(vcpu: &OwnVcpu<'_, M>, access: GuestAccess) -> Option<u64> {
+        let GuestAccess { info, vaddr } = access;
         let regime = Self::regime(info);
-        if let Some(known) = pages.get(&SHARED_GENERATION, vaddr, regime) {
+        if let Some(known) = vcpu.translation(&SHARED_GENERATION, vaddr, regime) {
             return Some(known);
         }
-        // SAFETY: the same conditions.
-        let address = unsafe { Physical::look_up(vcpu, info, vaddr)? };
+        let address = Physical::look_up(vcpu, access)?;
         if VCPUS_MADE_HERE.get() <= 1 {
-            pages.insert(&SHARED_GENERATION, vaddr, regime, address);
+            vcpu.remember(&SHARED_GENERATION, vaddr, regime, address);
         }
         Some(address)
     }

@@ -4,6 +4,8 @@
 //! last, and `extern "C"`, which tells the compiler that it does not unwind: so the callbacks need no stack
 //! frame. They exist for every [`Variant`], so that nothing is decided per access; [`CallbackSet`] picks.
 
+#![expect(improper_ctypes_definitions, reason = "only QEMU's own take part in its ABI")]
+
 use std::ffi::c_void;
 use std::marker::PhantomData;
 
@@ -12,9 +14,10 @@ use cachesim::config::Straddle;
 use cachesim::core::Lines;
 use cachesim::model::{Kind, Model};
 use cachesim::profile::Effect;
-use machine::{Event, Finder, Seat};
+use machine::{Callback, Directory, Event, Finder, Seat, Simulation};
 use qemu_plugin_sys::qemu_plugin_meminfo_t;
 
+use super::addressing::GuestAccess;
 use super::records::{AccessRecord, Record, RunRecord, SegmentRecord};
 use super::{Addressing, DIRECTORY, Detail, Physical, SHARED_GENERATION, info};
 
@@ -152,51 +155,62 @@ impl CallbackSet {
     }
 }
 
+/// The callback that is running, with what it was registered with.
+///
 /// # Safety
-/// QEMU calls it, on vCPU `index`'s thread, where translation registered it: see [`Variant`].
-unsafe extern "C" fn fetch<V: Variant>(index: u32, userdata: *mut c_void) {
-    // SAFETY: see `Variant`.
-    unsafe {
-        let record = <V::Detail as Detail>::Run::unpack(userdata);
-        match V::Finder::seat::<V::Model>(&DIRECTORY, index) {
-            Some(seat) if seat.fetch_hits(record.run()) => record.count(|| seat.counted_by()),
-            _ => fetch_slowly::<V>(index, userdata),
-        }
+/// QEMU calls the function that this happens in, for vCPU `index`, where translation registered it: see
+/// [`Variant`]. `R` is the record that `userdata` was made of.
+#[inline(always)]
+unsafe fn called<V: Variant, R: Record>(index: u32, userdata: *mut c_void) -> (Running<V>, R) {
+    // SAFETY: the caller's promise.
+    unsafe { (Callback::new(index), R::unpack(userdata)) }
+}
+
+/// The simulation of this file, if its model is `M`.
+struct ThisFile<M>(PhantomData<fn() -> M>);
+
+impl<M: Model> Simulation for ThisFile<M> {
+    type Model = M;
+
+    #[inline(always)]
+    fn directory() -> &'static Directory {
+        &DIRECTORY
     }
 }
 
+type Running<V> = Callback<ThisFile<<V as Variant>::Model>, <V as Variant>::Finder>;
+type RunOf<V> = <<V as Variant>::Detail as Detail>::Run;
+type SegmentOf<V> = <<V as Variant>::Detail as Detail>::Segment;
+
 /// # Safety
-/// As for [`fetch`].
-#[inline(never)]
-unsafe extern "C" fn fetch_slowly<V: Variant>(index: u32, userdata: *mut c_void) {
-    // SAFETY: see `Variant`.
-    unsafe {
-        match V::Finder::seat::<V::Model>(&DIRECTORY, index) {
-            Some(seat) => take_run::<V, _>(&seat, userdata),
-            None => fetch_looking_further::<V>(index, userdata),
-        }
+/// QEMU calls it where translation registered it: see [`Variant`].
+unsafe extern "C" fn fetch<V: Variant>(index: u32, userdata: *mut c_void) {
+    // SAFETY: registered with a record of a run.
+    let (callback, record) = unsafe { called::<V, RunOf<V>>(index, userdata) };
+    if let Some(seat) = V::Finder::seat(&callback)
+        && seat.fetch_hits(record.run())
+    {
+        return record.count(|| seat.counted_by());
     }
+    fetch_slowly::<V>(callback, record);
+}
+
+#[inline(never)]
+extern "C" fn fetch_slowly<V: Variant>(callback: Running<V>, record: RunOf<V>) {
+    if let Some(seat) = V::Finder::seat(&callback) {
+        return take_run(&seat, record);
+    }
+    fetch_looking_further::<V>(callback, record);
 }
 
 /// The same for a vCPU that is not at hand.
-///
-/// # Safety
-/// As for [`fetch`].
 #[inline(never)]
-unsafe extern "C" fn fetch_looking_further<V: Variant>(index: u32, userdata: *mut c_void) {
-    // SAFETY: see `Variant`.
-    unsafe {
-        let (_, seat) = V::Finder::find::<V::Model>(&DIRECTORY, index);
-        take_run::<V, _>(&seat, userdata);
-    }
+extern "C" fn fetch_looking_further<V: Variant>(callback: Running<V>, record: RunOf<V>) {
+    take_run(&V::Finder::find(&callback).1, record);
 }
 
-/// # Safety
-/// As for [`fetch`].
 #[inline(always)]
-unsafe fn take_run<V: Variant, S: Seat>(seat: &S, userdata: *mut c_void) {
-    // SAFETY: see `Variant`.
-    let record = unsafe { <V::Detail as Detail>::Run::unpack(userdata) };
+fn take_run(seat: &impl Seat, record: impl RunRecord) {
     let run = record.run();
     seat.take(&Event { instruction: run.instruction, access: run.access(), then: 0 });
     record.count(|| seat.counted_by());
@@ -205,28 +219,23 @@ unsafe fn take_run<V: Variant, S: Seat>(seat: &S, userdata: *mut c_void) {
 /// # Safety
 /// As for [`fetch`].
 unsafe extern "C" fn count<V: Variant>(index: u32, userdata: *mut c_void) {
-    // SAFETY: see `Variant`.
-    unsafe {
-        let Some(seat) = V::Finder::seat::<V::Model>(&DIRECTORY, index) else {
-            return count_slowly::<V>(index, userdata);
-        };
-        let record = <V::Detail as Detail>::Segment::unpack(userdata);
-        seat.count(record.fetches());
-        record.count(|| seat.counted_by());
+    // SAFETY: registered with a record of a segment.
+    let (callback, record) = unsafe { called::<V, SegmentOf<V>>(index, userdata) };
+    if let Some(seat) = V::Finder::seat(&callback) {
+        return count_segment(&seat, record);
     }
+    count_looking_further::<V>(callback, record);
 }
 
-/// # Safety
-/// As for [`count`].
 #[inline(never)]
-unsafe extern "C" fn count_slowly<V: Variant>(index: u32, userdata: *mut c_void) {
-    // SAFETY: see `Variant`.
-    unsafe {
-        let record = <V::Detail as Detail>::Segment::unpack(userdata);
-        let (_, seat) = V::Finder::find::<V::Model>(&DIRECTORY, index);
-        seat.count(record.fetches());
-        record.count(|| seat.counted_by());
-    }
+extern "C" fn count_looking_further<V: Variant>(callback: Running<V>, record: SegmentOf<V>) {
+    count_segment(&V::Finder::find(&callback).1, record);
+}
+
+#[inline(always)]
+fn count_segment(seat: &impl Seat, record: impl SegmentRecord) {
+    seat.count(record.fetches());
+    record.count(|| seat.counted_by());
 }
 
 /// # Safety
@@ -237,76 +246,56 @@ unsafe extern "C" fn access<V: Variant>(
     vaddr: u64,
     userdata: *mut c_void,
 ) {
-    // SAFETY: see `Variant`; `info` and `vaddr` are this access's.
-    unsafe {
-        if let Some((seat, address)) =
-            V::Addressing::at_hand::<V::Model, V::Finder>(index, info, vaddr)
-        {
-            let record = V::Access::unpack(userdata);
-            let line = V::Lines::data_line(seat.lines(), address);
-            // Where nothing is beyond the first level, stores are like loads.
-            let kind = if V::Model::GOES_BEYOND { info::kind(info) } else { Kind::Load };
-            if seat.access_hits(kind, line, record.fetches(|| effect(info))) {
-                return record.count(|| effect(info), || seat.counted_by());
-            }
+    // SAFETY: registered with a record of an access, which this is.
+    let (callback, record) = unsafe { called::<V, V::Access>(index, userdata) };
+    // SAFETY: this callback's.
+    let access = unsafe { GuestAccess::new(info, vaddr) };
+    if let Some((seat, address)) = V::Addressing::at_hand(&callback, access) {
+        let line = V::Lines::data_line(seat.lines(), address);
+        // Where nothing is beyond the first level, stores are like loads.
+        let kind = if V::Model::GOES_BEYOND { info::kind(info) } else { Kind::Load };
+        if seat.access_hits(kind, line, record.fetches(|| effect(info))) {
+            return record.count(|| effect(info), || seat.counted_by());
         }
-        access_slowly::<V>(index, info, vaddr, userdata);
     }
+    access_slowly::<V>(callback, access, record);
 }
 
-/// # Safety
-/// As for [`access`].
 #[inline(never)]
-unsafe extern "C" fn access_slowly<V: Variant>(
-    index: u32,
-    info: qemu_plugin_meminfo_t,
-    vaddr: u64,
-    userdata: *mut c_void,
+extern "C" fn access_slowly<V: Variant>(
+    callback: Running<V>,
+    access: GuestAccess,
+    record: V::Access,
 ) {
-    // SAFETY: see `Variant`; `info` and `vaddr` are this access's.
-    unsafe {
-        match V::Addressing::at_hand::<V::Model, V::Finder>(index, info, vaddr) {
-            Some((seat, address)) => take::<V, _>(&seat, info, Some(address), userdata),
-            None => access_looking_further::<V>(index, info, vaddr, userdata),
-        }
+    if let Some((seat, address)) = V::Addressing::at_hand(&callback, access) {
+        return take::<V::Model>(&seat, access.info(), Some(address), record);
     }
+    access_looking_further::<V>(callback, access, record);
 }
 
 /// The same for a vCPU or an address that is not at hand.
-///
-/// # Safety
-/// As for [`access`].
 #[inline(never)]
-unsafe extern "C" fn access_looking_further<V: Variant>(
-    index: u32,
-    info: qemu_plugin_meminfo_t,
-    vaddr: u64,
-    userdata: *mut c_void,
+extern "C" fn access_looking_further<V: Variant>(
+    callback: Running<V>,
+    access: GuestAccess,
+    record: V::Access,
 ) {
-    // SAFETY: see `Variant`; `info` and `vaddr` are this access's.
-    unsafe {
-        let (vcpu, seat) = V::Finder::find::<V::Model>(&DIRECTORY, index);
-        let address = V::Addressing::look_up(vcpu, info, vaddr);
-        take::<V, _>(&seat, info, address, userdata);
-    }
+    let (vcpu, seat) = V::Finder::find(&callback);
+    let address = V::Addressing::look_up(&vcpu, access);
+    take::<V::Model>(&seat, access.info(), address, record);
 }
 
 /// Takes an access, which without an address went to a device.
-///
-/// # Safety
-/// As for [`access`], `info` being this access's.
 #[inline(always)]
-unsafe fn take<V: Variant, S: Seat>(
-    seat: &S,
+fn take<M: Model>(
+    seat: &impl Seat,
     info: qemu_plugin_meminfo_t,
     address: Option<u64>,
-    userdata: *mut c_void,
+    record: impl AccessRecord,
 ) {
-    // SAFETY: see `Variant`.
-    let record = unsafe { V::Access::unpack(userdata) };
     let (kind, effect) = (info::kind(info), effect(info));
     if let Some(address) = address {
-        let extent = if V::Model::GOES_BEYOND { info::bytes(info) } else { 1 };
+        let extent = if M::GOES_BEYOND { info::bytes(info) } else { 1 };
         let access = seat.lines().access(kind, address, extent);
         let then = record.fetches(|| effect);
         seat.take(&Event { instruction: record.instruction(), access, then });
@@ -328,35 +317,33 @@ unsafe extern "C" fn access_split<V: Variant>(
     vaddr: u64,
     userdata: *mut c_void,
 ) {
-    // SAFETY: as for `access`, registered with the same; the further addresses are of the same access.
-    unsafe {
+    // SAFETY: as for `access`, registered with the same.
+    let (callback, record) = unsafe {
         access::<V>(index, info, vaddr, userdata);
-        let record = V::Access::unpack(userdata);
-        let (vcpu, seat) = V::Finder::find::<V::Model>(&DIRECTORY, index);
-        let effect = effect(info).of_the_rest();
-        for (start, extent) in further_lines(vcpu.data_line_bytes(), info, vaddr) {
-            let Some(address) = V::Addressing::look_up(vcpu, info, start) else { continue };
-            let access = seat.lines().access(info::kind(info), address, extent);
-            seat.take(&Event { instruction: record.instruction(), access, then: 0 });
-            record.count(|| effect, || seat.counted_by());
-        }
+        called::<V, V::Access>(index, userdata)
+    };
+    // SAFETY: this callback's.
+    let access = unsafe { GuestAccess::new(info, vaddr) };
+    let (vcpu, seat) = V::Finder::find(&callback);
+    let effect = effect(info).of_the_rest();
+    for (offset, extent) in further_lines(vcpu.data_line_bytes(), access) {
+        let Some(address) = V::Addressing::look_up(&vcpu, access.from(offset)) else { continue };
+        let access = seat.lines().access(info::kind(info), address, extent);
+        seat.take(&Event { instruction: record.instruction(), access, then: 0 });
+        record.count(|| effect, || seat.counted_by());
     }
 }
 
-/// What an access does in lines after the first: addresses and lengths. Lines are no longer than pages, or
-/// pages lie as their addresses do.
-fn further_lines(
-    line_bytes: u64,
-    info: qemu_plugin_meminfo_t,
-    vaddr: u64,
-) -> impl Iterator<Item = (u64, u16)> {
-    let in_first = line_bytes - vaddr % line_bytes;
-    let bytes = u64::from(info::bytes(info));
+/// What an access does in lines after the first: how far from its first byte, and how much. Lines are no longer
+/// than pages, or pages lie as their addresses do.
+fn further_lines(line_bytes: u64, access: GuestAccess) -> impl Iterator<Item = (u64, u16)> {
+    let in_first = line_bytes - access.vaddr() % line_bytes;
+    let bytes = u64::from(info::bytes(access.info()));
     let starts = (0..).map(move |line| in_first + line * line_bytes);
     starts.take_while(move |&start| start < bytes).map(move |start| {
         #[expect(clippy::cast_possible_truncation, reason = "no more than all bytes")]
         let here = (bytes - start).min(line_bytes) as u16;
-        (vaddr.wrapping_add(start), here)
+        (start, here)
     })
 }
 
@@ -372,8 +359,9 @@ fn effect(info: qemu_plugin_meminfo_t) -> Effect {
 /// # Safety
 /// As for [`fetch`].
 unsafe extern "C" fn translation_changes<V: Variant>(index: u32, _: *mut c_void) {
-    // SAFETY: registered for this model; in a callback of this vCPU.
-    unsafe { DIRECTORY.vcpu::<V::Model>(index).pages() }.raise_generation();
+    // SAFETY: QEMU calls this for that vCPU, where translation registered it.
+    let callback: Running<V> = unsafe { Callback::new(index) };
+    V::Finder::find(&callback).0.forget_translations();
 }
 
 extern "C" fn all_translations_change(_: u32, _: *mut c_void) {

@@ -30,7 +30,7 @@ pub trait AccessRecord: Record {
 
     /// Counts it by instruction, if that is done. After the core has: so a report that is made meanwhile, which
     /// reads them in the other order, never has more of the instruction's.
-    fn count(self, effect: impl FnOnce() -> Effect, by: impl FnOnce() -> CountedBy<'static>);
+    fn count<'a>(self, effect: impl FnOnce() -> Effect, by: impl FnOnce() -> CountedBy<'a>);
 }
 
 /// Of fetches from one line.
@@ -39,7 +39,7 @@ pub trait RunRecord: Record {
     fn run(self) -> &'static Run;
 
     /// As [`AccessRecord::count`].
-    fn count(self, by: impl FnOnce() -> CountedBy<'static>);
+    fn count<'a>(self, by: impl FnOnce() -> CountedBy<'a>);
 }
 
 /// Of fetches that hit by construction.
@@ -48,7 +48,7 @@ pub trait SegmentRecord: Record {
     fn fetches(self) -> u64;
 
     /// As [`AccessRecord::count`].
-    fn count(self, by: impl FnOnce() -> CountedBy<'static>);
+    fn count<'a>(self, by: impl FnOnce() -> CountedBy<'a>);
 }
 
 /// How much is counted of each instruction.
@@ -145,7 +145,7 @@ impl AccessRecord for AccessData {
     }
 
     #[inline(always)]
-    fn count(self, _: impl FnOnce() -> Effect, _: impl FnOnce() -> CountedBy<'static>) {}
+    fn count<'a>(self, _: impl FnOnce() -> Effect, _: impl FnOnce() -> CountedBy<'a>) {}
 }
 
 /// As [`AccessData`], of one of two accesses.
@@ -172,7 +172,7 @@ impl AccessRecord for AccessOfTwo {
     }
 
     #[inline(always)]
-    fn count(self, _: impl FnOnce() -> Effect, _: impl FnOnce() -> CountedBy<'static>) {}
+    fn count<'a>(self, _: impl FnOnce() -> Effect, _: impl FnOnce() -> CountedBy<'a>) {}
 }
 
 impl AccessRecord for &'static ProfiledAccess {
@@ -187,7 +187,7 @@ impl AccessRecord for &'static ProfiledAccess {
     }
 
     #[inline(always)]
-    fn count(self, effect: impl FnOnce() -> Effect, by: impl FnOnce() -> CountedBy<'static>) {
+    fn count<'a>(self, effect: impl FnOnce() -> Effect, by: impl FnOnce() -> CountedBy<'a>) {
         ProfiledAccess::count(self, effect(), by());
     }
 }
@@ -199,7 +199,7 @@ impl RunRecord for &'static Run {
     }
 
     #[inline(always)]
-    fn count(self, _: impl FnOnce() -> CountedBy<'static>) {}
+    fn count<'a>(self, _: impl FnOnce() -> CountedBy<'a>) {}
 }
 
 impl RunRecord for &'static ProfiledRun {
@@ -209,7 +209,7 @@ impl RunRecord for &'static ProfiledRun {
     }
 
     #[inline(always)]
-    fn count(self, by: impl FnOnce() -> CountedBy<'static>) {
+    fn count<'a>(self, by: impl FnOnce() -> CountedBy<'a>) {
         ProfiledRun::count(self, by());
     }
 }
@@ -237,7 +237,7 @@ impl SegmentRecord for Fetches {
     }
 
     #[inline(always)]
-    fn count(self, _: impl FnOnce() -> CountedBy<'static>) {}
+    fn count<'a>(self, _: impl FnOnce() -> CountedBy<'a>) {}
 }
 
 impl SegmentRecord for &'static Segment {
@@ -247,7 +247,7 @@ impl SegmentRecord for &'static Segment {
     }
 
     #[inline(always)]
-    fn count(self, by: impl FnOnce() -> CountedBy<'static>) {
+    fn count<'a>(self, by: impl FnOnce() -> CountedBy<'a>) {
         Segment::count(self, by());
     }
 }

@@ -1,5 +1,6 @@
 //! Where callbacks find what they need: the vCPUs and the only core, without a lock.
 
+use std::marker::PhantomData;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
@@ -55,76 +56,108 @@ impl Directory {
     }
 
     pub(crate) fn set_machine<M: Model>(&self, machine: &'static Machine<M>) {
-        self.machine.store(ptr::from_ref(machine).cast_mut().cast(), Ordering::Release);
+        self.machine.store(address_of(machine), Ordering::Release);
     }
 
     pub(crate) fn set_vcpu<M: Model>(&self, index: u32, vcpu: Option<&'static Vcpu<M>>) {
         if let Some(slot) = self.slots.get(index as usize) {
-            let vcpu = vcpu.map_or(ptr::null_mut(), |vcpu| ptr::from_ref(vcpu).cast_mut().cast());
-            slot.store(vcpu, Ordering::Release);
+            slot.store(vcpu.map_or(ptr::null_mut(), address_of), Ordering::Release);
         }
-    }
-
-    /// Makes `vcpu` known as the only one, unless there may be others; whether it is. The caller is a
-    /// callback of that vCPU.
-    pub(crate) fn is_only<M: Model>(&self, vcpu: &'static Vcpu<M>) -> bool {
-        if self.several_expected() {
-            return false;
-        }
-        // The one thread that runs guest code is here, so nobody can start another meanwhile.
-        self.only_vcpu.store(ptr::from_ref(vcpu).cast_mut().cast(), Ordering::Release);
-        self.only_core.store(ptr::from_ref(vcpu.core).cast_mut().cast(), Ordering::Release);
-        true
-    }
-
-    /// The only vCPU, if it has called back before and there is still no other.
-    ///
-    /// # Safety
-    /// `M` is the model of the directory's machine.
-    #[inline(always)]
-    pub(crate) unsafe fn only_vcpu<M: Model>(&self) -> Option<&'static Vcpu<M>> {
-        // SAFETY: null or what `is_only` stored, a leaked `Vcpu` of the one machine, hence of `M`.
-        unsafe { self.only_vcpu.load(Ordering::Acquire).cast::<Vcpu<M>>().as_ref() }
-    }
-
-    /// The core of the only vCPU.
-    ///
-    /// # Safety
-    /// `M` is the model of the directory's machine.
-    #[inline(always)]
-    pub(crate) unsafe fn only_core<M: Model>(&self) -> Option<&'static SimulatedCore<M>> {
-        // SAFETY: null or what `is_only` stored, a core of the one machine, which is never freed.
-        unsafe { self.only_core.load(Ordering::Acquire).cast::<SimulatedCore<M>>().as_ref() }
-    }
-
-    /// The vCPU of `index`, if it has a slot and has called back before.
-    ///
-    /// # Safety
-    /// `M` is the model of the directory's machine.
-    #[inline(always)]
-    pub(crate) unsafe fn known_vcpu<M: Model>(&self, index: u32) -> Option<&'static Vcpu<M>> {
-        let vcpu = self.slots.get(index as usize)?.load(Ordering::Acquire);
-        // SAFETY: null or what `set_vcpu` stored: a leaked `Vcpu` of the one machine, hence of `M`.
-        unsafe { vcpu.cast::<Vcpu<M>>().as_ref() }
-    }
-
-    /// The vCPU of `index`, which is made at its first callback.
-    ///
-    /// # Safety
-    /// `M` is the model of the directory's machine, which has been started.
-    pub unsafe fn vcpu<M: Model>(&self, index: u32) -> &'static Vcpu<M> {
-        // SAFETY: the caller's promise.
-        if let Some(known) = unsafe { self.known_vcpu(index) } {
-            return known;
-        }
-        // SAFETY: `Machine::start` stored it before there were callbacks, leaked, and of `M`.
-        let machine = unsafe { &*self.machine.load(Ordering::Acquire).cast::<Machine<M>>() };
-        machine.register(index)
     }
 }
 
 impl Default for Directory {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+fn address_of<T>(thing: &'static T) -> *mut () {
+    ptr::from_ref(thing).cast_mut().cast()
+}
+
+/// A simulation: its model, and where its vCPUs and cores are found. So a callback has to carry neither.
+pub trait Simulation: 'static {
+    /// The caches of a core.
+    type Model: Model;
+
+    /// The directory, the same at each call.
+    fn directory() -> &'static Directory;
+}
+
+/// A callback of a vCPU that is running now, made for finder `F`: who has one may use what is that vCPU's,
+/// as long as it lives.
+#[derive(Debug)]
+pub struct Callback<S, F> {
+    index: u32,
+    /// Not to be sent to another thread.
+    made_for: PhantomData<(*const S, F)>,
+}
+
+#[expect(clippy::unused_self, reason = "that there is a callback is what allows to look")]
+impl<S: Simulation, F> Callback<S, F> {
+    /// The callback of vCPU `index`.
+    ///
+    /// # Safety
+    /// QEMU has called the function that this happens in, for this vCPU, and the value lives in it only. The
+    /// machine of the directory has been started, and its model is that of `S`. QEMU was given the function
+    /// where its finder may be used: [`Private`](crate::Private) where no core has two vCPUs.
+    #[inline(always)]
+    pub unsafe fn new(index: u32) -> Self {
+        Self { index, made_for: PhantomData }
+    }
+
+    /// What a pointer of the directory points to.
+    ///
+    /// # Safety
+    /// It is one to a `T`.
+    #[inline(always)]
+    unsafe fn load<T>(pointer: &AtomicPtr<()>) -> Option<&'static T> {
+        // SAFETY: null or, by the caller's promise, the address of a `&'static T`.
+        unsafe { pointer.load(Ordering::Acquire).cast::<T>().as_ref() }
+    }
+
+    /// The only vCPU, if it has called back before and there is still no other.
+    #[inline(always)]
+    pub(crate) fn only_vcpu(&self) -> Option<&'static Vcpu<S::Model>> {
+        // SAFETY: of the one machine, whose model is that of `S`.
+        unsafe { Self::load(&S::directory().only_vcpu) }
+    }
+
+    /// The core of the only vCPU.
+    #[inline(always)]
+    pub(crate) fn only_core(&self) -> Option<&'static SimulatedCore<S::Model>> {
+        // SAFETY: of the one machine, whose model is that of `S`.
+        unsafe { Self::load(&S::directory().only_core) }
+    }
+
+    /// The vCPU, if it has a slot and has called back before.
+    #[inline(always)]
+    pub(crate) fn known_vcpu(&self) -> Option<&'static Vcpu<S::Model>> {
+        let slot = S::directory().slots.get(self.index as usize)?;
+        // SAFETY: of the one machine, whose model is that of `S`.
+        unsafe { Self::load(slot) }
+    }
+
+    /// The vCPU, which is made at its first callback.
+    pub(crate) fn vcpu(&self) -> &'static Vcpu<S::Model> {
+        self.known_vcpu().unwrap_or_else(|| {
+            // SAFETY: the one machine, whose model is that of `S`.
+            let machine: Option<&Machine<S::Model>> =
+                unsafe { Self::load(&S::directory().machine) };
+            machine.expect("the machine has been started").register(self.index)
+        })
+    }
+
+    /// Makes `vcpu`, which is this callback's, known as the only one, unless there may be others; whether it
+    /// is.
+    pub(crate) fn is_only(&self, vcpu: &'static Vcpu<S::Model>) -> bool {
+        if S::directory().several_expected() {
+            return false;
+        }
+        // The one thread that runs guest code is here, so nobody can start another meanwhile.
+        S::directory().only_vcpu.store(address_of(vcpu), Ordering::Release);
+        S::directory().only_core.store(address_of(vcpu.core), Ordering::Release);
+        true
     }
 }

@@ -21,8 +21,8 @@ mod vcpu;
 
 pub use crate::core::{BySet, SimulatedCore};
 pub use counts::{Counts, PendingMisses};
-pub use directory::Directory;
+pub use directory::{Callback, Directory, Simulation};
 pub use event::Event;
 pub use registry::{Locks, Machine, Simulator};
 pub use seat::{Alone, AnySeat, Finder, OwnCore, Private, Recorder, Seat, Shared};
-pub use vcpu::Vcpu;
+pub use vcpu::OwnVcpu;

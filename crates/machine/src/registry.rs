@@ -21,7 +21,7 @@ use crate::core::{BySet, SetCounters, SimulatedCore};
 use crate::counts::{Counts, PendingMisses};
 use crate::directory::Directory;
 use crate::event::Event;
-use crate::vcpu::{Times, Vcpu};
+use crate::vcpu::{OwnVcpu, Times, Vcpu};
 
 /// Accesses a vCPU records before it simulates them on a shared core.
 const BUFFER_CAPACITY: usize = 4096;
@@ -177,8 +177,7 @@ impl<M: Locks> Simulator for Machine<M> {
     }
 
     unsafe fn translations_changed(&'static self, index: u32) {
-        // SAFETY: in a callback of this vCPU, by the caller's promise.
-        unsafe { self.register(index).pages() }.raise_generation();
+        OwnVcpu::new(self.register(index)).forget_translations();
     }
 
     fn retire(&self, index: u32) {

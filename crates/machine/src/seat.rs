@@ -9,9 +9,9 @@ use cachesim::model::{Kind, Model};
 use cachesim::profile::CountedBy;
 
 use crate::core::SimulatedCore;
-use crate::directory::Directory;
+use crate::directory::{Callback, Simulation};
 use crate::event::Event;
-use crate::vcpu::Vcpu;
+use crate::vcpu::{OwnVcpu, Vcpu};
 
 /// Where the accesses of one vCPU go. It lives in one callback of that vCPU.
 pub trait Seat {
@@ -32,25 +32,25 @@ pub trait Seat {
     fn take(&self, event: &Event);
 
     /// Who raises counts by instruction.
-    fn counted_by(&self) -> CountedBy<'static>;
+    fn counted_by(&self) -> CountedBy<'_>;
 }
 
 /// A core that only this vCPU uses.
 #[derive(Debug)]
-pub struct OwnCore<M: Model> {
-    core: &'static SimulatedCore<M>,
+pub struct OwnCore<'a, M: Model> {
+    core: &'a SimulatedCore<M>,
     /// Whether there is any other vCPU.
     is_only: bool,
     /// Not to be sent to another thread.
     here: PhantomData<*const ()>,
 }
 
-impl<M: Model> OwnCore<M> {
+impl<'a, M: Model> OwnCore<'a, M> {
     /// # Safety
     /// Until the callback that this happens in returns, no other thread uses the core but to read counters,
     /// or to copy the model while this vCPU stands still.
     #[inline(always)]
-    unsafe fn new(core: &'static SimulatedCore<M>, is_only: bool) -> Self {
+    unsafe fn new(core: &'a SimulatedCore<M>, is_only: bool) -> Self {
         Self { core, is_only, here: PhantomData }
     }
 
@@ -63,7 +63,7 @@ impl<M: Model> OwnCore<M> {
     }
 }
 
-impl<M: Model> Seat for OwnCore<M> {
+impl<M: Model> Seat for OwnCore<'_, M> {
     #[inline(always)]
     fn lines(&self) -> Lines {
         self.core.lines
@@ -115,20 +115,20 @@ impl<M: Model> Seat for OwnCore<M> {
     }
 
     #[inline(always)]
-    fn counted_by(&self) -> CountedBy<'static> {
+    fn counted_by(&self) -> CountedBy<'_> {
         if self.is_only { CountedBy::Alone } else { CountedBy::OneOf(&self.core.bank) }
     }
 }
 
 /// The buffer of a vCPU, whose core others may use as well.
 #[derive(Debug)]
-pub struct Recorder<M: Model> {
-    vcpu: &'static Vcpu<M>,
+pub struct Recorder<'a, M: Model> {
+    vcpu: &'a Vcpu<M>,
     /// Not to be sent to another thread.
     here: PhantomData<*const ()>,
 }
 
-impl<M: Model> Seat for Recorder<M> {
+impl<M: Model> Seat for Recorder<'_, M> {
     #[inline(always)]
     fn lines(&self) -> Lines {
         self.vcpu.core.lines
@@ -173,21 +173,29 @@ impl<M: Model> Seat for Recorder<M> {
     }
 
     #[inline(always)]
-    fn counted_by(&self) -> CountedBy<'static> {
+    fn counted_by(&self) -> CountedBy<'_> {
         CountedBy::OneOf(&self.vcpu.bank)
+    }
+}
+
+impl<'a, M: Model> Recorder<'a, M> {
+    /// That of the vCPU, in a callback of it.
+    #[inline(always)]
+    fn new(vcpu: &'a Vcpu<M>) -> Self {
+        Self { vcpu, here: PhantomData }
     }
 }
 
 /// Either.
 #[derive(Debug)]
-pub enum AnySeat<M: Model> {
+pub enum AnySeat<'a, M: Model> {
     /// A core that only this vCPU uses.
-    OwnCore(OwnCore<M>),
+    OwnCore(OwnCore<'a, M>),
     /// The vCPU's buffer.
-    Recorder(Recorder<M>),
+    Recorder(Recorder<'a, M>),
 }
 
-impl<M: Model> Seat for AnySeat<M> {
+impl<M: Model> Seat for AnySeat<'_, M> {
     fn lines(&self) -> Lines {
         match self {
             Self::OwnCore(seat) => seat.lines(),
@@ -223,7 +231,7 @@ impl<M: Model> Seat for AnySeat<M> {
         }
     }
 
-    fn counted_by(&self) -> CountedBy<'static> {
+    fn counted_by(&self) -> CountedBy<'_> {
         match self {
             Self::OwnCore(seat) => seat.counted_by(),
             Self::Recorder(seat) => seat.counted_by(),
@@ -231,46 +239,31 @@ impl<M: Model> Seat for AnySeat<M> {
     }
 }
 
+/// A vCPU that a finder found, and where its accesses go.
+type Found<'a, S, Seat> = (OwnVcpu<'a, <S as Simulation>::Model>, Seat);
+
 /// How a callback finds its vCPU and where that one's accesses go.
-///
-/// All functions have the same conditions: the caller is a callback of vCPU `index`; `M` is the model of the
-/// directory's machine, which has been started; what is returned is used in that callback only; and QEMU was
-/// given callbacks of this finder where it may be: [`Private`] where no core has two vCPUs.
-pub trait Finder: 'static {
+pub trait Finder: Sized + 'static {
     /// Where accesses go.
-    type Seat<M: Model>: Seat;
+    type Seat<'a, M: Model>: Seat;
 
-    /// The vCPU, if that takes no more than a load.
-    ///
-    /// # Safety
-    /// See [`Finder`].
-    unsafe fn vcpu<M: Model>(directory: &Directory, index: u32) -> Option<&'static Vcpu<M>>;
-
-    /// Where the accesses of a vCPU go that [`Finder::vcpu`] found.
-    ///
-    /// # Safety
-    /// See [`Finder`].
-    unsafe fn seat_of<M: Model>(vcpu: &'static Vcpu<M>) -> Self::Seat<M>;
+    /// The vCPU and where its accesses go, if that takes no more than a load or two.
+    fn at_hand<S: Simulation>(
+        callback: &Callback<S, Self>,
+    ) -> Option<Found<'_, S, Self::Seat<'_, S::Model>>>;
 
     /// Where the vCPU's accesses go, if that takes no more than a load or two.
-    ///
-    /// # Safety
-    /// See [`Finder`].
     #[inline(always)]
-    unsafe fn seat<M: Model>(directory: &Directory, index: u32) -> Option<Self::Seat<M>> {
-        // SAFETY: the same conditions.
-        unsafe { Some(Self::seat_of(Self::vcpu(directory, index)?)) }
+    fn seat<S: Simulation>(callback: &Callback<S, Self>) -> Option<Self::Seat<'_, S::Model>> {
+        Some(Self::at_hand(callback)?.1)
     }
 
     /// The vCPU in any case, and where its accesses go.
-    ///
-    /// # Safety
-    /// See [`Finder`].
-    unsafe fn find<M: Model>(directory: &Directory, index: u32) -> (&'static Vcpu<M>, AnySeat<M>);
+    fn find<S: Simulation>(callback: &Callback<S, Self>) -> Found<'_, S, AnySeat<'_, S::Model>>;
 }
 
 /// There is no other vCPU. Translated code that was given this goes on working when a second one comes:
-/// [`Directory::expect_several`] has its callbacks look further.
+/// [`Directory::expect_several`](crate::Directory::expect_several) has its callbacks look further.
 #[derive(Debug)]
 pub struct Alone;
 
@@ -283,87 +276,70 @@ pub struct Private;
 pub struct Shared;
 
 impl Finder for Alone {
-    type Seat<M: Model> = OwnCore<M>;
+    type Seat<'a, M: Model> = OwnCore<'a, M>;
 
     #[inline(always)]
-    unsafe fn vcpu<M: Model>(directory: &Directory, _: u32) -> Option<&'static Vcpu<M>> {
-        // SAFETY: `M` is the machine's model, by the caller's promise.
-        unsafe { directory.only_vcpu() }
-    }
-
-    #[inline(always)]
-    unsafe fn seat_of<M: Model>(vcpu: &'static Vcpu<M>) -> OwnCore<M> {
+    fn at_hand<S: Simulation>(
+        callback: &Callback<S, Self>,
+    ) -> Option<Found<'_, S, OwnCore<'_, S::Model>>> {
+        let vcpu = callback.only_vcpu()?;
         // SAFETY: this vCPU is the only one, and a callback of it is running.
-        unsafe { OwnCore::new(vcpu.core, true) }
+        Some((OwnVcpu::new(vcpu), unsafe { OwnCore::new(vcpu.core, true) }))
     }
 
     #[inline(always)]
-    unsafe fn seat<M: Model>(directory: &Directory, _: u32) -> Option<OwnCore<M>> {
-        // SAFETY: `M` is the machine's model; as long as there is an only core it is that of the only vCPU,
-        // a callback of which is running.
-        unsafe { Some(OwnCore::new(directory.only_core()?, true)) }
+    fn seat<S: Simulation>(callback: &Callback<S, Self>) -> Option<OwnCore<'_, S::Model>> {
+        // SAFETY: as long as there is an only core it is that of the only vCPU, a callback of which is running.
+        Some(unsafe { OwnCore::new(callback.only_core()?, true) })
     }
 
     #[inline(always)]
-    unsafe fn find<M: Model>(directory: &Directory, index: u32) -> (&'static Vcpu<M>, AnySeat<M>) {
-        // SAFETY: `M` is the machine's model. If the vCPU is the only one, nobody else uses its core.
-        unsafe {
-            let vcpu = directory.vcpu(index);
-            let seat = if directory.is_only(vcpu) {
-                AnySeat::OwnCore(Self::seat_of(vcpu))
-            } else {
-                AnySeat::Recorder(Shared::seat_of(vcpu))
-            };
-            (vcpu, seat)
-        }
+    fn find<S: Simulation>(callback: &Callback<S, Self>) -> Found<'_, S, AnySeat<'_, S::Model>> {
+        let vcpu = callback.vcpu();
+        let seat = if callback.is_only(vcpu) {
+            // SAFETY: as above.
+            AnySeat::OwnCore(unsafe { OwnCore::new(vcpu.core, true) })
+        } else {
+            AnySeat::Recorder(Recorder::new(vcpu))
+        };
+        (OwnVcpu::new(vcpu), seat)
     }
 }
 
 impl Finder for Private {
-    type Seat<M: Model> = OwnCore<M>;
+    type Seat<'a, M: Model> = OwnCore<'a, M>;
 
     #[inline(always)]
-    unsafe fn vcpu<M: Model>(directory: &Directory, index: u32) -> Option<&'static Vcpu<M>> {
-        // SAFETY: `M` is the machine's model, by the caller's promise.
-        unsafe { directory.known_vcpu(index) }
-    }
-
-    #[inline(always)]
-    unsafe fn seat_of<M: Model>(vcpu: &'static Vcpu<M>) -> OwnCore<M> {
+    fn at_hand<S: Simulation>(
+        callback: &Callback<S, Self>,
+    ) -> Option<Found<'_, S, OwnCore<'_, S::Model>>> {
+        let vcpu = callback.known_vcpu()?;
         // SAFETY: where this finder is used each vCPU has a core of its own.
-        unsafe { OwnCore::new(vcpu.core, false) }
+        Some((OwnVcpu::new(vcpu), unsafe { OwnCore::new(vcpu.core, false) }))
     }
 
     #[inline(always)]
-    unsafe fn find<M: Model>(directory: &Directory, index: u32) -> (&'static Vcpu<M>, AnySeat<M>) {
-        // SAFETY: the same conditions.
-        unsafe {
-            let vcpu = directory.vcpu(index);
-            (vcpu, AnySeat::OwnCore(Self::seat_of(vcpu)))
-        }
+    fn find<S: Simulation>(callback: &Callback<S, Self>) -> Found<'_, S, AnySeat<'_, S::Model>> {
+        let vcpu = callback.vcpu();
+        // SAFETY: as above.
+        (OwnVcpu::new(vcpu), AnySeat::OwnCore(unsafe { OwnCore::new(vcpu.core, false) }))
     }
 }
 
 impl Finder for Shared {
-    type Seat<M: Model> = Recorder<M>;
+    type Seat<'a, M: Model> = Recorder<'a, M>;
 
     #[inline(always)]
-    unsafe fn vcpu<M: Model>(directory: &Directory, index: u32) -> Option<&'static Vcpu<M>> {
-        // SAFETY: `M` is the machine's model, by the caller's promise.
-        unsafe { directory.known_vcpu(index) }
+    fn at_hand<S: Simulation>(
+        callback: &Callback<S, Self>,
+    ) -> Option<Found<'_, S, Recorder<'_, S::Model>>> {
+        let vcpu = callback.known_vcpu()?;
+        Some((OwnVcpu::new(vcpu), Recorder::new(vcpu)))
     }
 
     #[inline(always)]
-    unsafe fn seat_of<M: Model>(vcpu: &'static Vcpu<M>) -> Recorder<M> {
-        Recorder { vcpu, here: PhantomData }
-    }
-
-    #[inline(always)]
-    unsafe fn find<M: Model>(directory: &Directory, index: u32) -> (&'static Vcpu<M>, AnySeat<M>) {
-        // SAFETY: the same conditions.
-        unsafe {
-            let vcpu = directory.vcpu(index);
-            (vcpu, AnySeat::Recorder(Self::seat_of(vcpu)))
-        }
+    fn find<S: Simulation>(callback: &Callback<S, Self>) -> Found<'_, S, AnySeat<'_, S::Model>> {
+        let vcpu = callback.vcpu();
+        (OwnVcpu::new(vcpu), AnySeat::Recorder(Recorder::new(vcpu)))
     }
 }

@@ -1,10 +1,11 @@
 //! What belongs to one vCPU.
 
 use std::cell::UnsafeCell;
+use std::marker::PhantomData;
 
 use cachesim::buffer::{AccessBuffer, Port, Room};
 use cachesim::model::{Misses, Model};
-use cachesim::pages::PageCache;
+use cachesim::pages::{PageCache, Regime, SharedGeneration};
 use cachesim::profile::Bank;
 use cachesim::stats::CoreStats;
 
@@ -20,29 +21,13 @@ pub struct Vcpu<M: Model> {
     pub(crate) bank: Bank,
 }
 
-// SAFETY: `pages` is reached through `Vcpu::pages` only, whose callers are the callbacks of this vCPU; QEMU
-// runs a vCPU, and so its callbacks, on one thread at a time. The rest is `Sync`.
+// SAFETY: `pages` is reached through `OwnVcpu` only, in the callbacks of this vCPU; QEMU runs a vCPU, and so
+// its callbacks, on one thread at a time. The rest is `Sync`.
 unsafe impl<M: Model> Sync for Vcpu<M> {}
 
 impl<M: Model> Vcpu<M> {
     pub(crate) fn new(core: &'static SimulatedCore<M>, buffer: AccessBuffer) -> Self {
         Self { core, pages: UnsafeCell::default(), buffer, bank: Bank::default() }
-    }
-
-    /// The length of the data cache's lines, in bytes.
-    pub fn data_line_bytes(&self) -> u64 {
-        self.core.lines.data_line_bytes()
-    }
-
-    /// The vCPU's translations.
-    ///
-    /// # Safety
-    /// The caller is a callback of this vCPU and keeps the reference no longer than that.
-    #[expect(clippy::mut_from_ref, reason = "one thread, one callback at a time: see Safety")]
-    #[inline(always)]
-    pub unsafe fn pages(&self) -> &mut PageCache {
-        // SAFETY: callbacks of one vCPU do not overlap, and this is the only way to `pages`.
-        unsafe { &mut *self.pages.get() }
     }
 
     /// Records an event that has been counted.
@@ -72,6 +57,57 @@ impl<M: Model> Vcpu<M> {
         core.stats.data.accesses.add(counted.accesses);
         core.stats.fetches.add(counted.fetches);
         self.buffer.clear();
+    }
+}
+
+/// A vCPU, in a callback of it.
+#[derive(Debug)]
+pub struct OwnVcpu<'a, M: Model> {
+    vcpu: &'a Vcpu<M>,
+    /// Not to be sent to another thread.
+    here: PhantomData<*const ()>,
+}
+
+impl<'a, M: Model> OwnVcpu<'a, M> {
+    /// The vCPU of the callback that this happens in.
+    #[inline(always)]
+    pub(crate) fn new(vcpu: &'a Vcpu<M>) -> Self {
+        Self { vcpu, here: PhantomData }
+    }
+
+    /// The length of the data cache's lines, in bytes.
+    pub fn data_line_bytes(&self) -> u64 {
+        self.vcpu.core.lines.data_line_bytes()
+    }
+
+    /// Calls `act` with the translations that the vCPU remembers.
+    #[inline(always)]
+    fn with_pages<T>(&self, act: impl FnOnce(&mut PageCache) -> T) -> T {
+        // SAFETY: callbacks of one vCPU do not overlap, this is the only way to `pages`, and nobody here calls
+        // it within `act`.
+        act(unsafe { &mut *self.vcpu.pages.get() })
+    }
+
+    /// See [`PageCache::get`].
+    #[inline(always)]
+    pub fn translation(
+        &self,
+        shared: &SharedGeneration,
+        vaddr: u64,
+        regime: Regime,
+    ) -> Option<u64> {
+        self.with_pages(|pages| pages.get(shared, vaddr, regime))
+    }
+
+    /// See [`PageCache::insert`].
+    #[inline(always)]
+    pub fn remember(&self, shared: &SharedGeneration, vaddr: u64, regime: Regime, paddr: u64) {
+        self.with_pages(|pages| pages.insert(shared, vaddr, regime, paddr));
+    }
+
+    /// The vCPU's translations may have changed.
+    pub fn forget_translations(&self) {
+        self.with_pages(PageCache::raise_generation);
     }
 }
 
