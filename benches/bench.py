@@ -171,7 +171,8 @@ OPTIONS_BARS = {"profile=on": 2}
 
 # What is simulated beyond two first-level caches of LRU. Without levels, evict=lru is what the others are held against.
 BOTH_LEVELS = "l2=on,l3=on"
-POLICIES = ("fifo", "rand", "tree-plru", "bit-plru", "srrip", "brrip", "drrip", "lfu", "lip", "bip")
+# Of all policies the table's first is LRU.
+POLICIES = re.findall(r'name: "(.+?)"', (ROOT / "crates/cachesim/src/policy/table.rs").read_text())[1:]
 LEVELS = ("l2=on", BOTH_LEVELS, "rw=on", f"{BOTH_LEVELS},rw=on", "dwrite=back", f"{BOTH_LEVELS},dwrite=back",
           f"{BOTH_LEVELS},rw=on,dwrite=back", f"{BOTH_LEVELS},inclusion=inclusive",
           f"{BOTH_LEVELS},inclusion=exclusive", "cpu=zen3,summary=on", *(f"evict={policy}" for policy in POLICIES),

@@ -332,7 +332,8 @@ def pick_cache(rng, case, which):
     case.options += [f"{which}cachesize={line * ways * sets}", f"{which}blksize={line}", f"{which}assoc={ways}"]
 
 
-POLICIES = ("lru", "fifo", "rand", "tree-plru", "bit-plru", "srrip", "brrip", "drrip", "lfu", "lip", "bip")
+# As the table has them.
+POLICIES = re.findall(r'name: "(.+?)"', (ROOT / "crates/cachesim/src/policy/table.rs").read_text())
 # With their levels beyond the first.
 PRESETS = {"cortex-m7": (), "cortex-a53": ("l2",), "sifive-u74": ("l2",), "neoverse-n1": ("l2", "l3"),
            "skylake-client": ("l2", "l3"), "zen3": ("l2", "l3"), "rpi5": ("l2", "l3")}

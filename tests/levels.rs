@@ -5,6 +5,7 @@ mod common;
 
 use std::collections::BTreeSet;
 
+use cachesim::policy::PolicyKind;
 use common::artifacts::{Arch, Mode, Qemu, assembled, bare_guest, guest, newest, qemus};
 use common::process::{Finished, Run};
 use common::profile::Profile;
@@ -16,20 +17,6 @@ const L2: &str = "l2cachesize=32K,l2assoc=8";
 const L3: &str = "l2cachesize=32K,l2assoc=8,l3cachesize=128K,l3assoc=32";
 
 const LINE: u64 = 64;
-
-const POLICIES: [&str; 11] = [
-    "lru",
-    "fifo",
-    "rand",
-    "tree-plru",
-    "bit-plru",
-    "srrip",
-    "brrip",
-    "drrip",
-    "lfu",
-    "lip",
-    "bip",
-];
 
 fn riscv64(qemu: &Qemu, name: &str, args: &[&str]) -> Run {
     qemu.user(Arch::Riscv64, &guest(Arch::Riscv64, name)).guest_args(args)
@@ -297,7 +284,7 @@ fn accesses_longer_than_a_line_are_one_to_each_line_if_they_are_split() {
 fn every_policy_runs_in_every_level_and_few_are_alike() {
     for qemu in qemus(Mode::User) {
         let mut seen = BTreeSet::new();
-        for policy in POLICIES {
+        for policy in PolicyKind::ALL.map(PolicyKind::name) {
             let options = format!("{L3},evict={policy}");
             let once = report(list(&qemu), &options);
             assert_eq!(
@@ -311,7 +298,7 @@ fn every_policy_runs_in_every_level_and_few_are_alike() {
             report(list(&qemu), &format!("{options},inclusion=inclusive,dwrite=back,rw=on"));
             report(list(&qemu), &format!("{options},inclusion=exclusive,dwrite=back,rw=on"));
         }
-        assert_eq!(seen.len(), POLICIES.len(), "{seen:?}");
+        assert_eq!(seen.len(), PolicyKind::ALL.len(), "{seen:?}");
     }
 }
 

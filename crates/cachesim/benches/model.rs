@@ -10,10 +10,7 @@ use std::time::{Duration, Instant};
 use cachesim::address::LineAddr;
 use cachesim::cache::{Cache, Outcome};
 use cachesim::geometry::CacheGeometry;
-use cachesim::policy::{
-    AnyPolicy, Bip, BitPlru, Brrip, Drrip, Fifo, Lfu, Lip, Lru, Policy, PolicyKind, Random, Srrip,
-    TreePlru,
-};
+use cachesim::policy::{self, AnyPolicy, Policy, PolicyKind};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
 
@@ -157,7 +154,7 @@ fn pattern<P: Policy>(
     });
 }
 
-fn policy<P: Policy>(criterion: &mut Criterion, kind: PolicyKind, name: &str) {
+fn run<P: Policy>(criterion: &mut Criterion, kind: PolicyKind, name: &str) {
     let mut group = criterion.benchmark_group(name);
     for what in Pattern::ALL {
         pattern::<P>(&mut group, kind, 8, what);
@@ -170,30 +167,21 @@ fn policy<P: Policy>(criterion: &mut Criterion, kind: PolicyKind, name: &str) {
     group.finish();
 }
 
+macro_rules! each_as_itself {
+    ($criterion:ident; $($module:ident::$policy:ident $row:tt)*) => {
+        $(run::<policy::$policy>($criterion, PolicyKind::$policy, PolicyKind::$policy.name());)*
+    };
+}
+
 /// The policies, each as itself.
 fn policies(criterion: &mut Criterion) {
-    for kind in PolicyKind::ALL {
-        let run = match kind {
-            PolicyKind::Lru => policy::<Lru>,
-            PolicyKind::Fifo => policy::<Fifo>,
-            PolicyKind::Random => policy::<Random>,
-            PolicyKind::TreePlru => policy::<TreePlru>,
-            PolicyKind::BitPlru => policy::<BitPlru>,
-            PolicyKind::Srrip => policy::<Srrip>,
-            PolicyKind::Brrip => policy::<Brrip>,
-            PolicyKind::Drrip => policy::<Drrip>,
-            PolicyKind::Lfu => policy::<Lfu>,
-            PolicyKind::Lip => policy::<Lip>,
-            PolicyKind::Bip => policy::<Bip>,
-        };
-        run(criterion, kind, kind.name());
-    }
+    cachesim::policies!(each_as_itself, criterion;);
 }
 
 /// The same, as a cache has them whose policy is not known when it is compiled.
 fn any_policy(criterion: &mut Criterion) {
     for kind in PolicyKind::ALL {
-        policy::<AnyPolicy>(criterion, kind, &format!("any {}", kind.name()));
+        run::<AnyPolicy>(criterion, kind, &format!("any {}", kind.name()));
     }
 }
 

@@ -315,6 +315,25 @@ fn repeats_that_count_change_later_outcomes() {
     });
 }
 
+/// The seed is all that random choices depend on, and nothing else depends on it.
+#[test]
+#[cfg_attr(miri, ignore = "of policies for which Miri has no time")]
+fn the_seed_matters_to_random_policies_and_to_no_other() {
+    each_policy!(P, kind => {
+        let mut runner = TestRunner::deterministic();
+        let differ = (0..100).any(|_| {
+            let (geometry, addresses) = workload().new_tree(&mut runner).expect("a case").current();
+            let outcomes = |seed| {
+                let mut cache = TimedCache::<P>::new(&geometry, seed);
+                let access = |&address: &u64| cache.access(line(address, &geometry));
+                addresses.iter().map(access).collect::<Vec<_>>()
+            };
+            outcomes(0) != outcomes(1)
+        });
+        assert_eq!(differ, kind.is_random(), "{kind:?}");
+    });
+}
+
 /// Whether no cache misses where one hits that has fewer ways, and is like it otherwise.
 fn more_ways_never_hurt<P: Policy>(geometry: &CacheGeometry, addresses: &[u64]) -> bool {
     let wider =
@@ -406,9 +425,9 @@ fn emptied() -> impl Strategy<Value = Vec<Option<usize>>> {
     ]
 }
 
-/// Tests of policies against the naive ones.
+/// A test of each policy against the naive one, which has the same name.
 macro_rules! against_naive {
-    ($($test:ident $policy:ident $naive:ident)*) => {
+    ($($module:ident::$policy:ident $row:tt)*) => {
         proptest! {
             #![proptest_config(ProptestConfig {
                 cases: if cfg!(miri) { 1 } else { 400 },
@@ -417,8 +436,8 @@ macro_rules! against_naive {
             })]
             $(
                 #[test]
-                fn $test(workload in workload(), seed in any::<u64>(), emptied in emptied()) {
-                    check_ways::<policy::$policy, naive_policies::$naive>(
+                fn $module(workload in workload(), seed in any::<u64>(), emptied in emptied()) {
+                    check_ways::<policy::$policy, naive_policies::$policy>(
                         PolicyKind::$policy, &workload, seed, &emptied,
                     )?;
                 }
@@ -427,18 +446,10 @@ macro_rules! against_naive {
     };
 }
 
-against_naive! {
-    lru_does_what_queues_of_ways_do Lru NaiveLru
-    fifo_does_what_queues_of_ways_do Fifo NaiveFifo
-    random_does_what_its_generator_says Random NaiveRandom
-    tree_plru_does_what_trees_of_bits_do TreePlru NaiveTreePlru
-    bit_plru_does_what_bits_do BitPlru NaiveBitPlru
-    srrip_does_what_predictions_do Srrip NaiveSrrip
-    brrip_does_what_predictions_do Brrip NaiveBrrip
-    drrip_does_what_predictions_and_lists_of_leaders_do Drrip NaiveDrrip
-    lfu_does_what_counts_do Lfu NaiveLfu
-    lip_does_what_queues_of_ways_do Lip NaiveLip
-    bip_does_what_queues_of_ways_do Bip NaiveBip
+mod every_way_has_what_the_naive_policy_leaves_there {
+    use super::*;
+
+    cachesim::policies!(against_naive);
 }
 
 /// What a shorter age would do: go wrong after 2⁸ or 2¹⁶ accesses to a set.

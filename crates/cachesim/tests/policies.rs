@@ -5,6 +5,7 @@
 //! For other policies the state is what is in each way, with what the policy keeps of it.
 
 mod common {
+    pub mod each_policy;
     pub mod every_policy;
     pub mod geometry;
     pub mod timed_cache;
@@ -16,9 +17,10 @@ use cachesim::cache::{
     Way,
 };
 use cachesim::policy::{
-    self, Bip, BitPlru, Brrip, Drrip, Fifo, Lfu, Lip, Lru, Policy, PolicyKind, Random, Srrip,
-    TreePlru,
+    self, Bip, BitPlru, Brrip, Drrip, Fifo, Lfu, Lip, Lru, Policy, PolicyKind, Random, Repeats,
+    Srrip, TreePlru,
 };
+use common::each_policy::each_policy;
 use common::every_policy::for_every_policy;
 use common::geometry::geometry;
 use common::timed_cache::TimedCache;
@@ -782,6 +784,21 @@ fn lip_and_bip_replay_the_papers_loops() {
     }
 }
 
+#[test]
+fn a_repeated_access_changes_nothing() {
+    each_policy!(P, kind => if kind.repeats() == Repeats::ChangeNothing {
+        let mut once = TimedCache::<P>::new(&geometry(1, 3, 64), SEED);
+        let mut often = once.clone();
+        for name in "ABCADBBECADEFAB".chars() {
+            assert_eq!(once.access(line(name)), often.access(line(name)), "{kind:?}");
+            for _ in 0..5 {
+                assert_eq!(often.access(line(name)), Hit, "{kind:?}");
+            }
+            assert_eq!(once.set_of(line(name)), often.set_of(line(name)), "{kind:?}");
+        }
+    });
+}
+
 for_every_policy! {
     one_way_leaves_no_choice
     the_first_access_to_every_line_misses_and_the_second_hits
@@ -790,11 +807,6 @@ for_every_policy! {
     all_bits_of_a_line_number_tell_lines_apart
     the_line_of_the_last_access_can_be_evicted_at_once
     a_clone_goes_its_own_way
-}
-
-for_every_policy! {
-    without repeats:
-    a_repeated_access_changes_nothing
 }
 
 mod rules {
@@ -878,18 +890,6 @@ mod rules {
             [(0, Miss), (0, Hit), (4, Miss), (0, Miss), (1, Miss), (0, Hit), (1, Hit), (8, Miss)]
         {
             assert_eq!(cache.access(LineAddr::from_number(number)), outcome, "{number}");
-        }
-    }
-
-    pub fn a_repeated_access_changes_nothing<P: Policy>() {
-        let mut once = TimedCache::<P>::new(&geometry(1, 3, 64), SEED);
-        let mut often = once.clone();
-        for name in "ABCADBBECADEFAB".chars() {
-            assert_eq!(once.access(line(name)), often.access(line(name)));
-            for _ in 0..5 {
-                assert_eq!(often.access(line(name)), Hit);
-            }
-            assert_eq!(once.set_of(line(name)), often.set_of(line(name)));
         }
     }
 

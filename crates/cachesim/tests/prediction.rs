@@ -215,9 +215,12 @@ for_every_policy! {
     a_clone_takes_the_predictions_along
 }
 
-for_every_policy! {
-    of marks:
-    a_line_is_predicted_from_its_fill_to_its_eviction
+/// Of bit-PLRU the next test tells more.
+#[test]
+fn a_line_is_predicted_from_its_fill_to_its_eviction() {
+    each_policy!(P, kind => if kind != PolicyKind::BitPlru {
+        rules::a_line_is_predicted_from_its_fill_to_its_eviction::<P>();
+    });
 }
 
 /// Where the mark alone does not do, a hit is not as predicted, and nothing has happened.

@@ -984,20 +984,6 @@ mod tests {
 
     const DOCUMENTATION: &str = include_str!("../../../docs/presets.md");
 
-    const POLICIES: [&str; 11] = [
-        "lru",
-        "fifo",
-        "rand",
-        "tree-plru",
-        "bit-plru",
-        "srrip",
-        "brrip",
-        "drrip",
-        "lfu",
-        "lip",
-        "bip",
-    ];
-
     /// The names of the options of each cache: size, line, ways, policy.
     const CACHES: [[&str; 4]; 4] = [
         ["icachesize", "iblksize", "iassoc", "ievict"],
@@ -1142,7 +1128,7 @@ mod tests {
         for preset in PRESETS {
             for [_, _, assoc, evict] in caches(preset) {
                 let policy = given(preset, evict);
-                assert!(POLICIES.contains(&policy), "{}: {evict}={policy}", preset.name);
+                value::policy(policy).unwrap();
                 if policy == "tree-plru" {
                     let ways = ways(preset, assoc);
                     assert!(ways.is_power_of_two(), "{}: a tree of {ways} ways", preset.name);

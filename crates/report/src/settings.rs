@@ -92,26 +92,6 @@ pub(crate) fn common_policy(config: &Config) -> Option<PolicyKind> {
     caches.iter().all(|cache| cache.level.policy == policy).then_some(policy)
 }
 
-/// A policy as it is called.
-pub(crate) struct PolicyName {
-    /// In JSON.
-    pub key: &'static str,
-    /// In a text.
-    pub title: &'static str,
-    /// Its victim.
-    pub victim: &'static str,
-}
-
-pub(crate) fn policy(kind: PolicyKind) -> PolicyName {
-    // A description is the victim, with the title behind it in brackets.
-    let (victim, title) = match kind.description().split_once(" (") {
-        Some((victim, title)) => (victim, title.trim_end_matches(')')),
-        None => (kind.description(), "random"),
-    };
-    let key = if kind == PolicyKind::Random { "random" } else { kind.name() };
-    PolicyName { key, title, victim }
-}
-
 /// What the levels have in common, as the options say it: in one word where it is the same of all.
 pub(crate) fn inclusion(lower: &LowerLevels) -> String {
     let [l2, l3] = [lower.l2_inclusion, lower.l3_inclusion].map(Inclusion::name);

@@ -83,12 +83,11 @@ pub(crate) fn write_description(out: &mut dyn Write, run: &RunDescription) -> io
     }
     out.write_all(b"desc: Replacement policy: ")?;
     if let Some(policy) = settings::common_policy(config) {
-        writeln!(out, "{}", settings::policy(policy).title)?;
+        writeln!(out, "{}", policy.title())?;
     } else {
         let caches = settings::caches(config);
-        let policies = caches
-            .iter()
-            .map(|cache| format!("{} {}", cache.name, settings::policy(cache.level.policy).title));
+        let policies =
+            caches.iter().map(|cache| format!("{} {}", cache.name, cache.level.policy.title()));
         writeln!(out, "{}", policies.collect::<Vec<_>>().join(", "))?;
     }
     if let Some(Writes { on_hit, on_miss }) = config.writes() {

@@ -13,6 +13,8 @@ pub struct Bip {
 }
 
 impl Policy for Bip {
+    const IS_RANDOM: bool = true;
+
     fn new(_: PolicyKind, _: &CacheGeometry, seed: u64) -> Self {
         Self { throttle: Throttle::new(seed) }
     }

@@ -13,6 +13,8 @@ pub struct Brrip {
 }
 
 impl Policy for Brrip {
+    const IS_RANDOM: bool = true;
+
     fn new(_: PolicyKind, _: &CacheGeometry, seed: u64) -> Self {
         Self { throttle: Throttle::new(seed) }
     }

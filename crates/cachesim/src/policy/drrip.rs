@@ -65,6 +65,8 @@ enum Role {
 }
 
 impl Policy for Drrip {
+    const IS_RANDOM: bool = true;
+
     fn new(_: PolicyKind, geometry: &CacheGeometry, seed: u64) -> Self {
         let sets = usize::try_from(geometry.sets()).expect("sets fit the address space");
         Self { throttle: Throttle::new(seed), duel: Duel::new(sets), slice: 0, slices: 1 }

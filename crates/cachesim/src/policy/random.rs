@@ -19,6 +19,7 @@ pub struct Random {
 
 impl Policy for Random {
     const MAY_COUNT_REPEATS: bool = false;
+    const IS_RANDOM: bool = true;
 
     fn new(_: PolicyKind, _: &CacheGeometry, seed: u64) -> Self {
         Self { generator: SmallRng::seed_from_u64(seed) }
@@ -31,19 +32,11 @@ impl Policy for Random {
 
     #[inline(always)]
     fn victim(&mut self, marks: &mut [u64]) -> usize {
-        self.any_way(marks)
+        empty_way(marks).unwrap_or_else(|| self.generator.random_range(0..marks.len()))
     }
 
     #[inline(always)]
     fn filled(&mut self, marks: &mut [u64], way: usize, _index: usize, _now: u64) {
         marks[way] = 1;
-    }
-}
-
-impl Random {
-    /// An empty way, else any, whatever else the marks say.
-    #[inline(always)]
-    pub(super) fn any_way(&mut self, marks: &[u64]) -> usize {
-        empty_way(marks).unwrap_or_else(|| self.generator.random_range(0..marks.len()))
     }
 }

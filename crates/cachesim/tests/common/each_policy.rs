@@ -2,15 +2,25 @@
 
 use cachesim::policy::PolicyKind::{self, BitPlru, Fifo, Lru, Random};
 
-/// Whether a property is checked for this policy.
+/// Whether a property is checked for this policy. Under Miri, which is slow, only those are that differ in
+/// what they do to memory.
 pub fn has_time_for(kind: PolicyKind) -> bool {
     !cfg!(miri) || matches!(kind, Lru | Fifo | Random | BitPlru)
 }
 
 /// Evaluates an expression for each policy, by the name that is given for it; with a second name also for
-/// its kind. Under Miri, which is slow, only for those that differ in what they do to memory.
+/// its kind.
 macro_rules! each_policy {
-    (@each $name:ident $kind:ident $do:expr, $($policy:ident)*) => {
+    ($name:ident, $kind:ident => $do:expr) => {
+        cachesim::policies!(crate::common::each_policy::each_row, $name $kind $do;)
+    };
+    ($name:ident => $do:expr) => {
+        crate::common::each_policy::each_policy!($name, kind => $do);
+    };
+}
+
+macro_rules! each_row {
+    ($name:ident $kind:ident $do:expr; $($module:ident::$policy:ident $row:tt)*) => {
         $({
             type $name = cachesim::policy::$policy;
             let $kind = cachesim::policy::PolicyKind::$policy;
@@ -19,15 +29,6 @@ macro_rules! each_policy {
             }
         })*
     };
-    ($name:ident, $kind:ident => $do:expr) => {
-        crate::common::each_policy::each_policy! {
-            @each $name $kind $do,
-            Lru Fifo Random TreePlru BitPlru Srrip Brrip Drrip Lfu Lip Bip
-        }
-    };
-    ($name:ident => $do:expr) => {
-        crate::common::each_policy::each_policy!($name, kind => $do);
-    };
 }
 
-pub(crate) use each_policy;
+pub(crate) use {each_policy, each_row};

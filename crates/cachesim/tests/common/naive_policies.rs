@@ -1,5 +1,5 @@
-//! The policies as their papers tell them, with trees, bits, counters and lists. They know of ways and
-//! sets by their numbers only.
+//! The policies as their papers tell them, with trees, bits, counters and lists, each by the name that it has
+//! in [`cachesim::policy`]. They know of ways and sets by their numbers only.
 //!
 //! What is drawn by chance is drawn from the same generator, which is no policy's invention.
 
@@ -113,9 +113,9 @@ impl Queues {
 }
 
 /// LRU: what is accessed goes to the front.
-pub struct NaiveLru(Queues);
+pub struct Lru(Queues);
 
-impl NaivePolicy for NaiveLru {
+impl NaivePolicy for Lru {
     fn new(geometry: &CacheGeometry, _seed: u64) -> Self {
         Self(Queues::new(geometry))
     }
@@ -138,9 +138,9 @@ impl NaivePolicy for NaiveLru {
 }
 
 /// FIFO: what is filled goes to the front.
-pub struct NaiveFifo(Queues);
+pub struct Fifo(Queues);
 
-impl NaivePolicy for NaiveFifo {
+impl NaivePolicy for Fifo {
     fn new(geometry: &CacheGeometry, _seed: u64) -> Self {
         Self(Queues::new(geometry))
     }
@@ -161,12 +161,12 @@ impl NaivePolicy for NaiveFifo {
 }
 
 /// Random: a way is drawn.
-pub struct NaiveRandom {
+pub struct Random {
     ways: usize,
     generator: SmallRng,
 }
 
-impl NaivePolicy for NaiveRandom {
+impl NaivePolicy for Random {
     fn new(geometry: &CacheGeometry, seed: u64) -> Self {
         Self { ways: ways(geometry), generator: SmallRng::seed_from_u64(seed) }
     }
@@ -225,9 +225,9 @@ impl Tree {
 }
 
 /// Tree pseudo-LRU: a tree of bits for each set, which stay as they are where a line is taken out.
-pub struct NaiveTreePlru(Vec<Tree>);
+pub struct TreePlru(Vec<Tree>);
 
-impl NaivePolicy for NaiveTreePlru {
+impl NaivePolicy for TreePlru {
     fn new(geometry: &CacheGeometry, _seed: u64) -> Self {
         Self(per_set(geometry, || Tree::over(ways(geometry))))
     }
@@ -248,9 +248,9 @@ impl NaivePolicy for NaiveTreePlru {
 }
 
 /// Bit pseudo-LRU: a bit for each way.
-pub struct NaiveBitPlru(Vec<Vec<bool>>);
+pub struct BitPlru(Vec<Vec<bool>>);
 
-impl NaivePolicy for NaiveBitPlru {
+impl NaivePolicy for BitPlru {
     fn new(geometry: &CacheGeometry, _seed: u64) -> Self {
         Self(per_set(geometry, || vec![false; ways(geometry)]))
     }
@@ -308,9 +308,9 @@ fn is_rare(generator: &mut SmallRng) -> bool {
 }
 
 /// SRRIP: a fill has the value 2.
-pub struct NaiveSrrip(Predictions);
+pub struct Srrip(Predictions);
 
-impl NaivePolicy for NaiveSrrip {
+impl NaivePolicy for Srrip {
     fn new(geometry: &CacheGeometry, _seed: u64) -> Self {
         Self(Predictions::new(geometry))
     }
@@ -331,9 +331,9 @@ impl NaivePolicy for NaiveSrrip {
 }
 
 /// BRRIP: a fill has the value 3, a rare one 2.
-pub struct NaiveBrrip(Predictions, SmallRng);
+pub struct Brrip(Predictions, SmallRng);
 
-impl NaivePolicy for NaiveBrrip {
+impl NaivePolicy for Brrip {
     fn new(geometry: &CacheGeometry, seed: u64) -> Self {
         Self(Predictions::new(geometry), SmallRng::seed_from_u64(seed))
     }
@@ -355,7 +355,7 @@ impl NaivePolicy for NaiveBrrip {
 }
 
 /// DRRIP: lists of leaders, and who is ahead.
-pub struct NaiveDrrip {
+pub struct Drrip {
     predictions: Predictions,
     generator: SmallRng,
     srrip_leaders: Vec<usize>,
@@ -364,7 +364,7 @@ pub struct NaiveDrrip {
     lead: i32,
 }
 
-impl NaivePolicy for NaiveDrrip {
+impl NaivePolicy for Drrip {
     fn new(geometry: &CacheGeometry, seed: u64) -> Self {
         let sets = usize::try_from(geometry.sets()).expect("few sets");
         let mut leaders = (Vec::new(), Vec::new());
@@ -411,9 +411,9 @@ impl NaivePolicy for NaiveDrrip {
 }
 
 /// LFU: a count for each way.
-pub struct NaiveLfu(Vec<Vec<u32>>);
+pub struct Lfu(Vec<Vec<u32>>);
 
-impl NaivePolicy for NaiveLfu {
+impl NaivePolicy for Lfu {
     fn new(geometry: &CacheGeometry, _seed: u64) -> Self {
         Self(per_set(geometry, || vec![0; ways(geometry)]))
     }
@@ -436,9 +436,9 @@ impl NaivePolicy for NaiveLfu {
 }
 
 /// LIP: what hits goes to the front, what is filled to the back.
-pub struct NaiveLip(Queues);
+pub struct Lip(Queues);
 
-impl NaivePolicy for NaiveLip {
+impl NaivePolicy for Lip {
     fn new(geometry: &CacheGeometry, _seed: u64) -> Self {
         Self(Queues::new(geometry))
     }
@@ -461,9 +461,9 @@ impl NaivePolicy for NaiveLip {
 }
 
 /// BIP: the same, but what is rarely filled goes to the front.
-pub struct NaiveBip(Queues, SmallRng);
+pub struct Bip(Queues, SmallRng);
 
-impl NaivePolicy for NaiveBip {
+impl NaivePolicy for Bip {
     fn new(geometry: &CacheGeometry, seed: u64) -> Self {
         Self(Queues::new(geometry), SmallRng::seed_from_u64(seed))
     }

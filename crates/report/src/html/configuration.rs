@@ -7,7 +7,7 @@ use cachesim::policy::PolicyKind;
 use options::Options;
 
 use super::format::{Count, size};
-use crate::settings::{self, PolicyName};
+use crate::settings;
 
 /// The shape of a cache.
 pub(super) struct Cache {
@@ -30,7 +30,7 @@ pub(super) fn caches(config: &Config) -> Vec<Cache> {
             ways: u64::from(geometry.ways()).into(),
             sets: geometry.sets().into(),
             lines: geometry.lines().into(),
-            policy: settings::policy(level.policy).title,
+            policy: level.policy.title(),
         }
     };
     let mut caches =
@@ -61,11 +61,14 @@ pub(super) fn settings_of(options: &Options) -> String {
     let is_random = caches.iter().any(|cache| cache.level.policy.is_random());
     let seed = is_random.then(|| format!("seed {}", config.seed()));
     if let Some(kind) = settings::common_policy(config) {
-        let PolicyName { title, victim, .. } = settings::policy(kind);
         // Its title says no more than "a random line" does.
-        let title = (kind != PolicyKind::Random).then(|| title.to_owned());
+        let title = (kind != PolicyKind::Random).then(|| kind.title().to_owned());
         let notes: Vec<String> = title.into_iter().chain(seed).collect();
-        said.push(format!("A miss in a full set replaces {victim} ({}).", notes.join(", ")));
+        said.push(format!(
+            "A miss in a full set replaces {} ({}).",
+            kind.victim(),
+            notes.join(", ")
+        ));
     } else {
         let seed = seed.map(|seed| format!(" ({seed})")).unwrap_or_default();
         said.push(format!("Each cache replaces lines by its own policy{seed}."));

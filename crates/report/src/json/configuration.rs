@@ -1,10 +1,9 @@
 //! The settings of the run.
 
 use cachesim::config::{Directions, L2Kind, Level, Straddle, WriteHit, WriteMiss, Writes};
+use cachesim::policy::PolicyKind;
 use options::{Latencies, Options, Output};
 use serde::Serialize;
-
-use crate::settings;
 
 #[derive(Serialize)]
 pub(super) struct Configuration {
@@ -29,7 +28,7 @@ struct CacheSettings {
     line_bytes: u64,
     ways: u32,
     sets: u64,
-    policy: &'static str,
+    policy: String,
 }
 
 #[derive(Serialize)]
@@ -104,6 +103,11 @@ impl Configuration {
     }
 }
 
+/// What a policy is called in JSON.
+pub(super) fn policy_key(kind: PolicyKind) -> String {
+    kind.title().to_lowercase()
+}
+
 impl CacheSettings {
     fn of(level: &Level) -> Self {
         let Level { geometry, policy } = level;
@@ -112,7 +116,7 @@ impl CacheSettings {
             line_bytes: geometry.line_bytes(),
             ways: geometry.ways(),
             sets: geometry.sets(),
-            policy: settings::policy(*policy).key,
+            policy: policy_key(*policy),
         }
     }
 }

@@ -4,7 +4,7 @@ use options::GuestMode;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::{Profile, sample, settings};
+use crate::{Profile, sample};
 
 fn render(profile: &Profile) -> String {
     sample::written(|out| super::write(profile, out))
@@ -108,7 +108,7 @@ fn the_schema_refuses_what_is_not_a_report() {
 fn the_schema_knows_every_policy() {
     let schema = schema();
     let known = schema["$defs"]["policy"]["enum"].as_array().unwrap();
-    let keys = PolicyKind::ALL.map(|kind| json!(settings::policy(kind).key));
+    let keys = PolicyKind::ALL.map(|kind| json!(super::configuration::policy_key(kind)));
     assert_eq!(known[..], keys);
 }
 
