@@ -86,7 +86,6 @@ const BAD: &[(&str, &str, &[&str])] = &[
         "l3blksize=128: ",
         &["not l2blksize (64)", "write l3blksize=64 or l3inclusion=nine"],
     ),
-    ("evict=nru", "evict=nru: ", &["write bit-plru"]),
     (
         "l2blksize=32,inclusion=inclusive",
         "l2blksize=32: ",

@@ -17,8 +17,8 @@ use cachesim::cache::{
     Way,
 };
 use cachesim::policy::{
-    self, Bip, BitPlru, Brrip, Drrip, Fifo, Lfu, Lip, Lru, Policy, PolicyKind, Random, Repeats,
-    Srrip, TreePlru,
+    self, Bip, BitPlru, Brrip, Drrip, Fifo, Lfu, Lip, Lru, Nru, Policy, PolicyKind, Random,
+    Repeats, Srrip, TreePlru,
 };
 use common::each_policy::each_policy;
 use common::every_policy::for_every_policy;
@@ -464,12 +464,67 @@ fn bit_plru_of_two_ways_is_lru() {
     );
 }
 
+/// Set where the line was not used recently.
+fn nru_bit(mark: u64) -> String {
+    (2 - mark).to_string()
+}
+
+/// The example of the paper on RRIP (Jaleel et al., ISCA 2010, figure 3b): a1 and a2 are A and B, the scan b1
+/// to b4 is 1 to 4. After it A and B miss.
+#[test]
+fn nru_replays_the_papers_scan() {
+    check_ways::<Nru>(
+        4,
+        nru_bit,
+        &[
+            ('A', Miss, "A0 . . ."),
+            ('B', Miss, "A0 B0 . ."),
+            ('B', Hit, "A0 B0 . ."),
+            ('A', Hit, "A0 B0 . ."),
+            ('1', Miss, "A0 B0 10 ."),
+            ('2', Miss, "A0 B0 10 20"),
+            ('3', Miss, "30 B1 11 21"),
+            ('4', Miss, "30 40 11 21"),
+            ('A', Miss, "30 40 A0 21"),
+            ('B', Miss, "30 40 A0 B0"),
+        ],
+    );
+}
+
+/// At the fill of B and at the hit of A all lines were accessed: there bit-PLRU forgets the other one. NRU forgets when C
+/// needs a victim, and then A too, which it evicts.
+#[test]
+fn nru_forgets_at_the_miss_and_bit_plru_at_the_access_before() {
+    check_ways::<BitPlru>(
+        2,
+        bit,
+        &[
+            ('A', Miss, "A1 ."),
+            ('B', Miss, "A0 B1"),
+            ('A', Hit, "A1 B0"),
+            ('C', Miss, "A0 C1"),
+            ('A', Hit, "A1 C0"),
+        ],
+    );
+    check_ways::<Nru>(
+        2,
+        nru_bit,
+        &[
+            ('A', Miss, "A0 ."),
+            ('B', Miss, "A0 B0"),
+            ('A', Hit, "A0 B0"),
+            ('C', Miss, "C0 B1"),
+            ('A', Miss, "C0 A0"),
+        ],
+    );
+}
+
 /// The re-reference prediction value.
 fn prediction(mark: u64) -> String {
     (4 - mark).to_string()
 }
 
-/// The example of the paper on RRIP (Jaleel et al., ISCA 2010, figure 2): a1 and a2 are A and B, the scan
+/// The example of the paper on RRIP (Jaleel et al., ISCA 2010, figure 3c): a1 and a2 are A and B, the scan
 /// b1 to b4 is 1 to 4. After it A and B still hit.
 #[test]
 fn srrip_replays_the_papers_scan() {
@@ -497,6 +552,7 @@ fn lru_loses_both_lines_to_the_papers_scan() {
     assert_eq!(misses::<Srrip>(4, "ABBA1234AB"), 6);
     assert_eq!(misses::<Lru>(4, "ABBA1234AB"), 8);
     assert_eq!(misses::<BitPlru>(4, "ABBA1234AB"), 8);
+    assert_eq!(misses::<Nru>(4, "ABBA1234AB"), 8);
 }
 
 #[test]

@@ -98,9 +98,6 @@ pub enum Problem {
         /// The policy with the most similar name, if one is similar at all.
         nearest: Option<&'static str>,
     },
-    /// Two policies are called this, of which one is there by another name.
-    #[error("nru is two policies; write bit-plru for the one that is here")]
-    AmbiguousNru,
     /// The value of a switch is neither of its two.
     #[error("neither on nor off")]
     NeitherOnNorOff,

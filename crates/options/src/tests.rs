@@ -353,7 +353,6 @@ const BAD_INPUTS: &[&[&str]] = &[
     &["l2inclusion=inclusive", "l2blksize=32"],
     &["l3inclusion=inclusive", "dblksize=128", "l2=on", "l3=on"],
     &["l3inclusion=exclusive", "l2blksize=128", "l3=on"],
-    &["evict=nru"],
     // Writes and summary.
     &["rw=yes"],
     &["dwrite"],
@@ -464,7 +463,7 @@ fn every_bad_input_has_its_message() {
     seed=0x10000000000000000: too large; the most is 18446744073709551615
     evict=random: unknown policy; did you mean rand? the policies are POLICIES
     evict=LRU: unknown policy; did you mean lru? the policies are POLICIES
-    evict=nmru: unknown policy; the policies are POLICIES
+    evict=nmru: unknown policy; did you mean nru? the policies are POLICIES
     evict=belady: unknown policy; the policies are POLICIES
     evict=plru: unknown policy; did you mean lru? the policies are POLICIES
     evict=brip: unknown policy; did you mean brrip? the policies are POLICIES
@@ -510,7 +509,6 @@ fn every_bad_input_has_its_message() {
     l2blksize=32: shorter than iblksize (64); with l2inclusion=inclusive a line holds those of the levels above; write l2blksize=64 or l2inclusion=nine
     l3blksize=64 (default): shorter than dblksize (128); with l3inclusion=inclusive a line holds those of the levels above; write l3blksize=128 or l3inclusion=nine
     l3blksize=64 (default): not l2blksize (128); with l3inclusion=exclusive lines move between the caches; write l3blksize=128 or l3inclusion=nine
-    evict=nru: nru is two policies; write bit-plru for the one that is here
     rw=yes: neither on nor off
     dwrite: needs a value; write dwrite=off|back|through
     dwrite=on: needs a value; write dwrite=off|back|through

@@ -72,9 +72,6 @@ pub(super) fn bits(text: &str) -> Result<u64, Problem> {
 
 /// The name of a replacement policy.
 pub(super) fn policy(text: &str) -> Result<PolicyKind, Problem> {
-    if text == "nru" {
-        return Err(Problem::AmbiguousNru);
-    }
     PolicyKind::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| {
         Problem::UnknownPolicy { nearest: nearest(text, PolicyKind::ALL.map(PolicyKind::name)) }
     })

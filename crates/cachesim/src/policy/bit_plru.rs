@@ -8,9 +8,7 @@ use crate::geometry::CacheGeometry;
 /// Milenkovic, "Performance evaluation of cache replacement policies for the SPEC CPU2000 benchmark
 /// suite", ACM Southeast Conference, 2004). The only line of a set of one way is the victim always.
 ///
-/// It is also called NRU, not recently used. Others mean by that a policy that clears the bits when a
-/// victim is needed and all are set, and then those of all lines (as in the paper on RRIP, see
-/// [`super::Srrip`]).
+/// Some call it NRU, not recently used; here that is [`super::Nru`], which forgets accesses at another time.
 ///
 /// The mark is the bit. A hit has to see the set only where the bit was clear.
 #[derive(Clone, Debug)]

@@ -26,6 +26,7 @@ mod kind;
 mod lfu;
 mod lip;
 mod lru;
+mod nru;
 mod random;
 mod recency;
 mod rrip;

@@ -36,6 +36,7 @@ macro_rules! policies {
                 title: "bit-PLRU",
                 victim: "a line not used lately, by a bit for each line"
             }
+            nru::Nru { name: "nru", title: "NRU", victim: "the first line not used lately" }
             srrip::Srrip { name: "srrip", title: "SRRIP", victim: "the line predicted to be used last" }
             brrip::Brrip {
                 name: "brrip",

@@ -3,6 +3,8 @@
 //!
 //! What is drawn by chance is drawn from the same generator, which is no policy's invention.
 
+use std::collections::BTreeSet;
+
 use cachesim::cache::Outcome::{self, Hit, Miss};
 use cachesim::geometry::CacheGeometry;
 use rand::rngs::SmallRng;
@@ -276,6 +278,32 @@ impl NaivePolicy for BitPlru {
     fn emptied(&mut self, set: usize, way: usize) {
         self.0[set][way] = false;
     }
+}
+
+/// NRU: the ways of each set that were not used recently.
+pub struct Nru(Vec<BTreeSet<usize>>, usize);
+
+impl NaivePolicy for Nru {
+    fn new(geometry: &CacheGeometry, _seed: u64) -> Self {
+        Self(per_set(geometry, BTreeSet::new), ways(geometry))
+    }
+
+    fn hit(&mut self, set: usize, way: usize) {
+        self.0[set].remove(&way);
+    }
+
+    fn victim(&mut self, set: usize) -> usize {
+        if self.0[set].is_empty() {
+            self.0[set].extend(0..self.1);
+        }
+        *self.0[set].first().expect("all ways at least")
+    }
+
+    fn filled(&mut self, set: usize, way: usize) {
+        self.0[set].remove(&way);
+    }
+
+    fn emptied(&mut self, _set: usize, _way: usize) {}
 }
 
 /// A re-reference prediction value for each way.

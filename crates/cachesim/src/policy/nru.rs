@@ -1,0 +1,49 @@
+//! Not recently used.
+
+use super::{Hit, Policy, PolicyKind, earliest};
+use crate::geometry::CacheGeometry;
+
+/// Not recently used: each line has a bit, which a fill and a hit clear. The victim is the first line whose
+/// bit is set; if there is none, all bits of the set are set and the search is repeated (Jaleel, Theobald,
+/// Steely and Emer, "High performance cache replacement using re-reference interval prediction (RRIP)", ISCA
+/// 2010, section 4.1). In that paper and in gem5, where it is `NRURP`, it is RRIP with one bit.
+///
+/// It differs from [`super::BitPlru`] in when accesses are forgotten: at the miss that needs a victim, and
+/// then all of them. There it is at the access that would leave no victim, and that one is remembered.
+///
+/// The mark is 2 less the bit, so that the least mark is the next victim's, and 0 for an empty way.
+#[derive(Clone, Debug)]
+pub struct Nru;
+
+/// The bit is set.
+const NOT_RECENT: u64 = 1;
+/// The bit is clear.
+const RECENT: u64 = 2;
+
+impl Policy for Nru {
+    const MAY_COUNT_REPEATS: bool = false;
+
+    fn new(_: PolicyKind, _: &CacheGeometry, _seed: u64) -> Self {
+        Self
+    }
+
+    #[inline(always)]
+    fn hit(&mut self, mark: &mut u64, _now: u64) -> Hit {
+        *mark = RECENT;
+        Hit::Done
+    }
+
+    #[inline(always)]
+    fn victim(&mut self, marks: &mut [u64]) -> usize {
+        let victim = earliest(marks);
+        if marks[victim] == RECENT {
+            marks.fill(NOT_RECENT);
+        }
+        victim
+    }
+
+    #[inline(always)]
+    fn filled(&mut self, marks: &mut [u64], way: usize, _index: usize, _now: u64) {
+        marks[way] = RECENT;
+    }
+}
