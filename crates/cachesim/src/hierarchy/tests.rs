@@ -3,9 +3,10 @@
 use std::num::NonZeroU32;
 
 use super::*;
-use crate::config::{Level, LowerLevels, Parts};
+use crate::config::{L2Kind, Level, LowerLevels, Parts};
 use crate::core::Lines;
 use crate::geometry::CacheGeometry;
+use crate::model::Depth;
 use crate::policy::{Lru, PolicyKind};
 use crate::stats::Counter;
 
