@@ -1,5 +1,9 @@
 //! Tests of presets and of files with options.
 
+use super::properties::{
+    any_argument, any_hierarchy, any_slip, breaks_line, cases, hierarchy_arguments, levels_of,
+    slipped,
+};
 use super::*;
 
 const NAME: &str = "a.toml";
@@ -91,7 +95,7 @@ fn one_policy_for_all_overrides_those_of_a_preset() {
     let [first, second] = [&["cpu=cortex-a53", "evict=fifo"], &["evict=fifo", "cpu=cortex-a53"]]
         .map(|args| options(args));
     assert_eq!(first, second);
-    assert!(levels(&first).all(|level| level.policy == PolicyKind::Fifo));
+    assert!(levels_of(&first).all(|level| level.policy == PolicyKind::Fifo));
     let but_one = options(&["cpu=cortex-a53", "l2evict=lfu", "evict=fifo"]);
     assert_eq!(but_one.config.lower().unwrap().l2.policy, PolicyKind::Lfu);
     assert_eq!(but_one.config.icache().policy, PolicyKind::Fifo);

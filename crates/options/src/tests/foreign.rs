@@ -1,6 +1,8 @@
 //! Files of options that may be anything. `make soak` runs this for longer.
 
 use super::files::parse_beside;
+use super::properties::check_accepted;
+use super::properties::{breaks_line, cases};
 use super::*;
 use proptest::sample::Index;
 
