@@ -19,8 +19,8 @@ use parking_lot::{Mutex, RawMutex};
 use report::{CoreSnapshot, table};
 
 use crate::access::{
-    Addressing, AnyLines, CachedPhysical, CallbackSet, DIRECTORY, Full, LineSize, Of, Physical,
-    Plain, SHARED_GENERATION, UsualLines, Virtual, expect_readable_stores, memory_info_is_readable,
+    Addressing, AnyLines, CachedPhysical, CallbackSet, DIRECTORY, Full, LineSize, Lines64, Of,
+    Physical, Plain, SHARED_GENERATION, Virtual, expect_readable_stores, memory_info_is_readable,
     vcpu_made_here,
 };
 use crate::architectures::Architecture;
@@ -164,9 +164,9 @@ impl Session {
             Emulation::System { .. } => isa.in_system_mode(),
         };
         let syscalls = architecture.syscalls;
-        let has_usual_lines = options.config.dcache().geometry.line_shift() == UsualLines::SHIFT;
-        let (private, shared) = if has_usual_lines && !M::GOES_BEYOND {
-            callbacks::<M, UsualLines>(&qemu, isa, &options)
+        let has_64_byte_lines = options.config.dcache().geometry.line_shift() == Lines64::SHIFT;
+        let (private, shared) = if has_64_byte_lines && !M::IS_HIERARCHY {
+            callbacks::<M, Lines64>(&qemu, isa, &options)
         } else {
             callbacks::<M, AnyLines>(&qemu, isa, &options)
         };

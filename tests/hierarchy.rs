@@ -2,7 +2,7 @@
 //! the same traces: every counter that it has.
 //!
 //! Its levels are neither inclusive nor exclusive (what it calls inclusive is never invalidated from below),
-//! LRU or FIFO, of one write policy each. What it counts, in the terms of [`BeyondStats`]:
+//! LRU or FIFO, of one write policy each. What it counts, in the terms of [`HierarchyStats`]:
 //!
 //! | pycachesim | the first level | the second and third level |
 //! |---|---|---|
@@ -39,7 +39,7 @@ use cachesim::geometry::CacheGeometry;
 use cachesim::hierarchy::Hierarchy;
 use cachesim::model::{self, Misses, Model};
 use cachesim::policy::{AnyPolicy, PolicyKind};
-use cachesim::stats::{BeyondStats, CoreStats, LowerStats, Purpose};
+use cachesim::stats::{CoreStats, HierarchyStats, LowerStats, Purpose};
 use common::artifacts::pycachesim;
 use common::tools::run;
 use serde_json::json;
@@ -224,7 +224,7 @@ impl Counted {
         let lines = Lines::new(config);
         let mut counted = Self::default();
         for (now, &(kind, address)) in (1..).zip(trace) {
-            let before = WriteBacks::of(&counted.stats.beyond);
+            let before = WriteBacks::of(&counted.stats.hierarchy);
             let stats = &counted.stats;
             let kind_of_access = match kind {
                 Kind::Load => model::Kind::Load,
@@ -244,7 +244,7 @@ impl Counted {
             };
             *accesses += 1;
             *not_there += u64::from(misses.any());
-            let possible = WriteBacks::of(&counted.stats.beyond).misses_since(&before);
+            let possible = WriteBacks::of(&counted.stats.hierarchy).misses_since(&before);
             counted.write_back_misses.0 += possible.start();
             counted.write_back_misses.1 += possible.end();
         }
@@ -262,7 +262,7 @@ struct WriteBacks {
 }
 
 impl WriteBacks {
-    fn of(stats: &BeyondStats) -> Self {
+    fn of(stats: &HierarchyStats) -> Self {
         let third = stats.l3.of(Purpose::WriteBack);
         Self {
             reads: stats.l2.of(Purpose::WriteBack).misses.get(),
@@ -301,7 +301,7 @@ struct Expected {
 }
 
 fn expected(caches: &Caches, counted: &Counted) -> BTreeMap<&'static str, Expected> {
-    let beyond = &counted.stats.beyond;
+    let hierarchy = &counted.stats.hierarchy;
     let exactly = |loads| loads..=loads;
     let icache = Expected {
         stores: 0,
@@ -314,41 +314,41 @@ fn expected(caches: &Caches, counted: &Counted) -> BTreeMap<&'static str, Expect
             stores: counted.stores,
             loads: exactly(counted.loads + counted.stores),
             misses: counted.load_misses + counted.store_misses,
-            evictions: beyond.write_backs[0].get(),
+            evictions: hierarchy.write_backs[0].get(),
         },
         WriteHit::Through => Expected {
             stores: counted.stores,
             loads: exactly(counted.loads),
             misses: counted.load_misses,
-            evictions: beyond.passed_stores.get(),
+            evictions: hierarchy.passed_stores.get(),
         },
     };
-    let into_second = accesses(&beyond.l2, &[Purpose::WriteBack]);
-    let into_third_for_second = beyond.l2.of(Purpose::WriteBack).misses.get();
+    let into_second = accesses(&hierarchy.l2, &[Purpose::WriteBack]);
+    let into_third_for_second = hierarchy.l2.of(Purpose::WriteBack).misses.get();
     // A store that goes past the first level is one of the second, and its miss a load.
     let (stores, loads) = match caches.on_hit {
-        WriteHit::Back => (into_second, accesses(&beyond.l2, &DEMAND)),
+        WriteHit::Back => (into_second, accesses(&hierarchy.l2, &DEMAND)),
         WriteHit::Through => (
-            into_second + accesses(&beyond.l2, &[Purpose::Write]),
-            accesses(&beyond.l2, &[Purpose::Fetch, Purpose::Read])
-                + beyond.l2.of(Purpose::Write).misses.get(),
+            into_second + accesses(&hierarchy.l2, &[Purpose::Write]),
+            accesses(&hierarchy.l2, &[Purpose::Fetch, Purpose::Read])
+                + hierarchy.l2.of(Purpose::Write).misses.get(),
         ),
     };
     let l2 = Expected {
         stores,
         loads: exactly(loads + into_third_for_second),
-        misses: misses(&beyond.l2),
-        evictions: beyond.write_backs[1].get(),
+        misses: misses(&hierarchy.l2),
+        evictions: hierarchy.write_backs[1].get(),
     };
     let mut levels = BTreeMap::from([("icache", icache), ("dcache", dcache), ("l2", l2)]);
     if caches.l3.is_some() {
-        let loads = accesses(&beyond.l3, &DEMAND) + into_third_for_second;
+        let loads = accesses(&hierarchy.l3, &DEMAND) + into_third_for_second;
         let (least, most) = counted.write_back_misses;
         let l3 = Expected {
-            stores: accesses(&beyond.l3, &[Purpose::WriteBack]) - into_third_for_second,
+            stores: accesses(&hierarchy.l3, &[Purpose::WriteBack]) - into_third_for_second,
             loads: loads + least..=loads + most,
-            misses: misses(&beyond.l3),
-            evictions: beyond.write_backs[2].get(),
+            misses: misses(&hierarchy.l3),
+            evictions: hierarchy.write_backs[2].get(),
         };
         levels.insert("l3", l3);
     }
@@ -386,11 +386,11 @@ fn compare(caches: &Caches, name: &str, trace: &Trace) -> (u64, u64) {
         // All loads are hits or misses, in both. It does not count stores that find their line.
         assert_eq!(of("HIT_count"), loads - expected.misses, "hits of {level}: {told}");
     }
-    let beyond = &counted.stats.beyond;
+    let hierarchy = &counted.stats.hierarchy;
     let (last, line_bytes) = caches.l3.map_or(("l2", caches.l2.2), |l3| ("l3", l3.2));
     let of_last = |counter: &str| stats[last][counter].as_u64().expect("a number");
-    assert_eq!(beyond.memory_read_bytes.get(), of_last("MISS_count") * line_bytes, "{told}");
-    assert_eq!(beyond.memory_written_bytes.get(), of_last("EVICT_byte"), "{told}");
+    assert_eq!(hierarchy.memory_read_bytes.get(), of_last("MISS_count") * line_bytes, "{told}");
+    assert_eq!(hierarchy.memory_written_bytes.get(), of_last("EVICT_byte"), "{told}");
     counted.write_back_misses
 }
 

@@ -53,7 +53,7 @@ impl GuestAccess {
 /// How a memory access finds the address the data cache sees.
 pub trait Addressing: 'static {
     /// Where the accesses of the vCPU go and the address, if that takes no call.
-    fn at_hand<S: Simulation, F: Finder>(
+    fn fast<S: Simulation, F: Finder>(
         callback: &Callback<S, F>,
         access: GuestAccess,
     ) -> Option<(F::Seat<'_, S::Model>, u64)>;
@@ -68,7 +68,7 @@ pub struct Virtual;
 
 impl Addressing for Virtual {
     #[inline(always)]
-    fn at_hand<S: Simulation, F: Finder>(
+    fn fast<S: Simulation, F: Finder>(
         callback: &Callback<S, F>,
         access: GuestAccess,
     ) -> Option<(F::Seat<'_, S::Model>, u64)> {
@@ -87,7 +87,7 @@ pub struct Physical;
 
 impl Addressing for Physical {
     #[inline(always)]
-    fn at_hand<S: Simulation, F: Finder>(
+    fn fast<S: Simulation, F: Finder>(
         _: &Callback<S, F>,
         _: GuestAccess,
     ) -> Option<(F::Seat<'_, S::Model>, u64)> {
@@ -141,11 +141,11 @@ impl<const MMU_INDEX_BITS: u32> CachedPhysical<MMU_INDEX_BITS> {
 
 impl<const MMU_INDEX_BITS: u32> Addressing for CachedPhysical<MMU_INDEX_BITS> {
     #[inline(always)]
-    fn at_hand<S: Simulation, F: Finder>(
+    fn fast<S: Simulation, F: Finder>(
         callback: &Callback<S, F>,
         GuestAccess { info, vaddr }: GuestAccess,
     ) -> Option<(F::Seat<'_, S::Model>, u64)> {
-        let (vcpu, seat) = F::at_hand(callback)?;
+        let (vcpu, seat) = F::fast(callback)?;
         Some((seat, vcpu.translation(&SHARED_GENERATION, vaddr, Self::regime(info))?))
     }
 

@@ -18,7 +18,7 @@ use machine::{Callback, Directory, Event, Finder, Seat, Simulation};
 use qemu_plugin_sys::qemu_plugin_meminfo_t;
 
 use super::addressing::GuestAccess;
-use super::records::{AccessRecord, Record, RunRecord, SegmentRecord};
+use super::records::{AccessRecord, LineRunRecord, Record, SegmentRecord};
 use super::{Addressing, DIRECTORY, Detail, Physical, SHARED_GENERATION, info};
 
 /// A callback of an instruction.
@@ -88,11 +88,11 @@ pub trait LineSize: 'static {
     fn data_line(lines: Lines, address: u64) -> LineAddr;
 }
 
-/// The usual 64 bytes, known when this is compiled: worth 2 % to 3 % of a run.
+/// 64 bytes, known when this is compiled.
 #[derive(Debug)]
-pub struct UsualLines;
+pub struct Lines64;
 
-impl UsualLines {
+impl Lines64 {
     /// The binary logarithm of the line size in bytes.
     pub const SHIFT: u32 = 6;
 }
@@ -101,7 +101,7 @@ impl UsualLines {
 #[derive(Debug)]
 pub struct AnyLines;
 
-impl LineSize for UsualLines {
+impl LineSize for Lines64 {
     #[inline(always)]
     fn data_line(_: Lines, address: u64) -> LineAddr {
         LineAddr::containing(address, Self::SHIFT)
@@ -118,7 +118,7 @@ impl LineSize for AnyLines {
 /// The callbacks that translated code is given.
 #[derive(Clone, Copy, Debug)]
 pub struct CallbackSet {
-    /// Fetches from one line. Takes [`Detail::Run`].
+    /// Fetches from one line. Takes [`Detail::LineRun`].
     pub fetch: InsnCallback,
     /// Fetches that hit by construction. Takes [`Detail::Segment`].
     pub count: InsnCallback,
@@ -179,7 +179,7 @@ impl<M: Model> Simulation for ThisFile<M> {
 }
 
 type Running<V> = Callback<ThisFile<<V as Variant>::Model>, <V as Variant>::Finder>;
-type RunOf<V> = <<V as Variant>::Detail as Detail>::Run;
+type RunOf<V> = <<V as Variant>::Detail as Detail>::LineRun;
 type SegmentOf<V> = <<V as Variant>::Detail as Detail>::Segment;
 
 /// # Safety
@@ -200,19 +200,19 @@ extern "C" fn fetch_slowly<V: Variant>(callback: Running<V>, record: RunOf<V>) {
     if let Some(seat) = V::Finder::seat(&callback) {
         return take_run(&seat, record);
     }
-    fetch_looking_further::<V>(callback, record);
+    fetch_finding_vcpu::<V>(callback, record);
 }
 
-/// The same for a vCPU that is not at hand.
+/// The same for a vCPU that has to be looked up.
 #[inline(never)]
-extern "C" fn fetch_looking_further<V: Variant>(callback: Running<V>, record: RunOf<V>) {
+extern "C" fn fetch_finding_vcpu<V: Variant>(callback: Running<V>, record: RunOf<V>) {
     take_run(&V::Finder::find(&callback).1, record);
 }
 
 #[inline(always)]
-fn take_run(seat: &impl Seat, record: impl RunRecord) {
+fn take_run(seat: &impl Seat, record: impl LineRunRecord) {
     let run = record.run();
-    seat.take(&Event { instruction: run.instruction, access: run.access(), then: 0 });
+    seat.take(&Event { instruction: run.instruction, access: run.access(), following_fetches: 0 });
     record.count(|| seat.counted_by());
 }
 
@@ -224,11 +224,11 @@ unsafe extern "C" fn count<V: Variant>(index: u32, userdata: *mut c_void) {
     if let Some(seat) = V::Finder::seat(&callback) {
         return count_segment(&seat, record);
     }
-    count_looking_further::<V>(callback, record);
+    count_finding_vcpu::<V>(callback, record);
 }
 
 #[inline(never)]
-extern "C" fn count_looking_further<V: Variant>(callback: Running<V>, record: SegmentOf<V>) {
+extern "C" fn count_finding_vcpu<V: Variant>(callback: Running<V>, record: SegmentOf<V>) {
     count_segment(&V::Finder::find(&callback).1, record);
 }
 
@@ -250,10 +250,10 @@ unsafe extern "C" fn access<V: Variant>(
     let (callback, record) = unsafe { called::<V, V::Access>(index, userdata) };
     // SAFETY: this callback's.
     let access = unsafe { GuestAccess::new(info, vaddr) };
-    if let Some((seat, address)) = V::Addressing::at_hand(&callback, access) {
+    if let Some((seat, address)) = V::Addressing::fast(&callback, access) {
         let line = V::Lines::data_line(seat.lines(), address);
         // Where nothing is beyond the first level, stores are like loads.
-        let kind = if V::Model::GOES_BEYOND { info::kind(info) } else { Kind::Load };
+        let kind = if V::Model::IS_HIERARCHY { info::kind(info) } else { Kind::Load };
         if seat.access_hits(kind, line, record.fetches(|| effect(info))) {
             return record.count(|| effect(info), || seat.counted_by());
         }
@@ -267,15 +267,15 @@ extern "C" fn access_slowly<V: Variant>(
     access: GuestAccess,
     record: V::Access,
 ) {
-    if let Some((seat, address)) = V::Addressing::at_hand(&callback, access) {
+    if let Some((seat, address)) = V::Addressing::fast(&callback, access) {
         return take::<V::Model>(&seat, access.info(), Some(address), record);
     }
-    access_looking_further::<V>(callback, access, record);
+    access_finding_vcpu::<V>(callback, access, record);
 }
 
-/// The same for a vCPU or an address that is not at hand.
+/// The same for a vCPU or an address that has to be looked up.
 #[inline(never)]
-extern "C" fn access_looking_further<V: Variant>(
+extern "C" fn access_finding_vcpu<V: Variant>(
     callback: Running<V>,
     access: GuestAccess,
     record: V::Access,
@@ -295,10 +295,10 @@ fn take<M: Model>(
 ) {
     let (kind, effect) = (info::kind(info), effect(info));
     if let Some(address) = address {
-        let extent = if M::GOES_BEYOND { info::bytes(info) } else { 1 };
+        let extent = if M::IS_HIERARCHY { info::bytes(info) } else { 1 };
         let access = seat.lines().access(kind, address, extent);
-        let then = record.fetches(|| effect);
-        seat.take(&Event { instruction: record.instruction(), access, then });
+        let following_fetches = record.fetches(|| effect);
+        seat.take(&Event { instruction: record.instruction(), access, following_fetches });
         record.count(|| effect, || seat.counted_by());
     } else {
         let effect = effect.on_device();
@@ -325,11 +325,11 @@ unsafe extern "C" fn access_split<V: Variant>(
     // SAFETY: this callback's.
     let access = unsafe { GuestAccess::new(info, vaddr) };
     let (vcpu, seat) = V::Finder::find(&callback);
-    let effect = effect(info).of_the_rest();
+    let effect = effect(info).in_next_line();
     for (offset, extent) in further_lines(vcpu.data_line_bytes(), access) {
         let Some(address) = V::Addressing::look_up(&vcpu, access.from(offset)) else { continue };
         let access = seat.lines().access(info::kind(info), address, extent);
-        seat.take(&Event { instruction: record.instruction(), access, then: 0 });
+        seat.take(&Event { instruction: record.instruction(), access, following_fetches: 0 });
         record.count(|| effect, || seat.counted_by());
     }
 }

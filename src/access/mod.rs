@@ -11,7 +11,7 @@ use machine::Directory;
 pub use addressing::{
     Addressing, CachedPhysical, Physical, SHARED_GENERATION, Virtual, vcpu_made_here,
 };
-pub use callbacks::{AnyLines, CallbackSet, InsnCallback, LineSize, MemCallback, Of, UsualLines};
+pub use callbacks::{AnyLines, CallbackSet, InsnCallback, LineSize, Lines64, MemCallback, Of};
 pub use info::{expect_readable_stores, memory_info_is_readable};
 pub use records::{AccessData, Detail, Full, Plain, pack_count, pack_record};
 

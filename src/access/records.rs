@@ -6,8 +6,8 @@
 use std::ffi::c_void;
 use std::ptr;
 
-use cachesim::instructions::{Instruction, Run};
-use cachesim::profile::{CountedBy, Effect, ProfiledAccess, ProfiledRun, Segment};
+use cachesim::instructions::{Instruction, LineRun};
+use cachesim::profile::{CountedBy, Effect, ProfiledAccess, ProfiledLineRun, Segment};
 
 const COUNT_BITS: u32 = u16::BITS;
 
@@ -34,9 +34,9 @@ pub trait AccessRecord: Record {
 }
 
 /// Of fetches from one line.
-pub trait RunRecord: Record {
+pub trait LineRunRecord: Record {
     /// The fetches.
-    fn run(self) -> &'static Run;
+    fn run(self) -> &'static LineRun;
 
     /// As [`AccessRecord::count`].
     fn count<'a>(self, by: impl FnOnce() -> CountedBy<'a>);
@@ -58,7 +58,7 @@ pub trait Detail: 'static {
     /// Of one of two memory accesses, a load and a store. The fetches follow the store.
     type AccessOfTwo: AccessRecord;
     /// Of fetches from one line.
-    type Run: RunRecord;
+    type LineRun: LineRunRecord;
     /// Of fetches that hit by construction.
     type Segment: SegmentRecord;
 }
@@ -70,7 +70,7 @@ pub struct Plain;
 impl Detail for Plain {
     type Access = AccessData;
     type AccessOfTwo = AccessOfTwo;
-    type Run = &'static Run;
+    type LineRun = &'static LineRun;
     type Segment = Fetches;
 }
 
@@ -81,7 +81,7 @@ pub struct Full;
 impl Detail for Full {
     type Access = &'static ProfiledAccess;
     type AccessOfTwo = &'static ProfiledAccess;
-    type Run = &'static ProfiledRun;
+    type LineRun = &'static ProfiledLineRun;
     type Segment = &'static Segment;
 }
 
@@ -192,9 +192,9 @@ impl AccessRecord for &'static ProfiledAccess {
     }
 }
 
-impl RunRecord for &'static Run {
+impl LineRunRecord for &'static LineRun {
     #[inline(always)]
-    fn run(self) -> &'static Run {
+    fn run(self) -> &'static LineRun {
         self
     }
 
@@ -202,15 +202,15 @@ impl RunRecord for &'static Run {
     fn count<'a>(self, _: impl FnOnce() -> CountedBy<'a>) {}
 }
 
-impl RunRecord for &'static ProfiledRun {
+impl LineRunRecord for &'static ProfiledLineRun {
     #[inline(always)]
-    fn run(self) -> &'static Run {
+    fn run(self) -> &'static LineRun {
         &self.run
     }
 
     #[inline(always)]
     fn count<'a>(self, by: impl FnOnce() -> CountedBy<'a>) {
-        ProfiledRun::count(self, by());
+        ProfiledLineRun::count(self, by());
     }
 }
 

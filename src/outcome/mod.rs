@@ -1,6 +1,6 @@
 //! What has been counted at one moment, taken while vCPUs may run on, for the reports.
 
-pub mod places;
+pub mod locator;
 pub mod reporter;
 
 use std::collections::HashMap;
@@ -14,7 +14,7 @@ use report::{
     Profile, ProfiledInstruction, Rank, RunDescription, Snapshot, top_by,
 };
 
-use crate::outcome::places::Places;
+use crate::outcome::locator::Locator;
 use crate::translate::Translator;
 
 /// One reading of all counters, of which everything is made that a run writes.
@@ -73,9 +73,9 @@ impl<'a> Reading<'a> {
             }
         }
         reading.executed = translator.profile().map(|table| {
-            let mut banks = Vec::new();
-            simulator.banks(&mut |bank| banks.push(bank));
-            table.executed(banks)
+            let mut vcpu_counters = Vec::new();
+            simulator.vcpu_counters(&mut |of_one| vcpu_counters.push(of_one));
+            table.executed(vcpu_counters)
         });
         let counts = simulator.counts();
         reading.cores = counts.cores;
@@ -149,7 +149,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Everything, with where the instructions come from. `run` says what ran.
-    pub fn profile(&self, run: RunDescription, places: &mut Places<'_>) -> Profile {
+    pub fn profile(&self, run: RunDescription, locator: &mut Locator<'_>) -> Profile {
         let mut texts = self.translator.texts();
         let is_blank = |counts: &InstructionCounts| {
             counts.misses() == 0 && counts.executed == Some(Executed::default())
@@ -162,7 +162,7 @@ impl<'a> Reading<'a> {
         let mut counted: Vec<_> = counted.filter(|(_, counts)| !is_blank(counts)).collect();
         counted.sort_by_key(|(instruction, _)| (instruction.vaddr, instruction.identity.code));
         let instructions = counted.into_iter().map(|(instruction, counts)| {
-            let (location, object_address) = places.of(instruction);
+            let (location, object_address) = locator.of(instruction);
             ProfiledInstruction {
                 vaddr: instruction.vaddr,
                 object_address,
@@ -176,7 +176,7 @@ impl<'a> Reading<'a> {
         Profile { run, cores: self.cores.clone(), detail: self.options.detail, instructions }
     }
 
-    /// All that the instruction at this place in the order has counted.
+    /// All that the instruction at this index in the order has counted.
     fn counts(&self, index: usize, misses: &Misses) -> InstructionCounts {
         let executed = self.executed.as_ref().map(|executed| {
             executed.get(&ptr::from_ref(misses.instruction)).copied().unwrap_or_default()

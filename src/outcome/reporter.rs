@@ -18,7 +18,7 @@ use source::Location;
 use symbols::{Expected, LoadedElf, Sources, Symbols, Version};
 
 use crate::outcome::Reading;
-use crate::outcome::places::Places;
+use crate::outcome::locator::Locator;
 use crate::output;
 use crate::qemu::command_line::qemu_option;
 use crate::qemu::{Emulation, Qemu};
@@ -39,7 +39,7 @@ pub struct Files {
     profile: Profile,
     built: Built,
     /// Source files in pages that may not be what was compiled, escaped.
-    doubtful: RefCell<Vec<String>>,
+    changed_sources: RefCell<Vec<String>>,
     warnings: Warnings,
 }
 
@@ -89,7 +89,7 @@ impl Reporter {
             Subject::Line => table_by(&profile, By::Line),
         };
         let built = Built { programs: self.built(reading), sources };
-        (report, Files { profile, built, doubtful: RefCell::default(), warnings })
+        (report, Files { profile, built, changed_sources: RefCell::default(), warnings })
     }
 
     /// The guest's files as they were built, by the names that they have in a profile.
@@ -113,20 +113,20 @@ impl Reporter {
         let Reading { options, translator, .. } = *reading;
         let files = symbols::Files::default();
         let no_program = MappedFiles::new(MappingCalls::Unknown);
-        let mut places = Places {
+        let mut locator = Locator {
             symbols: Symbols::new(&files, self.sysroot.as_deref()),
             images: &self.images,
             mapped: translator.files().unwrap_or(&no_program),
             instructions: translator.instructions(),
             named: HashMap::new(),
         };
-        let profile = reading.profile(description(qemu, options), &mut places);
-        for warning in places.symbols.warnings() {
+        let profile = reading.profile(description(qemu, options), &mut locator);
+        for warning in locator.symbols.warnings() {
             warnings.tell(&warning.to_string());
         }
         let mut renderers = options.files.iter().map(|(format, _)| Renderer::of(*format));
         let shows_sources = renderers.any(Renderer::shows_source);
-        let sources = if shows_sources { places.symbols.sources() } else { Sources::default() };
+        let sources = if shows_sources { locator.symbols.sources() } else { Sources::default() };
         (profile, sources)
     }
 }
@@ -140,10 +140,10 @@ impl Files {
         let source = |path: &str| {
             let source = source(path, &self.profile, &self.built)?;
             if source.state != SourceState::AsCompiled {
-                let mut doubtful = self.doubtful.borrow_mut();
+                let mut changed_sources = self.changed_sources.borrow_mut();
                 let name = escape(path).to_string();
-                if !doubtful.contains(&name) {
-                    doubtful.push(name);
+                if !changed_sources.contains(&name) {
+                    changed_sources.push(name);
                 }
             }
             Some(source)
@@ -156,9 +156,9 @@ impl Files {
     /// Has a line written if source files were shown that may not be what was compiled. For when all are
     /// written.
     pub fn warn_of_sources(&self) {
-        let doubtful = self.doubtful.borrow();
-        if !doubtful.is_empty() {
-            let names = doubtful.join(", ");
+        let changed_sources = self.changed_sources.borrow();
+        if !changed_sources.is_empty() {
+            let names = changed_sources.join(", ");
             self.warnings.tell(&format!("changed since the program was built: {names}"));
         }
     }

@@ -166,8 +166,8 @@ pub fn duplicate(number: RawFd) -> Option<File> {
 
 /// The numbers that this thread may have descriptors under.
 fn descriptors() -> std::ops::Range<RawFd> {
-    const FAR_MORE_THAN_USUAL: RawFd = 1024;
-    0..FAR_MORE_THAN_USUAL
+    const DESCRIPTORS_SEARCHED: RawFd = 1024;
+    0..DESCRIPTORS_SEARCHED
 }
 
 fn is_writable(number: RawFd, wanted: Identity) -> bool {

@@ -117,8 +117,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Whether there is text for `instruction`. Capstone is asked where there may be none: asking for each
-    /// instruction would cost a boot 2 %.
+    /// Whether there is text for `instruction`. Capstone is asked where there may be none.
     pub fn knows(&mut self, instruction: &Instruction) -> bool {
         let is_certain = match self.language.arch {
             // No more than QEMU executes.

@@ -19,7 +19,7 @@ use std::ptr;
 use cachesim::address::LineAddr;
 use cachesim::core::Lines;
 use cachesim::instructions::{
-    Code, Description, Identity, Instruction, InstructionTable, MAX_CODE_BYTES, Run, SymbolId,
+    Code, Description, Identity, Instruction, InstructionTable, LineRun, MAX_CODE_BYTES, SymbolId,
 };
 use cachesim::policy::Repeats;
 use cachesim::profile::{Completing, ProfileTable, Segment};
@@ -186,7 +186,7 @@ impl Translator {
             // SAFETY: the block is being translated and has an instruction of this index.
             let handle = unsafe { qemu_plugin_tb_get_insn(tb, index) };
             let vaddr = insn.vaddr();
-            let place = match qemu.emulation {
+            let fetch_address = match qemu.emulation {
                 Emulation::User => vaddr,
                 Emulation::System { .. } => {
                     physical(qemu, &mut page, vaddr).unwrap_or_else(|| insn.haddr())
@@ -195,7 +195,7 @@ impl Translator {
             let mut bytes = [0; MAX_CODE_BYTES];
             // SAFETY: `handle` is of this block, and QEMU gives its size.
             let len = unsafe { qemu.insn_bytes(handle, insn.size(), &mut bytes) };
-            let identity = Identity { place, code: Code::new(&bytes[..len]) };
+            let identity = Identity { fetch_address, code: Code::new(&bytes[..len]) };
             self.read.push(Read { handle, identity, vaddr });
         }
     }
@@ -259,7 +259,7 @@ impl Translator {
             block.push(Translated {
                 handle,
                 record,
-                line: lines.fetch_line(identity.place),
+                line: lines.fetch_line(identity.fetch_address),
                 completion,
                 translation: effects.may_change_translation,
             });
@@ -293,7 +293,7 @@ impl Translator {
 
 impl Records {
     /// Of a run that begins with `segment`.
-    fn run(&mut self, run: &'static Run, segment: &[Translated]) -> *mut c_void {
+    fn run(&mut self, run: &'static LineRun, segment: &[Translated]) -> *mut c_void {
         match self {
             Self::Numbered => pack_record(run),
             Self::InFull(table) => {

@@ -30,9 +30,9 @@ pub enum Outcome {
 
 /// Where in a cache a line is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Place(usize);
+pub struct LineIndex(usize);
 
-impl Place {
+impl LineIndex {
     /// A number below that of the cache's lines.
     #[inline(always)]
     pub fn index(self) -> usize {
@@ -46,7 +46,7 @@ pub struct Way {
     /// The line in it; [`LineAddr::INVALID`] in an empty one.
     pub line: LineAddr,
     /// What the policy knows of the line; 0 in an empty way.
-    pub mark: u64,
+    pub state: u64,
 }
 
 /// How the set of a line is found.
@@ -80,22 +80,24 @@ impl SetIndex {
     }
 }
 
-/// How the set of a line is found in a cache of [`USUAL_WAYS`] and a power of two of sets, whose lines are
-/// near. In others it is beyond all sets, so that the check whether there is such a set is the only one.
+/// How the set of a line is found in a cache of [`EIGHT_WAYS`] and a power of two of sets, whose lines are
+/// fixed. In others it is beyond all sets, so that the check whether there is such a set is the only one.
 #[derive(Clone, Copy, Debug)]
-struct UsualIndex {
+struct EightWayIndex {
     mask: usize,
-    beyond: usize,
+    out_of_range: usize,
 }
 
-impl UsualIndex {
+impl EightWayIndex {
     fn new(geometry: &CacheGeometry) -> Self {
         match (SetIndex::new(geometry.sets()), usize::try_from(geometry.ways())) {
-            (SetIndex::Mask(mask), Ok(USUAL_WAYS)) if geometry.lines() <= NEAR as u64 => {
+            (SetIndex::Mask(mask), Ok(EIGHT_WAYS))
+                if geometry.lines() <= MAX_PREDICTED_LINES as u64 =>
+            {
                 let mask = usize::try_from(mask).expect("all sets are in memory");
-                Self { mask, beyond: 0 }
+                Self { mask, out_of_range: 0 }
             }
-            _ => Self { mask: 0, beyond: usize::MAX / USUAL_WAYS },
+            _ => Self { mask: 0, out_of_range: usize::MAX / EIGHT_WAYS },
         }
     }
 
@@ -103,7 +105,7 @@ impl UsualIndex {
     fn of(self, line: LineAddr) -> usize {
         #[expect(clippy::cast_possible_truncation, reason = "the mask is no wider")]
         let number = line.number() as usize;
-        number & self.mask | self.beyond
+        number & self.mask | self.out_of_range
     }
 }
 
@@ -111,15 +113,15 @@ impl UsualIndex {
 const PREDICTIONS: usize = 4096;
 
 /// The most common number of ways, which has a path of its own.
-const USUAL_WAYS: usize = 8;
+const EIGHT_WAYS: usize = 8;
 
-/// As many places as a prediction can tell apart, those that are *near*. In a cache of more lines nothing is
+/// As many lines as a prediction can tell apart, those in arrays of *fixed* length. In a cache of more lines nothing is
 /// predicted.
-const NEAR: usize = 1 << u16::BITS;
+const MAX_PREDICTED_LINES: usize = 1 << u16::BITS;
 
-/// Where the marks of near lines begin behind their numbers. A bit further, so that no mark is where the
+/// Where the states of fixed lines begin behind their numbers. A bit further, so that no state is where the
 /// host takes it for the number of the same line: it compares the lowest 12 bits of addresses first.
-const MARKS: usize = NEAR + 256;
+const STATES: usize = MAX_PREDICTED_LINES + 256;
 
 /// A cache with replacement policy `P`.
 ///
@@ -131,32 +133,32 @@ const MARKS: usize = NEAR + 256;
 #[repr(C)]
 pub struct Cache<P: Policy> {
     /// The number of the line in each way of each set, one set after the other; that of
-    /// [`LineAddr::INVALID`] in empty ways. From [`MARKS`] on what the policy knows of them, in the same
+    /// [`LineAddr::INVALID`] in empty ways. From [`STATES`] on what the policy knows of them, in the same
     /// order. What is beyond the last set is never touched.
-    near: Near,
+    fixed: FixedArrays,
     sets: Box<Sets>,
     policy: P,
     /// Where a line was seen last. Only a guess: what is there says which line it is.
     predictions: [u16; PREDICTIONS],
 }
 
-type Near = Box<[u64; MARKS + NEAR]>;
+type FixedArrays = Box<[u64; STATES + MAX_PREDICTED_LINES]>;
 
 /// Zeros, for which the host finds memory as it is written to.
-fn untouched() -> Near {
-    let words = vec![0; MARKS + NEAR].into_boxed_slice();
+fn untouched() -> FixedArrays {
+    let words = vec![0; STATES + MAX_PREDICTED_LINES].into_boxed_slice();
     words.try_into().expect("as many as that")
 }
 
 impl<P: Policy> Clone for Cache<P> {
     fn clone(&self) -> Self {
-        let places = self.sets.near;
-        let marks = MARKS..MARKS + places;
-        let mut near = untouched();
-        near[..places].copy_from_slice(&self.near[..places]);
-        near[marks.clone()].copy_from_slice(&self.near[marks]);
+        let places = self.sets.fixed;
+        let states = STATES..STATES + places;
+        let mut fixed = untouched();
+        fixed[..places].copy_from_slice(&self.fixed[..places]);
+        fixed[states.clone()].copy_from_slice(&self.fixed[states]);
         let Self { sets, policy, predictions, .. } = self;
-        Self { near, sets: sets.clone(), policy: policy.clone(), predictions: *predictions }
+        Self { fixed, sets: sets.clone(), policy: policy.clone(), predictions: *predictions }
     }
 }
 
@@ -164,28 +166,28 @@ impl<P: Policy> Clone for Cache<P> {
 #[derive(Clone, Debug)]
 struct Sets {
     ways: usize,
-    /// How many of the near places may be looked at: all, or where no line is near the one that every
+    /// How many of the fixed lines may be looked at: all, or where no line is fixed the one that every
     /// prediction is of.
-    near: usize,
+    fixed: usize,
     index: SetIndex,
-    usual_index: UsualIndex,
-    /// The lines of a cache that has more than [`NEAR`]. Nothing is near then.
-    far: Option<Far>,
+    eight_way_index: EightWayIndex,
+    /// The lines of a cache that has more than [`MAX_PREDICTED_LINES`]. Nothing is fixed then.
+    heap: Option<HeapArrays>,
 }
 
-/// Line numbers and marks, as those that are near.
+/// Line numbers and states, as those that are fixed.
 #[derive(Clone, Debug)]
-struct Far {
+struct HeapArrays {
     lines: Box<[u64]>,
-    marks: Box<[u64]>,
+    states: Box<[u64]>,
 }
 
-/// One set: line numbers and marks.
+/// One set: line numbers and states.
 struct Set<'cache> {
     /// Its number.
     index: usize,
     lines: &'cache mut [u64],
-    marks: &'cache mut [u64],
+    states: &'cache mut [u64],
 }
 
 impl<P: Policy> Cache<P> {
@@ -193,25 +195,25 @@ impl<P: Policy> Cache<P> {
     /// `seed` matters to policies that make random choices.
     ///
     /// # Panics
-    /// Where the host cannot address that many lines; [`CacheGeometry`] bounds them far below.
+    /// Where the host cannot address that many lines; [`CacheGeometry`] bounds them heap below.
     pub fn new(geometry: &CacheGeometry, kind: PolicyKind, seed: u64) -> Self {
         let places = usize::try_from(geometry.lines()).expect("lines fit the address space");
         let empty = LineAddr::INVALID.number();
-        let far = (places > NEAR).then(|| Far {
+        let heap = (places > MAX_PREDICTED_LINES).then(|| HeapArrays {
             lines: vec![empty; places].into_boxed_slice(),
-            marks: vec![0; places].into_boxed_slice(),
+            states: vec![0; places].into_boxed_slice(),
         });
         let sets = Sets {
             ways: usize::try_from(geometry.ways()).expect("fewer than lines"),
-            near: if far.is_none() { places } else { 1 },
+            fixed: if heap.is_none() { places } else { 1 },
             index: SetIndex::new(geometry.sets()),
-            usual_index: UsualIndex::new(geometry),
-            far,
+            eight_way_index: EightWayIndex::new(geometry),
+            heap,
         };
-        let mut near = untouched();
-        near[..sets.near].fill(empty);
+        let mut fixed = untouched();
+        fixed[..sets.fixed].fill(empty);
         Self {
-            near,
+            fixed,
             sets: Box::new(sets),
             policy: P::new(kind, geometry, seed),
             predictions: [0; PREDICTIONS],
@@ -241,33 +243,33 @@ impl<P: Policy> Cache<P> {
     }
 
     #[inline(always)]
-    fn predicted_hit(&mut self, line: LineAddr, now: u64) -> Option<Place> {
+    fn predicted_hit(&mut self, line: LineAddr, now: u64) -> Option<LineIndex> {
         let predicted = usize::from(self.predictions[prediction_of(line)]);
-        let hit = self.near[predicted] == line.number()
-            && self.policy.hit(&mut self.near[MARKS + predicted], now) == Hit::Done;
-        hit.then_some(Place(predicted))
+        let hit = self.fixed[predicted] == line.number()
+            && self.policy.hit(&mut self.fixed[STATES + predicted], now) == Hit::Done;
+        hit.then_some(LineIndex(predicted))
     }
 
     /// Accesses `line`, wherever it is.
     #[inline(always)]
     pub fn access_unpredicted(&mut self, line: LineAddr, now: u64) -> Outcome {
-        match self.access_usual(line, now) {
+        match self.access_eight_way(line, now) {
             Some(outcome) => outcome,
-            None => self.access_unusual(line, now),
+            None => self.access_any_geometry(line, now),
         }
     }
 
-    /// Accesses `line`, wherever it is, if the geometry is a usual one: eight ways, a power of two of
+    /// Accesses `line`, wherever it is, if the cache is eight-way with a power of two of
     /// sets. `None` in the others: nothing has happened.
     #[inline(always)]
-    pub fn access_usual(&mut self, line: LineAddr, now: u64) -> Option<Outcome> {
-        let index = self.sets.usual_index.of(line);
-        let first = index * USUAL_WAYS;
-        let (lines, marks) = self.near.split_at_mut(MARKS);
+    pub fn access_eight_way(&mut self, line: LineAddr, now: u64) -> Option<Outcome> {
+        let index = self.sets.eight_way_index.of(line);
+        let first = index * EIGHT_WAYS;
+        let (lines, states) = self.fixed.split_at_mut(STATES);
         let set = Set {
             index,
-            lines: lines.get_mut(first..)?.first_chunk_mut::<USUAL_WAYS>()?,
-            marks: marks.get_mut(first..)?.first_chunk_mut::<USUAL_WAYS>()?,
+            lines: lines.get_mut(first..)?.first_chunk_mut::<EIGHT_WAYS>()?,
+            states: states.get_mut(first..)?.first_chunk_mut::<EIGHT_WAYS>()?,
         };
         let (outcome, way) = set.access(&mut self.policy, line, now);
         self.predictions[prediction_of(line)] = as_prediction(first + way);
@@ -276,7 +278,7 @@ impl<P: Policy> Cache<P> {
 
     /// Accesses `line`, wherever it is, in any geometry.
     #[inline(never)]
-    pub fn access_unusual(&mut self, line: LineAddr, now: u64) -> Outcome {
+    pub fn access_any_geometry(&mut self, line: LineAddr, now: u64) -> Outcome {
         let (set, policy) = self.set_mut(line);
         let first = set.first();
         let (outcome, way) = set.access(policy, line, now);
@@ -286,32 +288,32 @@ impl<P: Policy> Cache<P> {
 
     /// Accesses `line`, if it is there. Where it is.
     #[inline(always)]
-    pub fn hit(&mut self, line: LineAddr, now: u64) -> Option<Place> {
-        if let Some(place) = self.predicted_hit(line, now) {
-            return Some(place);
+    pub fn hit(&mut self, line: LineAddr, now: u64) -> Option<LineIndex> {
+        if let Some(line_index) = self.predicted_hit(line, now) {
+            return Some(line_index);
         }
         let (mut set, policy) = self.set_mut(line);
         let first = set.first();
-        // Without this the usual number of ways were not known when this is compiled.
-        let way = match set.usual() {
-            Some(mut usual) => usual.hit(policy, line, now)?,
+        // Without this the number of ways would not be known when this is compiled.
+        let way = match set.as_eight_way() {
+            Some(mut set) => set.hit(policy, line, now)?,
             None => set.hit(policy, line, now)?,
         };
         self.expect(line, first + way);
-        Some(Place(first + way))
+        Some(LineIndex(first + way))
     }
 
     /// Fills `line`, which is not there. Where it is now, and what was there before.
     #[inline(always)]
-    pub fn fill(&mut self, line: LineAddr, now: u64) -> (Place, Option<LineAddr>) {
+    pub fn fill(&mut self, line: LineAddr, now: u64) -> (LineIndex, Option<LineAddr>) {
         let (mut set, policy) = self.set_mut(line);
         let first = set.first();
-        let (way, before) = match set.usual() {
-            Some(mut usual) => usual.fill(policy, line, now),
+        let (way, before) = match set.as_eight_way() {
+            Some(mut set) => set.fill(policy, line, now),
             None => set.fill(policy, line, now),
         };
         self.expect(line, first + way);
-        (Place(first + way), (before != LineAddr::INVALID).then_some(before))
+        (LineIndex(first + way), (before != LineAddr::INVALID).then_some(before))
     }
 
     /// The set of `line`, and the policy.
@@ -319,69 +321,72 @@ impl<P: Policy> Cache<P> {
     fn set_mut(&mut self, line: LineAddr) -> (Set<'_>, &mut P) {
         let index = self.sets.index_of(line);
         let places = self.sets.places(index);
-        let (lines, marks): (&mut [u64], &mut [u64]) = match &mut self.sets.far {
-            None => self.near.split_at_mut(MARKS),
-            Some(Far { lines, marks }) => (lines, marks),
+        let (lines, states): (&mut [u64], &mut [u64]) = match &mut self.sets.heap {
+            None => self.fixed.split_at_mut(STATES),
+            Some(HeapArrays { lines, states }) => (lines, states),
         };
-        let set = Set { index, lines: &mut lines[places.clone()], marks: &mut marks[places] };
+        let set = Set { index, lines: &mut lines[places.clone()], states: &mut states[places] };
         (set, &mut self.policy)
     }
 
-    /// `line` is at `place`.
+    /// `line` is at `line_index`.
     #[inline(always)]
-    fn expect(&mut self, line: LineAddr, place: usize) {
-        if self.sets.far.is_none() {
-            self.predictions[prediction_of(line)] = as_prediction(place);
+    fn expect(&mut self, line: LineAddr, line_index: usize) {
+        if self.sets.heap.is_none() {
+            self.predictions[prediction_of(line)] = as_prediction(line_index);
         }
     }
 
-    /// All lines' numbers and marks, as they lie.
+    /// All lines' numbers and states, as they lie.
     fn ways(&self) -> (&[u64], &[u64]) {
-        match &self.sets.far {
-            None => self.near.split_at(MARKS),
-            Some(Far { lines, marks }) => (lines, marks),
+        match &self.sets.heap {
+            None => self.fixed.split_at(STATES),
+            Some(HeapArrays { lines, states }) => (lines, states),
         }
     }
 
     /// Where `line` is.
-    pub fn find(&self, line: LineAddr) -> Option<Place> {
+    pub fn find(&self, line: LineAddr) -> Option<LineIndex> {
         let places = self.sets.places(self.sets.index_of(line));
         let first = places.start;
         let way = self.ways().0[places].iter().position(|&number| number == line.number())?;
-        Some(Place(first + way))
+        Some(LineIndex(first + way))
     }
 
     /// Takes `line` out. Where it was, if it was there.
-    pub fn remove(&mut self, line: LineAddr) -> Option<Place> {
-        let place = self.find(line)?;
+    pub fn remove(&mut self, line: LineAddr) -> Option<LineIndex> {
+        let line_index = self.find(line)?;
         let (set, _) = self.set_mut(line);
-        let way = place.0 - set.first();
+        let way = line_index.0 - set.first();
         set.lines[way] = LineAddr::INVALID.number();
-        set.marks[way] = 0;
-        Some(place)
+        set.states[way] = 0;
+        Some(line_index)
     }
 
-    /// All lines that are there, in no particular order. For tests and the curious.
+    /// All lines that are there, in no particular order. For tests.
     pub fn lines(&self) -> impl Iterator<Item = LineAddr> + '_ {
         let sets = (0..self.sets.index.sets()).map(LineAddr::from_number);
         let ways = sets.flat_map(|line_in_set| self.ways_of(line_in_set));
         ways.map(|way| way.line).filter(|&line| line != LineAddr::INVALID)
     }
 
-    /// The set that `line` belongs to: its lines, the greatest mark first, those with equal marks as they
+    /// The set that `line` belongs to: its lines, the greatest state first, those with equal states as they
     /// lie; empty ways last. With the policies that put all lines in an order the next victim is the last
-    /// one. For tests and the curious.
+    /// one. For tests.
     pub fn set_of(&self, line: LineAddr) -> Vec<LineAddr> {
         let mut set = self.ways_of(line);
-        set.sort_by_key(|way| Reverse(way.mark));
+        set.sort_by_key(|way| Reverse(way.state));
         set.into_iter().map(|way| way.line).collect()
     }
 
-    /// The ways of the set that `line` belongs to, as they lie. For tests and the curious.
+    /// The ways of the set that `line` belongs to, as they lie. For tests.
     pub fn ways_of(&self, line: LineAddr) -> Vec<Way> {
         let places = self.sets.places(self.sets.index_of(line));
-        let (lines, marks) = self.ways();
-        let way = |place| Way { line: LineAddr::from_number(lines[place]), mark: marks[place] };
+        let (lines, states) = self.ways();
+        let way = |line_index| Way {
+            line: LineAddr::from_number(lines[line_index]),
+            state: states[line_index],
+        };
         places.map(way).collect()
     }
 }
@@ -405,19 +410,19 @@ impl Sets {
 }
 
 impl Set<'_> {
-    /// The place of its first way.
+    /// The index of its first line.
     #[inline(always)]
     fn first(&self) -> usize {
         self.index * self.lines.len()
     }
 
-    /// The set, if it has the usual number of ways, so that this is known when that is compiled.
+    /// The set, if it has eight ways, so that this is known when that is compiled.
     #[inline(always)]
-    fn usual(&mut self) -> Option<Set<'_>> {
+    fn as_eight_way(&mut self) -> Option<Set<'_>> {
         Some(Set {
             index: self.index,
-            lines: <&mut [u64; USUAL_WAYS]>::try_from(&mut *self.lines).ok()?,
-            marks: <&mut [u64; USUAL_WAYS]>::try_from(&mut *self.marks).ok()?,
+            lines: <&mut [u64; EIGHT_WAYS]>::try_from(&mut *self.lines).ok()?,
+            states: <&mut [u64; EIGHT_WAYS]>::try_from(&mut *self.states).ok()?,
         })
     }
 
@@ -434,16 +439,16 @@ impl Set<'_> {
     #[inline(always)]
     fn hit<P: Policy>(&mut self, policy: &mut P, line: LineAddr, now: u64) -> Option<usize> {
         let way = self.lines.iter().position(|&number| number == line.number())?;
-        policy.hit_in_set(self.marks, way, now);
+        policy.hit_in_set(self.states, way, now);
         Some(way)
     }
 
     /// Fills `line`. The way, and what was there before.
     #[inline(always)]
     fn fill<P: Policy>(&mut self, policy: &mut P, line: LineAddr, now: u64) -> (usize, LineAddr) {
-        let way = policy.victim(self.marks);
+        let way = policy.victim(self.states);
         let before = std::mem::replace(&mut self.lines[way], line.number());
-        policy.filled(self.marks, way, self.index, now);
+        policy.filled(self.states, way, self.index, now);
         (way, LineAddr::from_number(before))
     }
 }
@@ -455,7 +460,7 @@ fn prediction_of(line: LineAddr) -> usize {
 }
 
 #[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "a place below NEAR")]
-fn as_prediction(place: usize) -> u16 {
-    place as u16
+#[expect(clippy::cast_possible_truncation, reason = "a line_index below MAX_PREDICTED_LINES")]
+fn as_prediction(line_index: usize) -> u16 {
+    line_index as u16
 }

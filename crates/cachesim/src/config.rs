@@ -11,7 +11,7 @@ use crate::policy::{PolicyKind, Repeats};
 /// The most cores that are simulated.
 pub const MAX_CORES: u32 = 4096;
 
-/// What one line takes in the model: its number, and the mark of the replacement policy. A line beyond the
+/// What one line takes in the model: its number, and the state of the replacement policy. A line beyond the
 /// first level takes four bytes more, one that may be dirty one, one of an inclusive L3 eight; the limit
 /// does not know.
 pub const MODEL_BYTES_PER_LINE: u64 = 16;

@@ -84,7 +84,7 @@ impl<P: Policy> Core<P> {
 impl<P: Policy> Model for Core<P> {
     type Shared = ();
 
-    const GOES_BEYOND: bool = false;
+    const IS_HIERARCHY: bool = false;
 
     fn shared(_: &Config) {}
 
@@ -94,7 +94,7 @@ impl<P: Policy> Model for Core<P> {
         Self { dcache, icache, fetch_repeats }
     }
 
-    fn try_out((): &()) {}
+    fn scratch_copy((): &()) {}
 
     fn on(&self, (): &()) -> Self {
         self.clone()

@@ -14,7 +14,7 @@ pub const MAX_LINE_BYTES: u64 = 1 << 20;
 
 /// The most lines that a cache may hold (and so the most ways that a set may have).
 ///
-/// With the tag of a line and its mark in 16 bytes, the model of such a cache takes 4 GiB of host memory.
+/// With the tag of a line and its state in 16 bytes, the model of such a cache takes 4 GiB of host memory.
 pub const MAX_LINES: u64 = 1 << 28;
 
 /// The largest cache, in bytes, which has [`MAX_LINES`] lines of [`MAX_LINE_BYTES`].

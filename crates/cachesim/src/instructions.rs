@@ -1,6 +1,6 @@
 //! The guest's instructions and the misses each of them caused.
 //!
-//! An instruction is known by where its code is and by its bytes. The reference knows it by the place
+//! An instruction is known by where its code is and by its bytes. The reference knows it by the address
 //! alone, so that code rewritten at the same address is counted under the text of what was there
 //! first; here it becomes another instruction. Translating the same code again finds the same record,
 //! so memory grows with distinct code only.
@@ -51,7 +51,7 @@ impl Code {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Identity {
     /// The address the instruction cache sees.
-    pub place: u64,
+    pub fetch_address: u64,
     /// The instruction's bytes.
     pub code: Code,
 }
@@ -59,7 +59,7 @@ pub struct Identity {
 impl Identity {
     fn hash(&self, state: &FixedState) -> u64 {
         let mut hasher = state.build_hasher();
-        self.place.hash(&mut hasher);
+        self.fetch_address.hash(&mut hasher);
         self.code.hash(&mut hasher);
         hasher.finish()
     }
@@ -93,7 +93,7 @@ pub struct Instruction {
     pub fetch_misses: Counter,
     /// Misses of what is beyond the first level, in runs that have any.
     pub lower: Option<&'static LowerCounters>,
-    run: OnceLock<&'static Run>,
+    run: OnceLock<&'static LineRun>,
 }
 
 /// One instruction's misses of the second and the third level: fetches, loads, stores.
@@ -118,7 +118,7 @@ impl LowerCounters {
 /// execution. Runs lie closer together than instructions, of which only the first of a row has one.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
-pub struct Run {
+pub struct LineRun {
     /// The line the instruction is in.
     pub line: LineAddr,
     /// The instruction.
@@ -127,14 +127,14 @@ pub struct Run {
     pub fetches: u64,
 }
 
-impl Run {
+impl LineRun {
     /// The fetches, as the model wants to know them.
     #[inline(always)]
     pub fn access(&self) -> Access {
         let Self { line, instruction, fetches } = *self;
         #[expect(clippy::cast_possible_truncation, reason = "see `fetches`")]
         let extent = fetches as u16;
-        Access { kind: Kind::Fetch, line, address: instruction.identity.place, extent }
+        Access { kind: Kind::Fetch, line, address: instruction.identity.fetch_address, extent }
     }
 }
 
@@ -147,10 +147,10 @@ pub struct InstructionTable {
     lower: bool,
     /// The part of the newest chunk that has not been handed out.
     chunk: Chunk<Instruction>,
-    runs: Chunk<Run>,
+    runs: Chunk<LineRun>,
     /// Rows that begin with an instruction whose own row stands for another number of fetches, by that
     /// instruction's address.
-    other_runs: HashMap<(usize, u64), &'static Run, FixedState>,
+    other_line_runs: HashMap<(usize, u64), &'static LineRun, FixedState>,
     symbols: Vec<Arc<str>>,
     symbol_ids: HashMap<Arc<str>, SymbolId, FixedState>,
 }
@@ -181,7 +181,7 @@ impl Default for InstructionTable {
             lower: false,
             chunk: [].iter_mut(),
             runs: [].iter_mut(),
-            other_runs: HashMap::with_hasher(FixedState::default()),
+            other_line_runs: HashMap::with_hasher(FixedState::default()),
             symbols: Vec::new(),
             symbol_ids: HashMap::with_hasher(FixedState::default()),
         }
@@ -233,16 +233,16 @@ impl InstructionTable {
         instruction: &'static Instruction,
         line: LineAddr,
         fetches: u16,
-    ) -> &'static Run {
-        let Self { runs, other_runs, .. } = self;
+    ) -> &'static LineRun {
+        let Self { runs, other_line_runs, .. } = self;
         let fetches = u64::from(fetches);
-        let mut new = || keep(runs, Run { line, instruction, fetches });
+        let mut new = || keep(runs, LineRun { line, instruction, fetches });
         let run = *instruction.run.get_or_init(&mut new);
         if run.fetches == fetches {
             return run;
         }
         let key = (std::ptr::from_ref(instruction).addr(), fetches);
-        other_runs.entry(key).or_insert_with(new)
+        other_line_runs.entry(key).or_insert_with(new)
     }
 
     /// All instructions, in no particular order.
@@ -304,8 +304,8 @@ impl Symbols<'_> {
 mod tests {
     use super::*;
 
-    fn identity(place: u64, code: &[u8]) -> Identity {
-        Identity { place, code: Code::new(code) }
+    fn identity(fetch_address: u64, code: &[u8]) -> Identity {
+        Identity { fetch_address, code: Code::new(code) }
     }
 
     fn describe(vaddr: u64) -> impl FnOnce(&mut Symbols<'_>) -> Description {
@@ -338,8 +338,8 @@ mod tests {
         let first = table.get_or_insert(identity(0, &[0]), describe(0));
         first.data_misses.add(1);
         let several_chunks = 2 * CHUNK_BYTES / size_of::<Instruction>();
-        for place in 1..=several_chunks as u64 {
-            table.get_or_insert(identity(place, &[0]), describe(place));
+        for fetch_address in 1..=several_chunks as u64 {
+            table.get_or_insert(identity(fetch_address, &[0]), describe(fetch_address));
         }
         let found = table.get_or_insert(identity(0, &[0]), |_| panic!("known"));
         assert_eq!(found.data_misses.get(), 1);

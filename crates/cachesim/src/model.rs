@@ -20,7 +20,7 @@ pub trait Model: Clone + Debug + Send + Sized + 'static {
     type Shared: Debug + Send + Sync;
 
     /// Whether anything is beyond the first level, or stores are told from loads.
-    const GOES_BEYOND: bool;
+    const IS_HIERARCHY: bool;
 
     /// What the cores of `config` share, empty.
     fn shared(config: &Config) -> Self::Shared;
@@ -29,7 +29,7 @@ pub trait Model: Clone + Debug + Send + Sized + 'static {
     fn new(config: &Config, number: u32, shared: &Self::Shared) -> Self;
 
     /// A copy of what is shared, to try accesses on.
-    fn try_out(shared: &Self::Shared) -> Self::Shared;
+    fn scratch_copy(shared: &Self::Shared) -> Self::Shared;
 
     /// A copy of the core, to try accesses on, which shares `shared`.
     #[must_use]

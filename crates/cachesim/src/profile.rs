@@ -5,14 +5,14 @@
 //! counting of their own. The sums by instruction are made when somebody reads them.
 //!
 //! A count is raised at every execution, so it must not be shared by vCPUs that run the same code: each
-//! has a [`Bank`] for its part. While there is only one, the count in the record itself does.
+//! has a [`VcpuCounters`] for its part. While there is only one, the count in the record itself does.
 
 use std::collections::HashMap;
 use std::ops::Add;
 use std::ptr;
 use std::sync::OnceLock;
 
-use crate::instructions::{Instruction, Run};
+use crate::instructions::{Instruction, LineRun};
 use crate::stats::Counter;
 
 /// What an instruction did, beside missing.
@@ -55,9 +55,9 @@ pub enum Effect {
     /// A store to a device.
     DeviceStore = 3,
     /// What a load does in further lines, where these are accesses of their own.
-    LoadRest = 4,
+    LoadNextLine = 4,
     /// What a store does there.
-    StoreRest = 5,
+    StoreNextLine = 5,
 }
 
 impl Effect {
@@ -79,8 +79,8 @@ impl Effect {
     /// The same in a further line.
     #[inline(always)]
     #[must_use]
-    pub fn of_the_rest(self) -> Self {
-        if self.is_store() { Self::StoreRest } else { Self::LoadRest }
+    pub fn in_next_line(self) -> Self {
+        if self.is_store() { Self::StoreNextLine } else { Self::LoadNextLine }
     }
 }
 
@@ -95,13 +95,13 @@ pub enum Completing {
 
 /// One vCPU's part of all counts, by their numbers. It takes memory for what it has counted only.
 #[derive(Debug, Default)]
-pub struct Bank {
+pub struct VcpuCounters {
     root: OnceLock<Directory<Directory<Box<[Counter]>>>>,
 }
 
 type Directory<T> = Box<[OnceLock<T>]>;
 
-/// Binary logarithms of the entries of a bank's leaves and of the directories between.
+/// Binary logarithms of the entries of the leaves of a vCPU's counters and of the directories between.
 const LEAF_BITS: u32 = 10;
 const BRANCH_BITS: u32 = 10;
 const ROOT_BITS: u32 = u32::BITS - LEAF_BITS - BRANCH_BITS;
@@ -110,8 +110,8 @@ fn directory<T>(bits: u32) -> Directory<T> {
     (0..1 << bits).map(|_| OnceLock::new()).collect()
 }
 
-impl Bank {
-    /// The counter of this number. Whoever adds to it is the bank's vCPU.
+impl VcpuCounters {
+    /// The counter of this number. Whoever adds to it is their vCPU.
     #[inline(always)]
     fn counter(&self, number: u32) -> &Counter {
         let part = |shift: u32, bits: u32| (number >> shift) as usize & ((1 << bits) - 1);
@@ -145,14 +145,14 @@ pub enum CountedBy<'a> {
     /// The only vCPU there is.
     Alone,
     /// One of several.
-    OneOf(&'a Bank),
+    OneOf(&'a VcpuCounters),
 }
 
 /// `N` counts.
 #[derive(Debug)]
 struct Tally<const N: usize> {
     alone: [Counter; N],
-    /// The number of the first in the banks.
+    /// The number of the first among the vCPUs' counters.
     number: u32,
 }
 
@@ -162,7 +162,7 @@ impl<const N: usize> Tally<N> {
         match by {
             CountedBy::Alone => _ = self.alone[index].add(1),
             #[expect(clippy::cast_possible_truncation, reason = "below N, which is small")]
-            CountedBy::OneOf(bank) => _ = bank.counter(self.number + index as u32).add(1),
+            CountedBy::OneOf(counters) => _ = counters.counter(self.number + index as u32).add(1),
         }
     }
 
@@ -197,14 +197,14 @@ impl Segment {
 
 /// A run, and the segment that it begins with.
 #[derive(Debug)]
-pub struct ProfiledRun {
+pub struct ProfiledLineRun {
     /// The run, of as many fetches as the segment has instructions.
-    pub run: Run,
+    pub run: LineRun,
     segment: &'static Segment,
     executions: Tally<1>,
 }
 
-impl ProfiledRun {
+impl ProfiledLineRun {
     /// Counts an execution.
     #[inline(always)]
     pub fn count(&self, by: CountedBy<'_>) {
@@ -236,7 +236,7 @@ impl ProfiledAccess {
     #[inline(always)]
     pub fn fetches(&self, effect: Effect) -> u64 {
         match effect {
-            Effect::LoadRest | Effect::StoreRest => 0,
+            Effect::LoadNextLine | Effect::StoreNextLine => 0,
             _ => self.fetches[usize::from(effect.is_store())],
         }
     }
@@ -249,10 +249,10 @@ pub struct ProfileTable {
     /// By the addresses of their instructions.
     segments: HashMap<Box<[usize]>, &'static Segment>,
     /// By the addresses of run and segment.
-    runs: HashMap<[usize; 2], &'static ProfiledRun>,
+    runs: HashMap<[usize; 2], &'static ProfiledLineRun>,
     /// By the addresses of instruction and segment.
     accesses: HashMap<(usize, Option<usize>, Completing), &'static ProfiledAccess>,
-    /// How many counts the banks have.
+    /// How many counts the vCPUs have.
     numbers: u32,
 }
 
@@ -290,12 +290,16 @@ impl ProfileTable {
     }
 
     /// `run`, whose fetches are those of `segment`.
-    pub fn run(&mut self, run: &'static Run, segment: &'static Segment) -> &'static ProfiledRun {
+    pub fn run(
+        &mut self,
+        run: &'static LineRun,
+        segment: &'static Segment,
+    ) -> &'static ProfiledLineRun {
         let key = [address(run), address(segment)];
         let numbers = &mut self.numbers;
-        self.runs
-            .entry(key)
-            .or_insert_with(|| leak(ProfiledRun { run: *run, segment, executions: tally(numbers) }))
+        self.runs.entry(key).or_insert_with(|| {
+            leak(ProfiledLineRun { run: *run, segment, executions: tally(numbers) })
+        })
     }
 
     /// An access of `instruction`, which `then` follows if it completes.
@@ -322,13 +326,13 @@ impl ProfileTable {
         })
     }
 
-    /// What each instruction did, by its address, as far as `banks` and the records know it.
+    /// What each instruction did, by its address, as far as `vcpu_counters` and the records know it.
     pub fn executed<'a>(
         &self,
-        banks: impl IntoIterator<Item = &'a Bank>,
+        vcpu_counters: impl IntoIterator<Item = &'a VcpuCounters>,
     ) -> HashMap<*const Instruction, Executed> {
         let mut vcpus = vec![0; self.numbers as usize];
-        banks.into_iter().for_each(|bank| bank.add_to(&mut vcpus));
+        vcpu_counters.into_iter().for_each(|vcpu_counters| vcpu_counters.add_to(&mut vcpus));
         let mut sums: HashMap<*const Instruction, Executed> = HashMap::new();
         let mut executions: HashMap<usize, u64> = HashMap::new();
         for access in self.accesses.values() {
@@ -373,7 +377,7 @@ mod tests {
         let mut table = InstructionTable::default();
         std::array::from_fn(|index| {
             let vaddr = index as u64;
-            let identity = Identity { place: vaddr, code: Code::new(&[0]) };
+            let identity = Identity { fetch_address: vaddr, code: Code::new(&[0]) };
             let description = Description { vaddr, decoding: 0, symbol: SymbolId::NONE };
             table.get_or_insert(identity, |_| description)
         })
@@ -381,11 +385,11 @@ mod tests {
 
     fn executed(
         table: &ProfileTable,
-        banks: &[&Bank],
+        vcpu_counters: &[&VcpuCounters],
         instruction: &'static Instruction,
     ) -> Executed {
         table
-            .executed(banks.iter().copied())
+            .executed(vcpu_counters.iter().copied())
             .get(&ptr::from_ref(instruction))
             .copied()
             .unwrap_or_default()
@@ -433,7 +437,7 @@ mod tests {
         let [first, second] = instructions();
         let mut table = ProfileTable::default();
         let segment = table.segment([first, second].into_iter());
-        let (one, other) = (Bank::default(), Bank::default());
+        let (one, other) = (VcpuCounters::default(), VcpuCounters::default());
         segment.count(CountedBy::Alone);
         segment.count(CountedBy::OneOf(&one));
         segment.count(CountedBy::OneOf(&other));
@@ -445,7 +449,7 @@ mod tests {
     #[test]
     fn the_same_instructions_translated_again_have_the_same_records() {
         let [first, second] = instructions();
-        let run = leak(Run { line: LineAddr::from_number(0), instruction: first, fetches: 1 });
+        let run = leak(LineRun { line: LineAddr::from_number(0), instruction: first, fetches: 1 });
         let mut table = ProfileTable::default();
         let mut records = || {
             let segment = table.segment([first, second].into_iter());
@@ -459,7 +463,7 @@ mod tests {
     fn a_segment_is_executed_as_often_as_the_runs_that_begin_with_it() {
         let [first, second] = instructions();
         let line = LineAddr::from_number(0);
-        let run = leak(Run { line, instruction: first, fetches: 2 });
+        let run = leak(LineRun { line, instruction: first, fetches: 2 });
         let mut table = ProfileTable::default();
         let segment = table.segment([first, second].into_iter());
         let run = table.run(run, segment);
@@ -471,16 +475,16 @@ mod tests {
 
     #[test]
     fn a_bank_counts_wherever_the_number_is() {
-        let bank = Bank::default();
+        let vcpu_counters = VcpuCounters::default();
         // The last of a leaf and the first of the next one, of a branch likewise, which takes Miri minutes.
         let numbers: &[usize] =
             if cfg!(miri) { &[0, 1023, 1024] } else { &[0, 1023, 1024, 0xf_ffff, 0x10_0000] };
         for &number in numbers {
-            bank.counter(u32::try_from(number).unwrap()).add(2);
+            vcpu_counters.counter(u32::try_from(number).unwrap()).add(2);
         }
-        bank.counter(u32::MAX).add(1);
+        vcpu_counters.counter(u32::MAX).add(1);
         let mut sums = vec![1; numbers[numbers.len() - 1] + 1];
-        bank.add_to(&mut sums);
+        vcpu_counters.add_to(&mut sums);
         let raised: Vec<_> = (0..).zip(&sums).filter(|&(_, &sum)| sum != 1).collect();
         let expected: Vec<(usize, &u64)> = numbers.iter().map(|&number| (number, &3)).collect();
         assert_eq!(raised, expected);

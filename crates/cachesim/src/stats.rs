@@ -87,7 +87,7 @@ impl LowerStats {
 
 /// What one core counts beyond the accesses and misses of its first level.
 #[derive(Clone, Debug, Default)]
-pub struct BeyondStats {
+pub struct HierarchyStats {
     /// Of the accesses of the data cache, those that store.
     pub stores: CacheStats,
     /// Accesses to the second level.
@@ -115,5 +115,5 @@ pub struct CoreStats {
     /// Accesses of the instruction cache that did not find their line.
     pub fetch_misses: Counter,
     /// All else, in runs that count it.
-    pub beyond: Box<BeyondStats>,
+    pub hierarchy: Box<HierarchyStats>,
 }

@@ -1,7 +1,7 @@
 //! Every policy against a naive model, with any geometry and any accesses.
 //!
 //! The naive models share nothing with the real one but the outcome's type: they divide where it
-//! shifts and masks, and they keep lines in order where it keeps them in place, with time stamps.
+//! shifts and masks, and they keep lines in order where it keeps them in their ways, with time stamps.
 //!
 //! There are two kinds. LRU and FIFO have models of the whole cache, which know nothing of ways. All
 //! policies have one that knows of ways and nothing else (`common/naive_policies.rs`).
@@ -43,7 +43,7 @@ trait Naive {
 }
 
 /// Where an address belongs: its line's number and its set.
-fn place(address: u64, geometry: &CacheGeometry) -> (u64, usize) {
+fn line_index(address: u64, geometry: &CacheGeometry) -> (u64, usize) {
     let line = address / geometry.line_bytes();
     (line, usize::try_from(line % geometry.sets()).expect("few sets"))
 }
@@ -61,7 +61,7 @@ impl Naive for NaiveLru {
     }
 
     fn access(&mut self, address: u64) -> Outcome {
-        let (line, set) = place(address, &self.geometry);
+        let (line, set) = line_index(address, &self.geometry);
         let set = &mut self.sets[set];
         let found = set.iter().position(|&present| present == line);
         if let Some(found) = found {
@@ -90,7 +90,7 @@ impl Naive for NaiveFifo {
     }
 
     fn access(&mut self, address: u64) -> Outcome {
-        let (line, set) = place(address, &self.geometry);
+        let (line, set) = line_index(address, &self.geometry);
         let queue = &mut self.sets[set];
         if queue.contains(&line) {
             return Hit;
@@ -142,7 +142,7 @@ fn the_workloads_repeat_hit_deep_and_evict() {
         let (geometry, addresses) = workload().new_tree(&mut runner).expect("a case").current();
         let mut naive = NaiveLru::new(&geometry);
         for address in addresses {
-            let (line, index) = place(address, &geometry);
+            let (line, index) = line_index(address, &geometry);
             let before = naive.set(index as u64);
             naive.access(address);
             match before.iter().position(|&present| present == line) {
@@ -205,7 +205,7 @@ proptest! {
         let mut cache = TimedCache::<Random>::new(&geometry, seed);
         let mut naive = vec![Vec::<u64>::new(); usize::try_from(geometry.sets()).unwrap()];
         for address in addresses {
-            let (number, index) = place(address, &geometry);
+            let (number, index) = line_index(address, &geometry);
             let known = &mut naive[index];
             let expected = if known.contains(&number) { Hit } else { Miss };
             prop_assert_eq!(cache.access(line(address, &geometry)), expected);
@@ -286,7 +286,7 @@ fn repeats_change_nothing<P: Policy>(
     let mut without = all.clone();
     let mut last_of_set = HashMap::new();
     for &address in addresses {
-        let (number, index) = place(address, geometry);
+        let (number, index) = line_index(address, geometry);
         let line = line(address, geometry);
         let outcome = all.access(line);
         if last_of_set.insert(index, number) == Some(number) {

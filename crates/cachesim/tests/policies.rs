@@ -322,13 +322,13 @@ fn random_victims_do_not_depend_on_the_victim_before() {
 }
 
 /// Accesses lines of a cache of one set, and checks what each access does and what is then in each way, in
-/// words of a letter and what `show` makes of the mark.
+/// words of a letter and what `show` makes of the state.
 fn check_ways<P: Policy>(ways: u32, show: fn(u64) -> String, steps: &[(char, Outcome, &str)]) {
     let mut cache = TimedCache::<P>::new(&geometry(1, ways, 64), SEED);
     let state = |cache: &TimedCache<P>| {
         let word = |way: &Way| match way.line {
             LineAddr::INVALID => ".".to_owned(),
-            line => letters(&[line]) + &show(way.mark),
+            line => letters(&[line]) + &show(way.state),
         };
         cache.ways_of(line('A')).iter().map(word).collect::<Vec<_>>().join(" ")
     };
@@ -424,8 +424,8 @@ fn tree_plru_halves_six_ways_into_three_and_three() {
     );
 }
 
-fn bit(mark: u64) -> String {
-    (mark - 1).to_string()
+fn bit(state: u64) -> String {
+    (state - 1).to_string()
 }
 
 #[test]
@@ -465,8 +465,8 @@ fn bit_plru_of_two_ways_is_lru() {
 }
 
 /// Set where the line was not used recently.
-fn nru_bit(mark: u64) -> String {
-    (2 - mark).to_string()
+fn nru_bit(state: u64) -> String {
+    (2 - state).to_string()
 }
 
 /// The example of the paper on RRIP (Jaleel et al., ISCA 2010, figure 3b): a1 and a2 are A and B, the scan b1
@@ -520,8 +520,8 @@ fn nru_forgets_at_the_miss_and_bit_plru_at_the_access_before() {
 }
 
 /// The re-reference prediction value.
-fn prediction(mark: u64) -> String {
-    (4 - mark).to_string()
+fn prediction(state: u64) -> String {
+    (4 - state).to_string()
 }
 
 /// The example of the paper on RRIP (Jaleel et al., ISCA 2010, figure 3c): a1 and a2 are A and B, the scan
@@ -575,27 +575,27 @@ fn srrip_raises_all_values_as_far_as_the_victims_needs() {
     );
 }
 
-/// The marks that so many fills of a set of one way leave, set `index` of its cache.
+/// The states that so many fills of a set of one way leave, set `index` of its cache.
 fn marks_of_fills<P: Policy>(policy: &mut P, index: usize, fills: u64) -> Vec<u64> {
-    let mut marks = [1];
+    let mut states = [1];
     (1..=fills)
         .map(|now| {
-            let way = policy.victim(&mut marks);
-            policy.filled(&mut marks, way, index, now);
-            marks[way]
+            let way = policy.victim(&mut states);
+            policy.filled(&mut states, way, index, now);
+            states[way]
         })
         .collect()
 }
 
 /// Checks that about one in 32 fills is treated in another way than the others.
-fn check_throttle<P: Policy>(kind: PolicyKind, is_rare: fn(mark: u64) -> bool) {
+fn check_throttle<P: Policy>(kind: PolicyKind, is_rare: fn(state: u64) -> bool) {
     let fills = if cfg!(miri) { 640 } else { 64_000 };
     let mut policy = P::new(kind, &geometry(1, 1, 64), SEED);
-    let marks = marks_of_fills(&mut policy, 0, fills);
+    let states = marks_of_fills(&mut policy, 0, fills);
     // The common ones are dealt to 31 cells of 32 in turn.
     let mut common = 0;
-    let cells = marks.into_iter().map(|mark| {
-        if is_rare(mark) {
+    let cells = states.into_iter().map(|state| {
+        if is_rare(state) {
             return 0;
         }
         common = common % 31 + 1;
@@ -608,12 +608,12 @@ fn check_throttle<P: Policy>(kind: PolicyKind, is_rare: fn(mark: u64) -> bool) {
 
 #[test]
 fn brrip_fills_one_in_32_as_srrip_does() {
-    check_throttle::<Brrip>(PolicyKind::Brrip, |mark| prediction(mark) == "2");
+    check_throttle::<Brrip>(PolicyKind::Brrip, |state| prediction(state) == "2");
 }
 
 #[test]
 fn bip_fills_one_in_32_as_lru_does() {
-    check_throttle::<Bip>(PolicyKind::Bip, |mark| mark > policy::TIME_END);
+    check_throttle::<Bip>(PolicyKind::Bip, |state| state > policy::TIME_END);
 }
 
 #[test]
@@ -645,8 +645,8 @@ enum Role {
     Follows,
 }
 
-fn is_bimodal(marks: &[u64]) -> bool {
-    marks.iter().any(|&mark| prediction(mark) == "3")
+fn is_bimodal(states: &[u64]) -> bool {
+    states.iter().any(|&state| prediction(state) == "3")
 }
 
 /// The roles of all sets.
@@ -734,8 +734,8 @@ fn drrip_followers_do_as_the_leaders_that_miss_less() {
     assert!(follower_is_bimodal(&[(0, 1)]));
 }
 
-fn count(mark: u64) -> String {
-    mark.to_string()
+fn count(state: u64) -> String {
+    state.to_string()
 }
 
 #[test]
@@ -763,10 +763,10 @@ fn lfu_replaces_the_first_of_those_accessed_least() {
 
 #[test]
 fn lfu_counts_no_further_than_32_bits() {
-    let mut mark = u64::from(u32::MAX) - 1;
+    let mut state = u64::from(u32::MAX) - 1;
     for _ in 0..3 {
-        assert_eq!(Lfu.hit(&mut mark, 1), policy::Hit::Done);
-        assert_eq!(mark, u64::from(u32::MAX));
+        assert_eq!(Lfu.hit(&mut state, 1), policy::Hit::Done);
+        assert_eq!(state, u64::from(u32::MAX));
     }
 }
 

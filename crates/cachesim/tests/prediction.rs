@@ -59,8 +59,8 @@ fn check_against_searching<P: Policy>(
         let line = line(address, geometry);
         let before = predicting.set_of(line);
         let needs_set = predicting.ways_of(line).iter().any(|way| {
-            let mut mark = way.mark;
-            way.line == line && policy.hit(&mut mark, now) == policy::Hit::NeedsSet
+            let mut state = way.state;
+            way.line == line && policy.hit(&mut state, now) == policy::Hit::NeedsSet
         });
         let absent = with_the_prediction_of(line);
         if let Some(absent) = absent.filter(|&absent| !predicting.set_of(absent).contains(&absent))
@@ -106,13 +106,13 @@ fn check_paths<P: Policy>(
     for (now, &address) in (1..).zip(addresses) {
         let line = line(address, geometry);
         let before = either.set_of(line);
-        let outcome = either.access_usual(line, now);
+        let outcome = either.access_eight_way(line, now);
         prop_assert_eq!(outcome.is_some(), is_usual(geometry));
         let outcome = outcome.unwrap_or_else(|| {
             assert_eq!(either.set_of(line), before);
-            either.access_unusual(line, now)
+            either.access_any_geometry(line, now)
         });
-        prop_assert_eq!(outcome, unusual.access_unusual(line, now), "access {}", now);
+        prop_assert_eq!(outcome, unusual.access_any_geometry(line, now), "access {}", now);
         prop_assert_eq!(either.set_of(line), unusual.set_of(line), "access {}", now);
     }
     prop_assert_eq!(sets(&either, geometry), sets(&unusual, geometry));
@@ -223,7 +223,7 @@ fn a_line_is_predicted_from_its_fill_to_its_eviction() {
     });
 }
 
-/// Where the mark alone does not do, a hit is not as predicted, and nothing has happened.
+/// Where the state alone does not do, a hit is not as predicted, and nothing has happened.
 #[test]
 fn bit_plru_searches_the_set_where_a_bit_is_to_be_set() {
     let mut cache = Cache::<BitPlru>::new(&geometry(1, 2, 64), PolicyKind::BitPlru, SEED);

@@ -173,16 +173,16 @@ impl Isa {
     /// the length that QEMU found. On Arm it settles the execution state in a similar way, on MIPS the
     /// encoding. Elsewhere `insns` is not looked at.
     pub fn block<'a>(self, insns: impl IntoIterator<Item = (u64, &'a [u8])>) -> Block {
-        let (isa, doubtful) = match self {
+        let (isa, undecided_at) = match self {
             Self::X86(modes, wide) => {
-                let (modes, doubtful) = modes.of_block(insns);
-                (Self::X86(modes, wide), doubtful)
+                let (modes, undecided_at) = modes.of_block(insns);
+                (Self::X86(modes, wide), undecided_at)
             }
             Self::AArch64(states, wide) => (Self::AArch64(states.of_block(insns), wide), None),
             Self::Mips(order, _) => (Self::Mips(order, Encoding::of_block(order, insns)), None),
             other => (other, None),
         };
-        Block { isa, position: 0, doubtful, rounding: riscv::Rounding::Unchecked }
+        Block { isa, position: 0, undecided_at, rounding: riscv::Rounding::Unchecked }
     }
 
     /// What the one instruction `code` (all its bytes and no others) can do, seen alone. On x86
@@ -217,7 +217,7 @@ pub struct Block {
     /// Of the next instruction to classify.
     position: usize,
     /// The position of an instruction that QEMU may have announced without translating it.
-    doubtful: Option<usize>,
+    undecided_at: Option<usize>,
     rounding: riscv::Rounding,
 }
 
@@ -227,7 +227,7 @@ impl Block {
         let mut effects = self.isa.effects_after(self.rounding, code);
         self.rounding = self.rounding.after(code);
         self.position += 1;
-        if self.doubtful == Some(self.position) {
+        if self.undecided_at == Some(self.position) {
             // That this one completes does not mean that the next one starts.
             effects.completion = Completion::Unknown;
         }

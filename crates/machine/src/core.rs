@@ -8,7 +8,7 @@ use cachesim::config::Config;
 use cachesim::core::Lines;
 use cachesim::geometry::CacheGeometry;
 use cachesim::model::{Misses, Model};
-use cachesim::profile::Bank;
+use cachesim::profile::VcpuCounters;
 use cachesim::stats::{CoreStats, Counter, Purpose};
 use parking_lot::{Mutex, RawMutex};
 use report::SetMisses;
@@ -25,7 +25,7 @@ pub struct SimulatedCore<M: Model> {
     pub(crate) model: Mutex<M>,
     pub(crate) lines: Lines,
     pub(crate) sets: Option<SetCounters>,
-    pub(crate) bank: Bank,
+    pub(crate) counters: VcpuCounters,
     pub(crate) has_l2: bool,
     pub(crate) has_l3: bool,
     writers: Writers,
@@ -103,7 +103,7 @@ impl<M: Model> SimulatedCore<M> {
             model: Mutex::new(M::new(config, number, shared)),
             lines: Lines::new(config),
             sets: (by_set == BySet::Counted).then(|| SetCounters::new(config)),
-            bank: Bank::default(),
+            counters: VcpuCounters::default(),
             has_l2: config.lower().is_some(),
             has_l3: config.lower().is_some_and(|lower| lower.l3.is_some()),
             writers: if config.cores().get() == 1 { Writers::One } else { Writers::Many },
@@ -127,11 +127,11 @@ impl<M: Model> SimulatedCore<M> {
         }
         if misses.purpose() == Purpose::Write {
             self.writers.count(&instruction.write_misses);
-            if M::GOES_BEYOND {
-                self.stats.beyond.stores.misses.add(1);
+            if M::IS_HIERARCHY {
+                self.stats.hierarchy.stores.misses.add(1);
             }
         }
-        if M::GOES_BEYOND
+        if M::IS_HIERARCHY
             && let Some(lower) = instruction.lower
         {
             for counter in lower.missed(misses) {

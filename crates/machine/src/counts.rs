@@ -7,7 +7,7 @@ use cachesim::instructions::Instruction;
 use cachesim::model::{Misses, Model};
 use cachesim::stats::{CacheStats, CoreStats, Counter, LowerStats, Purpose};
 use report::{
-    BeyondCounts, CacheCounts, CoreProfile, CoreSnapshot, LowerCounts, LowerMisses, MissesByKind,
+    CacheCounts, CoreProfile, CoreSnapshot, HierarchyCounts, LowerCounts, LowerMisses, MissesByKind,
 };
 
 use crate::core::{SimulatedCore, port_of};
@@ -73,18 +73,18 @@ fn lower_counts(stats: &LowerStats) -> LowerCounts {
 impl<M: Model> SimulatedCore<M> {
     /// What is in `stats`, which are this core's or go on from there.
     pub(crate) fn counts(&self, stats: &CoreStats) -> CoreSnapshot {
-        let CoreStats { data, fetches, fetch_misses, beyond } = stats;
+        let CoreStats { data, fetches, fetch_misses, hierarchy } = stats;
         CoreSnapshot {
             data: cache_counts(data),
             fetch: CacheCounts { accesses: fetches.get(), misses: fetch_misses.get() },
-            beyond: M::GOES_BEYOND.then(|| BeyondCounts {
-                stores: cache_counts(&beyond.stores),
-                l2: self.has_l2.then(|| lower_counts(&beyond.l2)),
-                l3: self.has_l3.then(|| lower_counts(&beyond.l3)),
-                passed_stores: beyond.passed_stores.get(),
-                write_backs: beyond.write_backs.each_ref().map(Counter::get),
-                memory_read_bytes: beyond.memory_read_bytes.get(),
-                memory_written_bytes: beyond.memory_written_bytes.get(),
+            hierarchy: M::IS_HIERARCHY.then(|| HierarchyCounts {
+                stores: cache_counts(&hierarchy.stores),
+                l2: self.has_l2.then(|| lower_counts(&hierarchy.l2)),
+                l3: self.has_l3.then(|| lower_counts(&hierarchy.l3)),
+                passed_stores: hierarchy.passed_stores.get(),
+                write_backs: hierarchy.write_backs.each_ref().map(Counter::get),
+                memory_read_bytes: hierarchy.memory_read_bytes.get(),
+                memory_written_bytes: hierarchy.memory_written_bytes.get(),
             }),
         }
     }

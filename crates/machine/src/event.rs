@@ -13,7 +13,7 @@ pub struct Event {
     /// The access.
     pub access: Access,
     /// How many fetches follow it that hit by construction.
-    pub then: u64,
+    pub following_fetches: u64,
 }
 
 // A record in a buffer is two words: the address; and the instruction's address, whose lowest bits are free,
@@ -52,6 +52,6 @@ impl Event {
         let instruction = (token & ((1 << EXTENT_SHIFT) - 1) & !STORE) as usize;
         // SAFETY: `record` took the address of a `&'static Instruction`, whose lowest bits were free.
         let instruction = unsafe { &*std::ptr::with_exposed_provenance(instruction) };
-        Self { instruction, access: lines.access(kind, address, extent), then: 0 }
+        Self { instruction, access: lines.access(kind, address, extent), following_fetches: 0 }
     }
 }

@@ -12,7 +12,7 @@ use cachesim::hierarchy::Hierarchy;
 use cachesim::instructions::Instruction;
 use cachesim::model::Model;
 use cachesim::policy::Policy;
-use cachesim::profile::Bank;
+use cachesim::profile::VcpuCounters;
 use cachesim::stats::Purpose;
 use parking_lot::{Mutex, RawMutex};
 use report::{CoreProfile, CoreSnapshot};
@@ -131,7 +131,7 @@ pub trait Simulator: Sync {
     fn rough_sum(&self) -> CoreSnapshot;
 
     /// Calls `visit` with every vCPU's part in what instructions count in full.
-    fn banks(&'static self, visit: &mut dyn FnMut(&'static Bank));
+    fn vcpu_counters(&'static self, visit: &mut dyn FnMut(&'static VcpuCounters));
 
     /// The translations of vCPU `index` may have changed.
     ///
@@ -154,7 +154,11 @@ impl<M: Locks> Simulator for Machine<M> {
         let shared = OnceCell::new();
         let cores = self.cores.iter().map(|core| {
             let vcpus = registry.by_index.values().filter(|vcpu| core.is(vcpu.core));
-            core.profile(vcpus, || shared.get_or_init(|| M::try_out(&self.shared)), &mut pending)
+            core.profile(
+                vcpus,
+                || shared.get_or_init(|| M::scratch_copy(&self.shared)),
+                &mut pending,
+            )
         });
         let cores = cores.collect();
         Counts { cores, pending }
@@ -171,9 +175,9 @@ impl<M: Locks> Simulator for Machine<M> {
         sum
     }
 
-    fn banks(&'static self, visit: &mut dyn FnMut(&'static Bank)) {
-        self.registry.lock().all.iter().for_each(|vcpu| visit(&vcpu.bank));
-        self.cores.iter().for_each(|core| visit(&core.bank));
+    fn vcpu_counters(&'static self, visit: &mut dyn FnMut(&'static VcpuCounters)) {
+        self.registry.lock().all.iter().for_each(|vcpu| visit(&vcpu.counters));
+        self.cores.iter().for_each(|core| visit(&core.counters));
     }
 
     unsafe fn translations_changed(&'static self, index: u32) {
@@ -232,7 +236,7 @@ impl<M: Model> SimulatedCore<M> {
                         Port::Fetch => stats.fetch_misses.add(1),
                     };
                     if misses.purpose() == Purpose::Write {
-                        stats.beyond.stores.misses.add(1);
+                        stats.hierarchy.stores.misses.add(1);
                     }
                     if let Some((misses, counters)) = sets.as_mut().zip(self.sets.as_ref()) {
                         counters.add_to(misses, port, event.access.line);

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use cachesim::address::LineAddr;
 use cachesim::core::Lines;
-use cachesim::instructions::Run;
+use cachesim::instructions::LineRun;
 use cachesim::model::{Kind, Model};
 use cachesim::profile::CountedBy;
 
@@ -18,12 +18,12 @@ pub trait Seat {
     /// How addresses become lines of the core's caches.
     fn lines(&self) -> Lines;
 
-    /// A data access and `then` fetches after it, if counting is all there is to do. Otherwise nothing has
+    /// A data access and `following_fetches` fetches after it, if counting is all there is to do. Otherwise nothing has
     /// happened, and it is an event to be taken.
-    fn access_hits(&self, kind: Kind, line: LineAddr, then: u64) -> bool;
+    fn access_hits(&self, kind: Kind, line: LineAddr, following_fetches: u64) -> bool;
 
     /// As [`Seat::access_hits`], for the fetches of a run.
-    fn fetch_hits(&self, run: &Run) -> bool;
+    fn fetch_hits(&self, run: &LineRun) -> bool;
 
     /// Counts fetches that hit by construction.
     fn count(&self, fetches: u64);
@@ -70,19 +70,19 @@ impl<M: Model> Seat for OwnCore<'_, M> {
     }
 
     #[inline(always)]
-    fn access_hits(&self, kind: Kind, line: LineAddr, then: u64) -> bool {
+    fn access_hits(&self, kind: Kind, line: LineAddr, following_fetches: u64) -> bool {
         let stats = &self.core.stats;
         let now = stats.data.accesses.get().wrapping_add(1);
         let hit = self.with_model(|model| model.hits(kind, line, 1, now));
         if hit {
             stats.data.accesses.set(now);
-            stats.fetches.add(then);
+            stats.fetches.add(following_fetches);
         }
         hit
     }
 
     #[inline(always)]
-    fn fetch_hits(&self, run: &Run) -> bool {
+    fn fetch_hits(&self, run: &LineRun) -> bool {
         let counter = &self.core.stats.fetches;
         let fetches = run.fetches;
         let now = counter.get().wrapping_add(fetches);
@@ -105,7 +105,7 @@ impl<M: Model> Seat for OwnCore<'_, M> {
         let now = if access.kind == Kind::Fetch {
             core.stats.fetches.add(access.extent.into())
         } else {
-            core.stats.fetches.add(event.then);
+            core.stats.fetches.add(event.following_fetches);
             core.stats.data.accesses.add(1)
         };
         let misses = self.with_model(|model| model.simulate(access, now, &core.stats));
@@ -116,7 +116,7 @@ impl<M: Model> Seat for OwnCore<'_, M> {
 
     #[inline(always)]
     fn counted_by(&self) -> CountedBy<'_> {
-        if self.is_only { CountedBy::Alone } else { CountedBy::OneOf(&self.core.bank) }
+        if self.is_only { CountedBy::Alone } else { CountedBy::OneOf(&self.core.counters) }
     }
 }
 
@@ -135,18 +135,18 @@ impl<M: Model> Seat for Recorder<'_, M> {
     }
 
     #[inline(always)]
-    fn access_hits(&self, kind: Kind, line: LineAddr, then: u64) -> bool {
+    fn access_hits(&self, kind: Kind, line: LineAddr, following_fetches: u64) -> bool {
         let buffer = &self.vcpu.buffer;
         let hit = buffer.changes_nothing(kind, line);
         if hit {
             buffer.count_access();
-            buffer.count(then);
+            buffer.count(following_fetches);
         }
         hit
     }
 
     #[inline(always)]
-    fn fetch_hits(&self, run: &Run) -> bool {
+    fn fetch_hits(&self, run: &LineRun) -> bool {
         let buffer = &self.vcpu.buffer;
         let hit = buffer.changes_nothing(Kind::Fetch, run.line);
         if hit {
@@ -166,7 +166,7 @@ impl<M: Model> Seat for Recorder<'_, M> {
         if event.access.kind == Kind::Fetch {
             buffer.count(event.access.extent.into());
         } else {
-            buffer.count(event.then);
+            buffer.count(event.following_fetches);
             buffer.count_access();
         }
         self.vcpu.record(event);
@@ -174,7 +174,7 @@ impl<M: Model> Seat for Recorder<'_, M> {
 
     #[inline(always)]
     fn counted_by(&self) -> CountedBy<'_> {
-        CountedBy::OneOf(&self.vcpu.bank)
+        CountedBy::OneOf(&self.vcpu.counters)
     }
 }
 
@@ -203,14 +203,14 @@ impl<M: Model> Seat for AnySeat<'_, M> {
         }
     }
 
-    fn access_hits(&self, kind: Kind, line: LineAddr, then: u64) -> bool {
+    fn access_hits(&self, kind: Kind, line: LineAddr, following_fetches: u64) -> bool {
         match self {
-            Self::OwnCore(seat) => seat.access_hits(kind, line, then),
-            Self::Recorder(seat) => seat.access_hits(kind, line, then),
+            Self::OwnCore(seat) => seat.access_hits(kind, line, following_fetches),
+            Self::Recorder(seat) => seat.access_hits(kind, line, following_fetches),
         }
     }
 
-    fn fetch_hits(&self, run: &Run) -> bool {
+    fn fetch_hits(&self, run: &LineRun) -> bool {
         match self {
             Self::OwnCore(seat) => seat.fetch_hits(run),
             Self::Recorder(seat) => seat.fetch_hits(run),
@@ -248,14 +248,14 @@ pub trait Finder: Sized + 'static {
     type Seat<'a, M: Model>: Seat;
 
     /// The vCPU and where its accesses go, if that takes no more than a load or two.
-    fn at_hand<S: Simulation>(
+    fn fast<S: Simulation>(
         callback: &Callback<S, Self>,
     ) -> Option<Found<'_, S, Self::Seat<'_, S::Model>>>;
 
     /// Where the vCPU's accesses go, if that takes no more than a load or two.
     #[inline(always)]
     fn seat<S: Simulation>(callback: &Callback<S, Self>) -> Option<Self::Seat<'_, S::Model>> {
-        Some(Self::at_hand(callback)?.1)
+        Some(Self::fast(callback)?.1)
     }
 
     /// The vCPU in any case, and where its accesses go.
@@ -279,7 +279,7 @@ impl Finder for Alone {
     type Seat<'a, M: Model> = OwnCore<'a, M>;
 
     #[inline(always)]
-    fn at_hand<S: Simulation>(
+    fn fast<S: Simulation>(
         callback: &Callback<S, Self>,
     ) -> Option<Found<'_, S, OwnCore<'_, S::Model>>> {
         let vcpu = callback.only_vcpu()?;
@@ -310,7 +310,7 @@ impl Finder for Private {
     type Seat<'a, M: Model> = OwnCore<'a, M>;
 
     #[inline(always)]
-    fn at_hand<S: Simulation>(
+    fn fast<S: Simulation>(
         callback: &Callback<S, Self>,
     ) -> Option<Found<'_, S, OwnCore<'_, S::Model>>> {
         let vcpu = callback.known_vcpu()?;
@@ -330,7 +330,7 @@ impl Finder for Shared {
     type Seat<'a, M: Model> = Recorder<'a, M>;
 
     #[inline(always)]
-    fn at_hand<S: Simulation>(
+    fn fast<S: Simulation>(
         callback: &Callback<S, Self>,
     ) -> Option<Found<'_, S, Recorder<'_, S::Model>>> {
         let vcpu = callback.known_vcpu()?;

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use cachesim::buffer::{AccessBuffer, Port, Room};
 use cachesim::model::{Misses, Model};
 use cachesim::pages::{PageCache, Regime, SharedGeneration};
-use cachesim::profile::Bank;
+use cachesim::profile::VcpuCounters;
 use cachesim::stats::CoreStats;
 
 use crate::core::SimulatedCore;
@@ -18,7 +18,7 @@ pub struct Vcpu<M: Model> {
     pub(crate) core: &'static SimulatedCore<M>,
     pages: UnsafeCell<PageCache>,
     pub(crate) buffer: AccessBuffer,
-    pub(crate) bank: Bank,
+    pub(crate) counters: VcpuCounters,
 }
 
 // SAFETY: `pages` is reached through `OwnVcpu` only, in the callbacks of this vCPU; QEMU runs a vCPU, and so
@@ -27,7 +27,7 @@ unsafe impl<M: Model> Sync for Vcpu<M> {}
 
 impl<M: Model> Vcpu<M> {
     pub(crate) fn new(core: &'static SimulatedCore<M>, buffer: AccessBuffer) -> Self {
-        Self { core, pages: UnsafeCell::default(), buffer, bank: Bank::default() }
+        Self { core, pages: UnsafeCell::default(), buffer, counters: VcpuCounters::default() }
     }
 
     /// Records an event that has been counted.

@@ -128,7 +128,7 @@ pub static GROUPS: &[OptionGroup] = &[
         ],
     },
     OptionGroup {
-        title: "Further levels",
+        title: "Lower levels",
         options: &[
             OptionSpec {
                 name: "l2",

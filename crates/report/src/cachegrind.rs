@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use crate::valgrind::{Place, command_line, name, spaced, write_description};
+use crate::valgrind::{Position, command_line, name, spaced, write_description};
 use crate::{Events, FullProfile, MissesByKind};
 
 /// Writes the whole file.
@@ -36,9 +36,9 @@ pub fn write(profile: FullProfile<'_>, out: &mut dyn Write) -> io::Result<()> {
 
 /// The events by file and function, then by line. What is written alike is one.
 fn sums(profile: FullProfile<'_>) -> BTreeMap<(String, String), BTreeMap<u32, Events>> {
-    let mut places: BTreeMap<Place<'_>, Events> = BTreeMap::new();
+    let mut places: BTreeMap<Position<'_>, Events> = BTreeMap::new();
     for (instruction, events) in profile.instructions() {
-        let sum = places.entry(Place::of(&instruction.location)).or_default();
+        let sum = places.entry(Position::of(&instruction.location)).or_default();
         *sum = *sum + events;
     }
     let mut sums: BTreeMap<_, BTreeMap<_, Events>> = BTreeMap::new();

@@ -14,7 +14,7 @@ use std::collections::hash_map::Entry;
 use std::hash::Hash;
 use std::io::{self, Write};
 
-use crate::valgrind::{PhysicalFunction, Place, command_line, name, spaced, write_description};
+use crate::valgrind::{PhysicalFunction, Position, command_line, name, spaced, write_description};
 use crate::{Events, FullProfile, MissesByKind};
 
 /// Writes the whole file.
@@ -37,7 +37,7 @@ pub fn write(profile: FullProfile<'_>, out: &mut dyn Write) -> io::Result<()> {
     let mut names = Names::default();
     let mut previous = None;
     for (instruction, events) in profile.instructions() {
-        let place = Place::of(&instruction.location);
+        let place = Position::of(&instruction.location);
         names.write_change(out, previous, place)?;
         previous = Some(place);
         let costs = costs(events, has_lower);
@@ -72,8 +72,8 @@ impl<'a> Names<'a> {
     fn write_change(
         &mut self,
         out: &mut dyn Write,
-        from: Option<Place<'a>>,
-        to: Place<'a>,
+        from: Option<Position<'a>>,
+        to: Position<'a>,
     ) -> io::Result<()> {
         let function = to.function;
         let mut file = from.map(|place| place.file);

@@ -36,7 +36,7 @@ pub use profile::{
     ProfiledInstruction, RunDescription, SetMisses, by_function, by_line,
 };
 pub use snapshot::{
-    BeyondCounts, CacheCounts, CoreSnapshot, LowerCounts, MissLists, MissRow, Snapshot,
+    CacheCounts, CoreSnapshot, HierarchyCounts, LowerCounts, MissLists, MissRow, Snapshot,
 };
 pub use summary::{AccessTime, CacheSummary, MemoryTraffic, Summary, Traffic};
 pub use top::{Rank, top_by};

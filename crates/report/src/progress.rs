@@ -70,12 +70,12 @@ mod tests {
         let before = CoreSnapshot {
             data: counts(1000, 100),
             fetch: counts(2_000_000, 1_000_000),
-            beyond: None,
+            hierarchy: None,
         };
         let now = CoreSnapshot {
             data: counts(2000, 500),
             fetch: counts(305_000_000, 76_750_000),
-            beyond: None,
+            hierarchy: None,
         };
         let line = line(&now, &before, Duration::from_secs(12), Duration::from_secs(2));
         assert_eq!(line, "12 s, 305 M instructions, 152 M/s, misses 40.00% data 25.00% fetch");
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn a_counter_that_seems_to_go_back_is_none() {
         let counts = CacheCounts { accesses: 10, misses: 5 };
-        let before = CoreSnapshot { data: counts, fetch: counts, beyond: None };
+        let before = CoreSnapshot { data: counts, fetch: counts, hierarchy: None };
         let text = line(&CoreSnapshot::default(), &before, Duration::ZERO, Duration::ZERO);
         assert_eq!(text, "0 s, 0 instructions, 0/s, misses 0.00% data 0.00% fetch");
     }

@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use source::{Frame, Location};
 
 use crate::{
-    BeyondCounts, CacheCounts, CoreProfile, CoreSnapshot, Detail, Executed, InstructionCounts,
+    CacheCounts, CoreProfile, CoreSnapshot, Detail, Executed, HierarchyCounts, InstructionCounts,
     LowerCounts, LowerMisses, MissesByKind, Profile, ProfiledInstruction, RunDescription,
     SetMisses,
 };
@@ -194,7 +194,7 @@ pub(crate) fn levels() -> Profile {
         instruction.counts.lower = Some(LowerMisses { l2, l3 });
     }
     let counts = |accesses, misses| CacheCounts { accesses, misses };
-    profile.cores[0].counts.beyond = Some(BeyondCounts {
+    profile.cores[0].counts.hierarchy = Some(HierarchyCounts {
         stores: counts(100, 100),
         l2: Some(LowerCounts {
             fetch: counts(9, 6),
@@ -213,10 +213,10 @@ pub(crate) fn levels() -> Profile {
         memory_read_bytes: 124 * 64,
         memory_written_bytes: 8 * 64,
     });
-    profile.cores[1].counts.beyond = Some(BeyondCounts {
+    profile.cores[1].counts.hierarchy = Some(HierarchyCounts {
         l2: Some(LowerCounts::default()),
         l3: Some(LowerCounts::default()),
-        ..BeyondCounts::default()
+        ..HierarchyCounts::default()
     });
     profile
 }
@@ -235,9 +235,9 @@ pub(crate) fn two_levels() -> Profile {
         let lower = parts.lower.as_mut().unwrap();
         (lower.l3, lower.l3_inclusion) = (None, Inclusion::Nine);
     });
-    for beyond in profile.cores.iter_mut().filter_map(|core| core.counts.beyond.as_mut()) {
-        beyond.l3 = None;
-        beyond.write_backs[2] = 0;
+    for hierarchy in profile.cores.iter_mut().filter_map(|core| core.counts.hierarchy.as_mut()) {
+        hierarchy.l3 = None;
+        hierarchy.write_backs[2] = 0;
     }
     for lower in profile.instructions.iter_mut().filter_map(|one| one.counts.lower.as_mut()) {
         lower.l3 = MissesByKind::default();
@@ -312,7 +312,7 @@ fn cores() -> Vec<CoreProfile> {
             counts: CoreSnapshot {
                 data: CacheCounts { accesses: 1650, misses: 730 },
                 fetch: CacheCounts { accesses: 5_021, misses: 9 },
-                beyond: None,
+                hierarchy: None,
             },
             sets: Some(SetMisses { data: vec![500, 200, 30, 0], fetch: vec![0, 4, 5, 0] }),
         },

@@ -42,17 +42,17 @@ impl Lower {
 
     /// What `core` has counted of it.
     pub fn counts(self, core: &CoreSnapshot) -> LowerCounts {
-        let beyond = core.beyond.unwrap_or_default();
+        let hierarchy = core.hierarchy.unwrap_or_default();
         match self {
-            Self::L2 => beyond.l2,
-            Self::L3 => beyond.l3,
+            Self::L2 => hierarchy.l2,
+            Self::L3 => hierarchy.l3,
         }
         .unwrap_or_default()
     }
 
     /// The dirty lines of `core` that left it for the next one.
     pub fn write_backs(self, core: &CoreSnapshot) -> u64 {
-        let [_, l2, l3] = core.beyond.unwrap_or_default().write_backs;
+        let [_, l2, l3] = core.hierarchy.unwrap_or_default().write_backs;
         match self {
             Self::L2 => l2,
             Self::L3 => l3,

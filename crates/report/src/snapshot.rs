@@ -54,13 +54,13 @@ pub struct CoreSnapshot {
     /// Of the instruction cache.
     pub fetch: CacheCounts,
     /// Of what is beyond them, and of stores; `None` in a run of first-level caches only.
-    pub beyond: Option<BeyondCounts>,
+    pub hierarchy: Option<HierarchyCounts>,
 }
 
 impl CoreSnapshot {
     /// Of the accesses of the data cache, those that load. All, where stores were not counted apart.
     pub fn loads(&self) -> CacheCounts {
-        let stores = self.beyond.unwrap_or_default().stores;
+        let stores = self.hierarchy.unwrap_or_default().stores;
         CacheCounts {
             accesses: self.data.accesses.saturating_sub(stores.accesses),
             misses: self.data.misses.saturating_sub(stores.misses),
@@ -70,7 +70,7 @@ impl CoreSnapshot {
 
 /// What a core has counted beyond the accesses and misses of its first level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct BeyondCounts {
+pub struct HierarchyCounts {
     /// Of the accesses of the data cache, those that store, where they are told from loads
     /// ([`Config::tells_stores`](cachesim::config::Config::tells_stores)).
     pub stores: CacheCounts,
@@ -176,7 +176,7 @@ impl Add for LowerCounts {
     }
 }
 
-impl Add for BeyondCounts {
+impl Add for HierarchyCounts {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
@@ -202,7 +202,7 @@ impl Add for CoreSnapshot {
         Self {
             data: self.data + other.data,
             fetch: self.fetch + other.fetch,
-            beyond: add_options(self.beyond, other.beyond),
+            hierarchy: add_options(self.hierarchy, other.hierarchy),
         }
     }
 }
@@ -230,21 +230,22 @@ mod tests {
 
     #[test]
     fn what_does_not_store_loads() {
-        let beyond = BeyondCounts { stores: counts(4, 3), ..BeyondCounts::default() };
-        let core = CoreSnapshot { data: counts(10, 5), beyond: Some(beyond), ..Default::default() };
+        let hierarchy = HierarchyCounts { stores: counts(4, 3), ..HierarchyCounts::default() };
+        let core =
+            CoreSnapshot { data: counts(10, 5), hierarchy: Some(hierarchy), ..Default::default() };
         assert_eq!(core.loads(), counts(6, 2));
-        assert_eq!(CoreSnapshot { beyond: None, ..core }.loads(), counts(10, 5));
+        assert_eq!(CoreSnapshot { hierarchy: None, ..core }.loads(), counts(10, 5));
     }
 
     #[test]
     fn cores_add_up_by_cache() {
         let cores = [
-            CoreSnapshot { data: counts(10, 1), fetch: counts(100, 2), beyond: None },
-            CoreSnapshot { data: counts(20, 3), fetch: counts(u64::MAX, 4), beyond: None },
+            CoreSnapshot { data: counts(10, 1), fetch: counts(100, 2), hierarchy: None },
+            CoreSnapshot { data: counts(20, 3), fetch: counts(u64::MAX, 4), hierarchy: None },
         ];
         assert_eq!(
             cores.iter().sum::<CoreSnapshot>(),
-            CoreSnapshot { data: counts(30, 4), fetch: counts(u64::MAX, 6), beyond: None }
+            CoreSnapshot { data: counts(30, 4), fetch: counts(u64::MAX, 6), hierarchy: None }
         );
     }
 }

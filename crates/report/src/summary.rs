@@ -166,8 +166,8 @@ impl MemoryTraffic {
     fn new(core: &CoreSnapshot, config: &Config) -> Self {
         let traffic = |bytes| Traffic { bytes, per_instruction: ratio(bytes, core.fetch.accesses) };
         let lines = |misses: u64, line_bytes: u64| misses.saturating_mul(line_bytes);
-        let (read, written) = match core.beyond {
-            Some(beyond) => (beyond.memory_read_bytes, beyond.memory_written_bytes),
+        let (read, written) = match core.hierarchy {
+            Some(hierarchy) => (hierarchy.memory_read_bytes, hierarchy.memory_written_bytes),
             // Each miss of a first-level cache fills a line from memory.
             None => (
                 lines(core.data.misses, config.dcache().geometry.line_bytes()).saturating_add(
@@ -260,7 +260,7 @@ mod tests {
 
     fn core(data: (u64, u64), fetch: (u64, u64)) -> CoreSnapshot {
         let counts = |(accesses, misses)| CacheCounts { accesses, misses };
-        CoreSnapshot { data: counts(data), fetch: counts(fetch), beyond: None }
+        CoreSnapshot { data: counts(data), fetch: counts(fetch), hierarchy: None }
     }
 
     fn close(one: f64, other: f64) -> bool {
@@ -401,8 +401,11 @@ mod tests {
         let mut profile = sample::levels();
         profile.run.options.summary = Some(Latencies { l1: 10, l2: 100, l3: 100, memory: 1000 });
         let counts = CacheCounts { accesses: 10_u64.pow(13), misses: 10_u64.pow(13) - 1 };
-        let total =
-            CoreSnapshot { data: counts, fetch: counts, beyond: profile.cores[0].counts.beyond };
+        let total = CoreSnapshot {
+            data: counts,
+            fetch: counts,
+            hierarchy: profile.cores[0].counts.hierarchy,
+        };
         let text = Summary::new(&total, &profile.run.options).unwrap().to_string();
         assert!(text.lines().all(|line| line.len() <= 80), "{text}");
     }

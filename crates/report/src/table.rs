@@ -120,7 +120,7 @@ fn write_directions(
             writeln!(out, "{label:<8}{cache:<7}{kind:<9}{accesses:<14} {misses:<12} {percent:9.4}%")
         };
         write("L1d", "reads", core.loads())?;
-        write("L1d", "writes", core.beyond.unwrap_or_default().stores)?;
+        write("L1d", "writes", core.hierarchy.unwrap_or_default().stores)?;
         for level in levels {
             let counts = level.counts(core);
             write(level.name(), "fetches", counts.fetch)?;
@@ -142,15 +142,15 @@ fn write_traffic(
 ) -> fmt::Result {
     out.write_str("core #, traffic, count\n")?;
     for (label, core) in rows {
-        let beyond = core.beyond.unwrap_or_default();
+        let hierarchy = core.hierarchy.unwrap_or_default();
         let mut write = |what: &str, count: u64| writeln!(out, "{label:<8}{what:<21}{count}");
-        write("write-backs of L1d", beyond.write_backs[0])?;
+        write("write-backs of L1d", hierarchy.write_backs[0])?;
         for level in levels {
             write(&format!("write-backs of {}", level.name()), level.write_backs(core))?;
         }
-        write("stores passed on", beyond.passed_stores)?;
-        write("bytes from memory", beyond.memory_read_bytes)?;
-        write("bytes to memory", beyond.memory_written_bytes)?;
+        write("stores passed on", hierarchy.passed_stores)?;
+        write("bytes from memory", hierarchy.memory_read_bytes)?;
+        write("bytes to memory", hierarchy.memory_written_bytes)?;
     }
     out.write_str("\n")
 }
@@ -187,12 +187,12 @@ mod tests {
     use cachesim::config::Parts;
 
     use super::*;
-    use crate::{BeyondCounts, LowerCounts, MissLists, Profile, sample};
+    use crate::{HierarchyCounts, LowerCounts, MissLists, Profile, sample};
     use proptest::prelude::*;
 
     fn core(data: (u64, u64), fetch: (u64, u64)) -> CoreSnapshot {
         let counts = |(accesses, misses)| CacheCounts { accesses, misses };
-        CoreSnapshot { data: counts(data), fetch: counts(fetch), beyond: None }
+        CoreSnapshot { data: counts(data), fetch: counts(fetch), hierarchy: None }
     }
 
     fn row(vaddr: u64, symbol: Option<&str>, misses: u64, disassembly: &str) -> MissRow {
@@ -411,7 +411,7 @@ mod tests {
         let options = Options { config: Config::new(parts).unwrap(), ..Options::default() };
         let mut core = core((1650, 730), (5021, 9));
         let stores = CacheCounts { accesses: 100, misses: 100 };
-        core.beyond = Some(BeyondCounts { stores, ..BeyondCounts::default() });
+        core.hierarchy = Some(HierarchyCounts { stores, ..HierarchyCounts::default() });
         let snapshot = Snapshot { cores: vec![core], lists: None };
         insta::assert_snapshot!(framed(&render(&snapshot, &options)), @r"
         core #, data accesses, data misses, dmiss rate, insn accesses, insn misses, imiss rate|
@@ -429,7 +429,7 @@ mod tests {
         let mut profile = sample::levels();
         let most = CacheCounts { accesses: 10_u64.pow(13), misses: 10_u64.pow(11) };
         let all = LowerCounts { fetch: most, read: most, write: most, write_back: most };
-        profile.cores[0].counts.beyond = Some(BeyondCounts {
+        profile.cores[0].counts.hierarchy = Some(HierarchyCounts {
             stores: most,
             l2: Some(all),
             l3: Some(all),

@@ -20,7 +20,7 @@ use crate::{RunDescription, settings};
 
 /// Where the formats look for an instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place<'a> {
+pub(crate) struct Position<'a> {
     /// The function whose machine code it is part of.
     pub function: PhysicalFunction<'a>,
     /// The source file it comes from.
@@ -38,7 +38,7 @@ pub(crate) struct PhysicalFunction<'a> {
     pub name: Option<&'a str>,
 }
 
-impl<'a> Place<'a> {
+impl<'a> Position<'a> {
     pub fn of(location: &'a Location) -> Self {
         let innermost = location.frames.first();
         let outermost = location.frames.last();

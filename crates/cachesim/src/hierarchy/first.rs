@@ -4,7 +4,7 @@ use super::Range;
 use super::lower::{Evicted, LineState, clean_states};
 use crate::address::LineAddr;
 use crate::buffer::Port;
-use crate::cache::{Cache, Place};
+use crate::cache::{Cache, LineIndex};
 use crate::config::Config;
 use crate::policy::{Policy, Repeats};
 
@@ -13,8 +13,8 @@ use crate::policy::{Policy, Repeats};
 pub(super) struct FirstLevel<P: Policy> {
     icache: Cache<P>,
     dcache: Cache<P>,
-    /// Of the lines of the data cache, by place; empty where stores are not modelled.
-    states: Box<[LineState]>,
+    /// Of the lines of the data cache, by index; empty where stores are not modelled.
+    line_states: Box<[LineState]>,
     data_shift: u32,
     fetch_shift: u32,
     fetch_repeats: Repeats,
@@ -26,7 +26,7 @@ impl<P: Policy> FirstLevel<P> {
         Self {
             icache,
             dcache,
-            states: match config.writes() {
+            line_states: match config.writes() {
                 Some(_) => clean_states(&config.dcache()),
                 None => Box::default(),
             },
@@ -77,7 +77,7 @@ impl<P: Policy> FirstLevel<P> {
 
     /// A data access, if it is a hit.
     #[inline(always)]
-    pub(super) fn hit_data(&mut self, line: LineAddr, now: u64) -> Option<Place> {
+    pub(super) fn hit_data(&mut self, line: LineAddr, now: u64) -> Option<LineIndex> {
         self.dcache.hit(line, now)
     }
 
@@ -92,10 +92,10 @@ impl<P: Policy> FirstLevel<P> {
         Range { address, bytes: bytes.min(left) }
     }
 
-    /// The line of the data cache at `place` is dirty from now on.
+    /// The line of the data cache at `line_index` is dirty from now on.
     #[inline(always)]
-    pub(super) fn soil(&mut self, place: Place) {
-        if let Some(state) = self.states.get_mut(place.index()) {
+    pub(super) fn mark_dirty(&mut self, line_index: LineIndex) {
+        if let Some(state) = self.line_states.get_mut(line_index.index()) {
             *state = LineState::Dirty;
         }
     }
@@ -108,8 +108,8 @@ impl<P: Policy> FirstLevel<P> {
         state: LineState,
         now: u64,
     ) -> Option<Evicted> {
-        let (place, before) = self.dcache.fill(line, now);
-        let old = match self.states.get_mut(place.index()) {
+        let (line_index, before) = self.dcache.fill(line, now);
+        let old = match self.line_states.get_mut(line_index.index()) {
             Some(here) => std::mem::replace(here, state),
             None => LineState::Clean,
         };
@@ -128,9 +128,11 @@ impl<P: Policy> FirstLevel<P> {
         }
         let mut state = LineState::Clean;
         for address in range.stretches(self.data_shift) {
-            if let Some(place) = self.dcache.remove(LineAddr::containing(address, self.data_shift))
+            if let Some(line_index) =
+                self.dcache.remove(LineAddr::containing(address, self.data_shift))
             {
-                state = state.max(self.states.get(place.index()).copied().unwrap_or_default());
+                state = state
+                    .max(self.line_states.get(line_index.index()).copied().unwrap_or_default());
             }
         }
         state

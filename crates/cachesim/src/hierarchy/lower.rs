@@ -9,9 +9,9 @@ use crate::policy::{AnyPolicy, Hit, Policy};
 
 /// Where in a cache a line is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct LowerPlace(usize);
+pub struct LowerLineIndex(usize);
 
-impl LowerPlace {
+impl LowerLineIndex {
     /// A number below that of the cache's lines.
     pub fn index(self) -> usize {
         self.0
@@ -53,9 +53,9 @@ pub struct LowerCache {
     /// The lines, in the same order; [`LineAddr::INVALID`] in empty ways.
     lines: Box<[LineAddr]>,
     /// What the policy knows of them, in the same order.
-    marks: Box<[u64]>,
+    states: Box<[u64]>,
     /// In the same order; empty where stores are not modelled.
-    states: Box<[LineState]>,
+    line_states: Box<[LineState]>,
     ways_per_set: usize,
     index: SetIndex,
     policy: AnyPolicy,
@@ -111,8 +111,8 @@ impl LowerCache {
             tag_shift: if geometry.sets().is_power_of_two() { geometry.sets().ilog2() } else { 0 },
             tags_tell: true,
             lines: vec![LineAddr::INVALID; lines_of(level)].into_boxed_slice(),
-            marks: vec![0; lines_of(level)].into_boxed_slice(),
-            states: if tracks_stores { clean_states(level) } else { Box::default() },
+            states: vec![0; lines_of(level)].into_boxed_slice(),
+            line_states: if tracks_stores { clean_states(level) } else { Box::default() },
             ways_per_set: usize::try_from(geometry.ways()).expect("a set is in memory"),
             index: SetIndex::new(geometry.sets()),
             policy: AnyPolicy::new(*policy, geometry, seed),
@@ -129,8 +129,8 @@ impl LowerCache {
     }
 
     /// Gives this slice what the policies of a cache's slices have in common, from `other`.
-    pub(super) fn share_duel(&mut self, other: &Self) {
-        self.policy.share_duel(&other.policy);
+    pub(super) fn share_selector(&mut self, other: &Self) {
+        self.policy.share_selector(&other.policy);
     }
 
     /// The line that holds the byte at `address`.
@@ -183,76 +183,76 @@ impl LowerCache {
     }
 
     /// Where `line` is.
-    pub fn find(&self, line: LineAddr) -> Option<LowerPlace> {
-        self.search(line).map(|(first, way)| LowerPlace(first + way))
+    pub fn find(&self, line: LineAddr) -> Option<LowerLineIndex> {
+        self.search(line).map(|(first, way)| LowerLineIndex(first + way))
     }
 
     /// Accesses `line`, if it is there.
     #[inline(always)]
-    pub fn access(&mut self, line: LineAddr) -> Option<LowerPlace> {
+    pub fn access(&mut self, line: LineAddr) -> Option<LowerLineIndex> {
         let (first, way) = self.search(line)?;
         self.now += 1;
-        let marks = &mut self.marks[first..first + self.ways_per_set];
-        if self.policy.hit(&mut marks[way], self.now) == Hit::NeedsSet {
-            self.policy.hit_in_set(marks, way, self.now);
+        let states = &mut self.states[first..first + self.ways_per_set];
+        if self.policy.hit(&mut states[way], self.now) == Hit::NeedsSet {
+            self.policy.hit_in_set(states, way, self.now);
         }
-        Some(LowerPlace(first + way))
+        Some(LowerLineIndex(first + way))
     }
 
     /// Fills `line`, which is not there. Where it is now, and what had to go.
     #[inline(always)]
-    pub fn fill(&mut self, line: LineAddr, state: LineState) -> (LowerPlace, Option<Evicted>) {
+    pub fn fill(&mut self, line: LineAddr, state: LineState) -> (LowerLineIndex, Option<Evicted>) {
         self.now += 1;
         let index = self.index_of(line);
         let first = index * self.ways_per_set;
-        let marks = &mut self.marks[first..first + self.ways_per_set];
-        let way = self.policy.victim(marks);
-        self.policy.filled(marks, way, index, self.now);
-        let place = first + way;
-        let before = std::mem::replace(&mut self.lines[place], line);
+        let states = &mut self.states[first..first + self.ways_per_set];
+        let way = self.policy.victim(states);
+        self.policy.filled(states, way, index, self.now);
+        let line_index = first + way;
+        let before = std::mem::replace(&mut self.lines[line_index], line);
         let (tag, is_whole) = self.tag(line);
-        self.tags[place] = tag;
+        self.tags[line_index] = tag;
         self.tags_tell &= is_whole;
-        let old = match self.states.get_mut(place) {
+        let old = match self.line_states.get_mut(line_index) {
             Some(here) => std::mem::replace(here, state),
             None => LineState::Clean,
         };
         let evicted = (before != LineAddr::INVALID).then_some(Evicted { line: before, state: old });
-        (LowerPlace(place), evicted)
+        (LowerLineIndex(line_index), evicted)
     }
 
-    /// The line at `place` is dirty from now on.
-    pub fn soil(&mut self, place: LowerPlace) {
-        if let Some(state) = self.states.get_mut(place.index()) {
+    /// The line at `line_index` is dirty from now on.
+    pub fn mark_dirty(&mut self, line_index: LowerLineIndex) {
+        if let Some(state) = self.line_states.get_mut(line_index.index()) {
             *state = LineState::Dirty;
         }
     }
 
     /// Makes `line` dirty, if it is there; whether it is.
-    pub fn soil_line(&mut self, line: LineAddr) -> bool {
-        let place = self.find(line);
-        place.is_some_and(|place| {
-            self.soil(place);
+    pub fn mark_line_dirty(&mut self, line: LineAddr) -> bool {
+        let line_index = self.find(line);
+        line_index.is_some_and(|line_index| {
+            self.mark_dirty(line_index);
             true
         })
     }
 
     /// Takes a victim of the level above, which may be there; what had to go for it.
     pub fn insert(&mut self, line: LineAddr, state: LineState) -> Option<Evicted> {
-        let Some(place) = self.access(line) else { return self.fill(line, state).1 };
+        let Some(line_index) = self.access(line) else { return self.fill(line, state).1 };
         if state == LineState::Dirty {
-            self.soil(place);
+            self.mark_dirty(line_index);
         }
         None
     }
 
     /// Takes `line` out, if it is there.
     pub fn remove(&mut self, line: LineAddr) -> Option<LineState> {
-        let place = self.find(line)?;
-        self.lines[place.index()] = LineAddr::INVALID;
-        self.marks[place.index()] = 0;
-        self.tags[place.index()] = NO_TAG;
-        Some(self.states.get(place.index()).copied().unwrap_or_default())
+        let line_index = self.find(line)?;
+        self.lines[line_index.index()] = LineAddr::INVALID;
+        self.states[line_index.index()] = 0;
+        self.tags[line_index.index()] = NO_TAG;
+        Some(self.line_states.get(line_index.index()).copied().unwrap_or_default())
     }
 
     /// All lines that are there, in no particular order.

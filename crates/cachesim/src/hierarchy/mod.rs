@@ -18,9 +18,9 @@
 //!
 //! With default settings of a second level the numbers are the reference's.
 
-mod beyond;
 mod first;
 mod lower;
+mod lower_levels;
 #[cfg(test)]
 mod tests;
 mod third;
@@ -35,9 +35,9 @@ use crate::config::{Config, Inclusion, WriteHit, WriteMiss, Writes};
 use crate::core::{fetches_matter, repeats};
 use crate::model::{Access, Kind, Misses, Model};
 use crate::policy::Policy;
-use crate::stats::{BeyondStats, CoreStats, Purpose};
-use beyond::{Lower, SecondLevel};
+use crate::stats::{CoreStats, HierarchyStats, Purpose};
 use first::FirstLevel;
+use lower_levels::{LowerLevels, SecondLevel};
 
 /// The caches of one core, the first-level ones with policy `P`.
 #[derive(Clone, Debug)]
@@ -48,7 +48,7 @@ pub struct Hierarchy<P: Policy> {
     /// Whether other cores may have evicted what is here.
     has_mailbox: bool,
     writes: Option<Writes>,
-    lower: Lower,
+    lower: LowerLevels,
 }
 
 /// The bytes at an address.
@@ -88,7 +88,7 @@ impl<P: Policy> Hierarchy<P> {
     }
 
     /// Invalidates what other cores have evicted from the third level.
-    fn see_to_mail(&mut self, counts: &BeyondStats) {
+    fn apply_mail(&mut self, counts: &HierarchyStats) {
         let Some(third) = &mut self.lower.third else { return };
         for line in third.take_mail() {
             let state = self.lower.invalidate_above_third(line, &mut self.first);
@@ -99,16 +99,16 @@ impl<P: Policy> Hierarchy<P> {
     }
 
     #[inline(always)]
-    fn access_data(&mut self, access: Access, now: u64, counts: &BeyondStats) -> Misses {
+    fn access_data(&mut self, access: Access, now: u64, counts: &HierarchyStats) -> Misses {
         let Access { kind, line, address, extent } = access;
         let is_store = kind == Kind::Store;
         if is_store && self.tells_stores {
             counts.stores.accesses.add(1);
         }
         let stored = if is_store { self.writes } else { None };
-        if let Some(place) = self.first.hit_data(line, now) {
+        if let Some(line_index) = self.first.hit_data(line, now) {
             match stored.map(|writes| writes.on_hit) {
-                Some(WriteHit::Back) => self.first.soil(place),
+                Some(WriteHit::Back) => self.first.mark_dirty(line_index),
                 Some(WriteHit::Through) => self.pass_on(access, counts),
                 None => {}
             }
@@ -138,7 +138,7 @@ impl<P: Policy> Hierarchy<P> {
     }
 
     #[inline(always)]
-    fn access_code(&mut self, access: Access, now: u64, counts: &BeyondStats) -> Misses {
+    fn access_code(&mut self, access: Access, now: u64, counts: &HierarchyStats) -> Misses {
         let Access { line, address, .. } = access;
         if self.first.hit_fetch(line, now) {
             return Misses::NONE;
@@ -159,7 +159,7 @@ impl<P: Policy> Hierarchy<P> {
     }
 
     /// A store that goes on to the next level.
-    fn pass_on(&mut self, access: Access, counts: &BeyondStats) {
+    fn pass_on(&mut self, access: Access, counts: &HierarchyStats) {
         counts.passed_stores.add(1);
         let range = self.first.within_line(access.address, access.extent.into());
         self.lower.write_to_second(range, &mut self.first, counts);
@@ -172,7 +172,7 @@ impl<P: Policy> Hierarchy<P> {
         range: Range,
         state: LineState,
         purpose: Purpose,
-        counts: &BeyondStats,
+        counts: &HierarchyStats,
     ) {
         if state == LineState::Dirty {
             counts.write_backs[0].add(1);
@@ -193,7 +193,7 @@ impl<P: Policy> Hierarchy<P> {
 impl<P: Policy> Model for Hierarchy<P> {
     type Shared = Option<Arc<SharedCache>>;
 
-    const GOES_BEYOND: bool = true;
+    const IS_HIERARCHY: bool = true;
 
     fn shared(config: &Config) -> Self::Shared {
         third::shared(config)
@@ -207,12 +207,12 @@ impl<P: Policy> Model for Hierarchy<P> {
             tells_stores: config.tells_stores(),
             has_mailbox,
             writes: config.writes(),
-            lower: Lower::new(config, number, shared.as_ref()),
+            lower: LowerLevels::new(config, number, shared.as_ref()),
         }
     }
 
-    fn try_out(shared: &Self::Shared) -> Self::Shared {
-        shared.as_ref().map(|cache| Arc::new(cache.try_out()))
+    fn scratch_copy(shared: &Self::Shared) -> Self::Shared {
+        shared.as_ref().map(|cache| Arc::new(cache.scratch_copy()))
     }
 
     fn on(&self, shared: &Self::Shared) -> Self {
@@ -237,9 +237,9 @@ impl<P: Policy> Model for Hierarchy<P> {
 
     #[inline(always)]
     fn simulate(&mut self, access: Access, now: u64, stats: &CoreStats) -> Misses {
-        let counts = &stats.beyond;
+        let counts = &stats.hierarchy;
         if self.has_mail() {
-            self.see_to_mail(counts);
+            self.apply_mail(counts);
         }
         if access.kind != Kind::Fetch {
             return self.access_data(access, now, counts);

@@ -42,7 +42,7 @@ fn store(core: &mut Hierarchy<Lru>, address: u64, counts: &CoreStats) -> Misses 
 }
 
 /// It wrote a dirty line back that another core had evicted below since its access began; the line was
-/// filled there again, in place of the one that the core was about to put into its own caches.
+/// filled there again, instead of the one that the core was about to put into its own caches.
 #[test]
 fn a_core_does_not_evict_below_what_it_is_reading() {
     let config = config();
@@ -55,15 +55,15 @@ fn a_core_does_not_evict_below_what_it_is_reading() {
     store(other, Y, &counts[1]); // evicts W from the third level
     assert!(one.has_mail());
     // As if it had looked just before.
-    let beyond = &counts[0].beyond;
-    let (misses, _) = one.lower.read_second(X, Purpose::Read, &mut one.first, beyond);
+    let hierarchy = &counts[0].hierarchy;
+    let (misses, _) = one.lower.read_second(X, Purpose::Read, &mut one.first, hierarchy);
     assert_eq!(misses, Depth::THIRD);
 
     let line = [LineAddr::containing(X, 6)];
     assert_eq!(one.second_level(), line);
     assert_eq!(one.third_level(), line);
     // W went to memory, as it would have a little earlier.
-    assert_eq!(beyond.write_backs.each_ref().map(Counter::get), [0, 1, 1]);
-    assert_eq!(beyond.memory_written_bytes.get(), 64);
-    assert_eq!(beyond.l3.of(Purpose::WriteBack).misses.get(), 0);
+    assert_eq!(hierarchy.write_backs.each_ref().map(Counter::get), [0, 1, 1]);
+    assert_eq!(hierarchy.memory_written_bytes.get(), 64);
+    assert_eq!(hierarchy.l3.of(Purpose::WriteBack).misses.get(), 0);
 }

@@ -40,7 +40,7 @@ impl CoreSet {
 #[derive(Clone, Debug)]
 pub struct Slice {
     cache: LowerCache,
-    /// The cores that may have a line above, by place; empty where nobody asks.
+    /// The cores that may have a line above, by index; empty where nobody asks.
     readers: Box<[CoreSet]>,
 }
 
@@ -56,12 +56,12 @@ pub enum Found {
 impl Slice {
     fn access(&mut self, line: LineAddr, core: usize) -> (Found, CoreSet) {
         let hit = self.cache.access(line);
-        let (place, evicted) = match hit {
-            Some(place) => (place, None),
+        let (line_index, evicted) = match hit {
+            Some(line_index) => (line_index, None),
             None => self.cache.fill(line, LineState::Clean),
         };
         let mut readers = CoreSet::default();
-        if let Some(here) = self.readers.get_mut(place.index()) {
+        if let Some(here) = self.readers.get_mut(line_index.index()) {
             if hit.is_none() {
                 readers = std::mem::take(here);
             }
@@ -72,8 +72,8 @@ impl Slice {
 
     /// A dirty line comes from the level above.
     fn write(&mut self, line: LineAddr) -> Found {
-        if let Some(place) = self.cache.find(line) {
-            self.cache.soil(place);
+        if let Some(line_index) = self.cache.find(line) {
+            self.cache.mark_dirty(line_index);
             return Found::Hit;
         }
         Found::Filled(self.cache.fill(line, LineState::Dirty).1)
@@ -135,7 +135,7 @@ impl SharedCache {
     }
 
     /// A copy.
-    pub(super) fn try_out(&self) -> Self {
+    pub(super) fn scratch_copy(&self) -> Self {
         let slices = self.slices.iter().map(|slice| slice.lock().clone());
         let mailboxes = self.mailboxes.iter().map(|mailbox| {
             let lines = mailbox.lines.lock().clone();
@@ -149,17 +149,17 @@ impl SharedCache {
     }
 
     /// The slice of a line, and the line's number in it.
-    fn place(&self, line: LineAddr) -> (&Mutex<Slice>, LineAddr) {
+    fn slice_of(&self, line: LineAddr) -> (&Mutex<Slice>, LineAddr) {
         let slices = self.slices.len() as u64;
         #[expect(clippy::cast_possible_truncation, reason = "a remainder of the slices' number")]
         let slice = &self.slices[(line.number() % slices) as usize];
         (slice, LineAddr::from_number(line.number() / slices))
     }
 
-    /// A line by its number in the slice of `neighbour`.
-    fn line(&self, number: LineAddr, neighbour: LineAddr) -> LineAddr {
+    /// A line by its number in the slice of `in_same_slice`.
+    fn line(&self, number: LineAddr, in_same_slice: LineAddr) -> LineAddr {
         let slices = self.slices.len() as u64;
-        LineAddr::from_number(number.number() * slices + neighbour.number() % slices)
+        LineAddr::from_number(number.number() * slices + in_same_slice.number() % slices)
     }
 }
 
@@ -167,7 +167,7 @@ impl SharedCache {
 fn one_cache(mut slices: Vec<Slice>) -> Box<[Mutex<Slice>]> {
     if let Some((first, others)) = slices.split_first_mut() {
         for slice in others {
-            slice.cache.share_duel(&first.cache);
+            slice.cache.share_selector(&first.cache);
         }
     }
     slices.into_iter().map(Mutex::new).collect()
@@ -247,12 +247,12 @@ impl ThirdLevel {
     }
 
     /// Makes `line` dirty, if it is there; whether it is.
-    pub(super) fn soil(&mut self, line: LineAddr) -> bool {
+    pub(super) fn mark_dirty(&mut self, line: LineAddr) -> bool {
         match self {
-            Self::Own(cache) => cache.soil_line(line),
+            Self::Own(cache) => cache.mark_line_dirty(line),
             Self::Shared { cache, .. } => {
-                let (slice, number) = cache.place(line);
-                slice.lock().cache.soil_line(number)
+                let (slice, number) = cache.slice_of(line);
+                slice.lock().cache.mark_line_dirty(number)
             }
         }
     }
@@ -265,25 +265,25 @@ impl ThirdLevel {
                 None => Found::Filled(cache.fill(line, LineState::Clean).1),
             },
             Self::Shared { cache, core } => {
-                let (slice, number) = cache.place(line);
+                let (slice, number) = cache.slice_of(line);
                 let (found, readers) = slice.lock().access(number, *core);
                 cache.evict(found, readers, line, *core)
             }
         }
     }
 
-    /// Takes a dirty line from the level above; where this one is inclusive, [`ThirdLevel::soil`] does.
+    /// Takes a dirty line from the level above; where this one is inclusive, [`ThirdLevel::mark_dirty`] does.
     pub(super) fn write(&mut self, line: LineAddr) -> Found {
         match self {
             Self::Own(cache) => match cache.find(line) {
-                Some(place) => {
-                    cache.soil(place);
+                Some(line_index) => {
+                    cache.mark_dirty(line_index);
                     Found::Hit
                 }
                 None => Found::Filled(cache.fill(line, LineState::Dirty).1),
             },
             Self::Shared { cache, core } => {
-                let (slice, number) = cache.place(line);
+                let (slice, number) = cache.slice_of(line);
                 let found = slice.lock().write(number);
                 cache.evict(found, CoreSet::default(), line, *core)
             }
@@ -295,7 +295,7 @@ impl ThirdLevel {
         match self {
             Self::Own(cache) => cache.remove(line),
             Self::Shared { cache, .. } => {
-                let (slice, number) = cache.place(line);
+                let (slice, number) = cache.slice_of(line);
                 slice.lock().cache.remove(number)
             }
         }
@@ -306,7 +306,7 @@ impl ThirdLevel {
         match self {
             Self::Own(cache) => cache.insert(line, state),
             Self::Shared { cache, .. } => {
-                let (slice, number) = cache.place(line);
+                let (slice, number) = cache.slice_of(line);
                 let evicted = slice.lock().cache.insert(number, state);
                 evicted.map(|Evicted { line: old, state }| Evicted {
                     line: cache.line(old, line),
@@ -354,9 +354,9 @@ impl ThirdLevel {
 
 impl SharedCache {
     /// Has the other cores that may hold an evicted line invalidate it.
-    fn evict(&self, found: Found, readers: CoreSet, neighbour: LineAddr, core: usize) -> Found {
+    fn evict(&self, found: Found, readers: CoreSet, in_same_slice: LineAddr, core: usize) -> Found {
         let Found::Filled(Some(Evicted { line, state })) = found else { return found };
-        let line = self.line(line, neighbour);
+        let line = self.line(line, in_same_slice);
         for (other, mailbox) in self.mailboxes.iter().enumerate() {
             if other != core && readers.contains(other) {
                 let mut lines = mailbox.lines.lock();

@@ -6,7 +6,7 @@ use crate::geometry::CacheGeometry;
 macro_rules! any_policy {
     ($($module:ident::$policy:ident $row:tt)*) => {
         /// One of the policies, for the caches whose policy is not known when this is compiled: those beyond
-        /// the first level, which are accessed rarely, and first levels with an unusual policy or with two.
+        /// the first level, which are accessed rarely, and first levels with an policy that is not compiled in or with two.
         #[derive(Clone, Debug)]
         pub enum AnyPolicy {
             $(
@@ -27,30 +27,30 @@ macro_rules! any_policy {
             }
 
             #[inline(always)]
-            fn hit(&mut self, mark: &mut u64, now: u64) -> Hit {
+            fn hit(&mut self, state: &mut u64, now: u64) -> Hit {
                 match self {
-                    $(Self::$policy(policy) => policy.hit(mark, now),)*
+                    $(Self::$policy(policy) => policy.hit(state, now),)*
                 }
             }
 
             #[inline(always)]
-            fn hit_in_set(&mut self, marks: &mut [u64], way: usize, now: u64) {
+            fn hit_in_set(&mut self, states: &mut [u64], way: usize, now: u64) {
                 match self {
-                    $(Self::$policy(policy) => policy.hit_in_set(marks, way, now),)*
+                    $(Self::$policy(policy) => policy.hit_in_set(states, way, now),)*
                 }
             }
 
             #[inline(always)]
-            fn victim(&mut self, marks: &mut [u64]) -> usize {
+            fn victim(&mut self, states: &mut [u64]) -> usize {
                 match self {
-                    $(Self::$policy(policy) => policy.victim(marks),)*
+                    $(Self::$policy(policy) => policy.victim(states),)*
                 }
             }
 
             #[inline(always)]
-            fn filled(&mut self, marks: &mut [u64], way: usize, index: usize, now: u64) {
+            fn filled(&mut self, states: &mut [u64], way: usize, index: usize, now: u64) {
                 match self {
-                    $(Self::$policy(policy) => policy.filled(marks, way, index, now),)*
+                    $(Self::$policy(policy) => policy.filled(states, way, index, now),)*
                 }
             }
         }
@@ -69,9 +69,9 @@ impl AnyPolicy {
     }
 
     /// Gives this slice what all slices of a cache have in common, from `other`.
-    pub(crate) fn share_duel(&mut self, other: &Self) {
+    pub(crate) fn share_selector(&mut self, other: &Self) {
         if let (Self::Drrip(policy), Self::Drrip(other)) = (self, other) {
-            policy.share_duel(other);
+            policy.share_selector(other);
         }
     }
 }

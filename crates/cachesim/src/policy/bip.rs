@@ -20,19 +20,19 @@ impl Policy for Bip {
     }
 
     #[inline(always)]
-    fn hit(&mut self, mark: &mut u64, now: u64) -> Hit {
-        *mark = recency::most_recent(now);
+    fn hit(&mut self, state: &mut u64, now: u64) -> Hit {
+        *state = recency::most_recent(now);
         Hit::Done
     }
 
     #[inline(always)]
-    fn victim(&mut self, marks: &mut [u64]) -> usize {
-        earliest(marks)
+    fn victim(&mut self, states: &mut [u64]) -> usize {
+        earliest(states)
     }
 
     #[inline(always)]
-    fn filled(&mut self, marks: &mut [u64], way: usize, _index: usize, now: u64) {
-        marks[way] = if self.throttle.lets_pass() {
+    fn filled(&mut self, states: &mut [u64], way: usize, _index: usize, now: u64) {
+        states[way] = if self.throttle.lets_pass() {
             recency::most_recent(now)
         } else {
             recency::least_recent(now)

@@ -10,7 +10,7 @@ use crate::geometry::CacheGeometry;
 ///
 /// Some call it NRU, not recently used; here that is [`super::Nru`], which forgets accesses at another time.
 ///
-/// The mark is the bit. A hit has to see the set only where the bit was clear.
+/// The state is the bit. A hit has to see the set only where the bit was clear.
 #[derive(Clone, Debug)]
 pub struct BitPlru;
 
@@ -27,32 +27,32 @@ impl Policy for BitPlru {
     }
 
     #[inline(always)]
-    fn hit(&mut self, mark: &mut u64, _now: u64) -> Hit {
-        if *mark == SET { Hit::Done } else { Hit::NeedsSet }
+    fn hit(&mut self, state: &mut u64, _now: u64) -> Hit {
+        if *state == SET { Hit::Done } else { Hit::NeedsSet }
     }
 
     #[inline(always)]
-    fn hit_in_set(&mut self, marks: &mut [u64], way: usize, _now: u64) {
-        accessed(marks, way);
+    fn hit_in_set(&mut self, states: &mut [u64], way: usize, _now: u64) {
+        accessed(states, way);
     }
 
     #[inline(always)]
-    fn victim(&mut self, marks: &mut [u64]) -> usize {
-        earliest(marks)
+    fn victim(&mut self, states: &mut [u64]) -> usize {
+        earliest(states)
     }
 
     #[inline(always)]
-    fn filled(&mut self, marks: &mut [u64], way: usize, _index: usize, _now: u64) {
-        accessed(marks, way);
+    fn filled(&mut self, states: &mut [u64], way: usize, _index: usize, _now: u64) {
+        accessed(states, way);
     }
 }
 
 #[inline(always)]
-fn accessed(marks: &mut [u64], accessed: usize) {
-    marks[accessed] = SET;
+fn accessed(states: &mut [u64], accessed: usize) {
+    states[accessed] = SET;
     // No empty way's is.
-    if marks.iter().all(|&mark| mark == SET) {
-        marks.fill(CLEAR);
-        marks[accessed] = SET;
+    if states.iter().all(|&state| state == SET) {
+        states.fill(CLEAR);
+        states[accessed] = SET;
     }
 }

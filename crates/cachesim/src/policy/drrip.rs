@@ -18,7 +18,7 @@ use crate::geometry::CacheGeometry;
 /// least; with fewer than four sets there are none, and DRRIP is SRRIP. The papers' caches have thousands
 /// of sets. Where the leaders are is a choice of ours in the spirit of the papers' "complement select":
 /// the sets are cut into as many regions of equal size as a side has leaders, and in each region one set
-/// leads for SRRIP and the one half a region further on (around its end) for BRRIP. The place is another
+/// leads for SRRIP and the one half a region further on (around its end) for BRRIP. The position is another
 /// one in each region, lest accesses at regular distances meet the leaders of one side only.
 ///
 /// The slices of a cache have one duel, of the whole cache's sets.
@@ -73,19 +73,19 @@ impl Policy for Drrip {
     }
 
     #[inline(always)]
-    fn hit(&mut self, mark: &mut u64, _now: u64) -> Hit {
-        rrip::hit(mark);
+    fn hit(&mut self, state: &mut u64, _now: u64) -> Hit {
+        rrip::hit(state);
         Hit::Done
     }
 
     #[inline(always)]
-    fn victim(&mut self, marks: &mut [u64]) -> usize {
-        rrip::victim(marks)
+    fn victim(&mut self, states: &mut [u64]) -> usize {
+        rrip::victim(states)
     }
 
     #[inline(always)]
-    fn filled(&mut self, marks: &mut [u64], way: usize, index: usize, _now: u64) {
-        marks[way] = self.insertion(index);
+    fn filled(&mut self, states: &mut [u64], way: usize, index: usize, _now: u64) {
+        states[way] = self.insertion(index);
     }
 }
 
@@ -96,11 +96,11 @@ impl Drrip {
     }
 
     /// Makes the duel of `other`, another slice of the same cache, the one of this slice too.
-    pub(super) fn share_duel(&mut self, other: &Self) {
+    pub(super) fn share_selector(&mut self, other: &Self) {
         self.duel.counter = Arc::clone(&other.duel.counter);
     }
 
-    /// Counts a fill of set `index` and returns the mark of the new line.
+    /// Counts a fill of set `index` and returns the state of the new line.
     // One copy: it is long, and a miss is rare enough.
     #[inline(never)]
     fn insertion(&mut self, index: usize) -> u64 {
@@ -142,15 +142,15 @@ impl Duel {
 
     fn role(&self, set: usize) -> Role {
         let region = set / self.sets_per_region;
-        let place = set % self.sets_per_region;
+        let line_index = set % self.sets_per_region;
         if region >= self.regions {
             return Role::Follows;
         }
         let srrip = region % self.sets_per_region;
         let brrip = (region + self.sets_per_region / 2) % self.sets_per_region;
-        if place == srrip {
+        if line_index == srrip {
             Role::LeadsSrrip
-        } else if place == brrip {
+        } else if line_index == brrip {
             Role::LeadsBrrip
         } else {
             Role::Follows
@@ -181,7 +181,7 @@ mod tests {
             .collect();
         let (first, others) = policies.split_first_mut().unwrap();
         for other in others {
-            other.share_duel(first);
+            other.share_selector(first);
         }
         policies
     }

@@ -5,7 +5,7 @@ use crate::geometry::CacheGeometry;
 
 /// First in, first out: the victim is the line filled first; a hit changes nothing.
 ///
-/// The mark is the time of the fill.
+/// The state is the time of the fill.
 #[derive(Clone, Debug)]
 pub struct Fifo;
 
@@ -22,12 +22,12 @@ impl Policy for Fifo {
     }
 
     #[inline(always)]
-    fn victim(&mut self, marks: &mut [u64]) -> usize {
-        earliest(marks)
+    fn victim(&mut self, states: &mut [u64]) -> usize {
+        earliest(states)
     }
 
     #[inline(always)]
-    fn filled(&mut self, marks: &mut [u64], way: usize, _index: usize, now: u64) {
-        marks[way] = now;
+    fn filled(&mut self, states: &mut [u64], way: usize, _index: usize, now: u64) {
+        states[way] = now;
     }
 }

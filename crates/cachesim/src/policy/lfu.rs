@@ -7,7 +7,7 @@ use crate::geometry::CacheGeometry;
 /// way. What a line had before it was evicted is forgotten (In-Cache-LFU in Breslau, Cao, Fan, Phillips
 /// and Shenker, "Web caching and Zipf-like distributions: evidence and implications", INFOCOM 1999).
 ///
-/// The mark is the number of accesses, that of the fill included. It stays at 2³² − 1 once there.
+/// The state is the number of accesses, that of the fill included. It stays at 2³² − 1 once there.
 #[derive(Clone, Debug)]
 pub struct Lfu;
 
@@ -19,18 +19,18 @@ impl Policy for Lfu {
     }
 
     #[inline(always)]
-    fn hit(&mut self, mark: &mut u64, _now: u64) -> Hit {
-        *mark = (*mark + 1).min(MOST);
+    fn hit(&mut self, state: &mut u64, _now: u64) -> Hit {
+        *state = (*state + 1).min(MOST);
         Hit::Done
     }
 
     #[inline(always)]
-    fn victim(&mut self, marks: &mut [u64]) -> usize {
-        earliest(marks)
+    fn victim(&mut self, states: &mut [u64]) -> usize {
+        earliest(states)
     }
 
     #[inline(always)]
-    fn filled(&mut self, marks: &mut [u64], way: usize, _index: usize, _now: u64) {
-        marks[way] = 1;
+    fn filled(&mut self, states: &mut [u64], way: usize, _index: usize, _now: u64) {
+        states[way] = 1;
     }
 }

@@ -9,7 +9,7 @@ use crate::geometry::CacheGeometry;
 ///
 /// In a set that is not full, too: what is filled there comes behind the lines that are in it.
 ///
-/// The mark is the line's place in the order of recency.
+/// The state is the line's position in the order of recency.
 #[derive(Clone, Debug)]
 pub struct Lip;
 
@@ -19,18 +19,18 @@ impl Policy for Lip {
     }
 
     #[inline(always)]
-    fn hit(&mut self, mark: &mut u64, now: u64) -> Hit {
-        *mark = recency::most_recent(now);
+    fn hit(&mut self, state: &mut u64, now: u64) -> Hit {
+        *state = recency::most_recent(now);
         Hit::Done
     }
 
     #[inline(always)]
-    fn victim(&mut self, marks: &mut [u64]) -> usize {
-        earliest(marks)
+    fn victim(&mut self, states: &mut [u64]) -> usize {
+        earliest(states)
     }
 
     #[inline(always)]
-    fn filled(&mut self, marks: &mut [u64], way: usize, _index: usize, now: u64) {
-        marks[way] = recency::least_recent(now);
+    fn filled(&mut self, states: &mut [u64], way: usize, _index: usize, now: u64) {
+        states[way] = recency::least_recent(now);
     }
 }

@@ -6,7 +6,7 @@ use crate::geometry::CacheGeometry;
 /// Least recently used: the victim is the line whose last access is longest ago (Mattson et al.,
 /// "Evaluation techniques for storage hierarchies", IBM Systems Journal 9(2), 1970).
 ///
-/// The mark is the time of the last access, so that a hit is one store, wherever in the order of
+/// The state is the time of the last access, so that a hit is one store, wherever in the order of
 /// recency the line was. The order is looked for on a miss only.
 #[derive(Clone, Debug)]
 pub struct Lru;
@@ -19,18 +19,18 @@ impl Policy for Lru {
     }
 
     #[inline(always)]
-    fn hit(&mut self, mark: &mut u64, now: u64) -> Hit {
-        *mark = now;
+    fn hit(&mut self, state: &mut u64, now: u64) -> Hit {
+        *state = now;
         Hit::Done
     }
 
     #[inline(always)]
-    fn victim(&mut self, marks: &mut [u64]) -> usize {
-        earliest(marks)
+    fn victim(&mut self, states: &mut [u64]) -> usize {
+        earliest(states)
     }
 
     #[inline(always)]
-    fn filled(&mut self, marks: &mut [u64], way: usize, _index: usize, now: u64) {
-        marks[way] = now;
+    fn filled(&mut self, states: &mut [u64], way: usize, _index: usize, now: u64) {
+        states[way] = now;
     }
 }

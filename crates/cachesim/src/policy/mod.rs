@@ -1,13 +1,13 @@
 //! Replacement policies.
 //!
 //! The protocol between a cache and its policy: each way of a set has a line, which is the cache's, and
-//! the policy's mark. A line keeps its way as long as it is in the set. The cache tells the policy of
+//! the policy's state. A line keeps its way as long as it is in the set. The cache tells the policy of
 //! hits and fills, with the time, and asks it for a victim; the policy keeps what it needs to know of
-//! a line in the line's mark, and what it needs to know beside that in itself. It never needs to know
+//! a line in the line's state, and what it needs to know beside that in itself. It never needs to know
 //! which line it is.
 //!
-//! Most hits are in the way where the line is expected, and then the cache has the line's mark at hand
-//! and not its set: so a policy is shown the mark first, and asks for the set if it needs it.
+//! Most hits are in the way where the line is expected, and then the cache has the line's state at hand
+//! and not its set: so a policy is shown the state first, and asks for the set if it needs it.
 //!
 //! [`Repeats`] says of a policy what [`crate::buffer`] and the instruction side have to know: whether a
 //! hit on the line accessed last in its set changes anything but the time.
@@ -54,8 +54,8 @@ pub const TIME_END: u64 = 1 << 60;
 
 /// Which line of a full set makes room for a new one.
 ///
-/// What the policy keeps of every line is its mark. An empty way's is 0, which no line's is. Where the
-/// policy has an order, the least mark is the next victim's (of several the first way's).
+/// What the policy keeps of every line is its state. An empty way's is 0, which no line's is. Where the
+/// policy has an order, the least state is the next victim's (of several the first way's).
 pub trait Policy: Clone + Debug + Send + 'static {
     /// Whether it may be one of those to which repeated hits matter: see [`Repeats::Count`].
     const MAY_COUNT_REPEATS: bool = true;
@@ -67,23 +67,23 @@ pub trait Policy: Clone + Debug + Send + 'static {
     /// [`AnyPolicy`] needs to be told. Caches that differ in `seed` make different random choices.
     fn new(kind: PolicyKind, geometry: &CacheGeometry, seed: u64) -> Self;
 
-    /// The line with this mark was accessed at time `now`. With [`Hit::NeedsSet`] nothing has happened
+    /// The line with this state was accessed at time `now`. With [`Hit::NeedsSet`] nothing has happened
     /// yet, and [`Policy::hit_in_set`] follows.
-    fn hit(&mut self, mark: &mut u64, now: u64) -> Hit;
+    fn hit(&mut self, state: &mut u64, now: u64) -> Hit;
 
-    /// The line in this way of its set, which has these marks, was accessed at time `now`.
+    /// The line in this way of its set, which has these states, was accessed at time `now`.
     #[inline(always)]
-    fn hit_in_set(&mut self, marks: &mut [u64], way: usize, now: u64) {
-        self.hit(&mut marks[way], now);
+    fn hit_in_set(&mut self, states: &mut [u64], way: usize, now: u64) {
+        self.hit(&mut states[way], now);
     }
 
-    /// The way to fill of a set that has these marks: an empty one as long as there is one. There is at
+    /// The way to fill of a set that has these states: an empty one as long as there is one. There is at
     /// least one way.
-    fn victim(&mut self, marks: &mut [u64]) -> usize;
+    fn victim(&mut self, states: &mut [u64]) -> usize;
 
-    /// The line that is in this way of set `index` now was filled at time `now`; the mark is still that
+    /// The line that is in this way of set `index` now was filled at time `now`; the state is still that
     /// of what was there before.
-    fn filled(&mut self, marks: &mut [u64], way: usize, index: usize, now: u64);
+    fn filled(&mut self, states: &mut [u64], way: usize, index: usize, now: u64);
 }
 
 /// Whether a policy that was told of a hit has done what there is to do.
@@ -98,7 +98,7 @@ pub enum Hit {
 /// Whether a hit on the line accessed last in its set matters to a policy.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Repeats {
-    /// It changes nothing but the time of the line's mark, which is the latest of its set before and
+    /// It changes nothing but the time of the line's state, which is the latest of its set before and
     /// after.
     ChangeNothing,
     /// It makes a difference: to a line that was only filled so far, or at each time.
@@ -107,23 +107,23 @@ pub enum Repeats {
 
 /// The first empty way.
 #[inline(always)]
-fn empty_way(marks: &[u64]) -> Option<usize> {
-    marks.iter().position(|&mark| mark == 0)
+fn empty_way(states: &[u64]) -> Option<usize> {
+    states.iter().position(|&state| state == 0)
 }
 
-/// The way with the earliest mark, an empty one if there is any; of several empty ones the first.
+/// The way with the earliest state, an empty one if there is any; of several empty ones the first.
 ///
 /// Marks are below 2⁶¹, twice [`TIME_END`].
 #[inline(always)]
-fn earliest(marks: &[u64]) -> usize {
-    if let Ok(marks) = <&[u64; 8]>::try_from(marks) {
-        // The most common number of ways. The least of mark and way together, found pair by pair:
+fn earliest(states: &[u64]) -> usize {
+    if let Ok(states) = <&[u64; 8]>::try_from(states) {
+        // The most common number of ways. The least of state and way together, found pair by pair:
         // no branch, and nothing waits for more than three comparisons.
-        let key = |way: usize| marks[way] << 3 | way as u64;
+        let key = |way: usize| states[way] << 3 | way as u64;
         let quarters =
             [key(0).min(key(1)), key(2).min(key(3)), key(4).min(key(5)), key(6).min(key(7))];
         let halves = [quarters[0].min(quarters[1]), quarters[2].min(quarters[3])];
         return (halves[0].min(halves[1]) & 7) as usize;
     }
-    (1..marks.len()).fold(0, |least, way| if marks[way] < marks[least] { way } else { least })
+    (1..states.len()).fold(0, |least, way| if states[way] < states[least] { way } else { least })
 }

@@ -11,7 +11,7 @@ use crate::geometry::CacheGeometry;
 /// It differs from [`super::BitPlru`] in when accesses are forgotten: at the miss that needs a victim, and
 /// then all of them. There it is at the access that would leave no victim, and that one is remembered.
 ///
-/// The mark is 2 less the bit, so that the least mark is the next victim's, and 0 for an empty way.
+/// The state is 2 less the bit, so that the least state is the next victim's, and 0 for an empty way.
 #[derive(Clone, Debug)]
 pub struct Nru;
 
@@ -28,22 +28,22 @@ impl Policy for Nru {
     }
 
     #[inline(always)]
-    fn hit(&mut self, mark: &mut u64, _now: u64) -> Hit {
-        *mark = RECENT;
+    fn hit(&mut self, state: &mut u64, _now: u64) -> Hit {
+        *state = RECENT;
         Hit::Done
     }
 
     #[inline(always)]
-    fn victim(&mut self, marks: &mut [u64]) -> usize {
-        let victim = earliest(marks);
-        if marks[victim] == RECENT {
-            marks.fill(NOT_RECENT);
+    fn victim(&mut self, states: &mut [u64]) -> usize {
+        let victim = earliest(states);
+        if states[victim] == RECENT {
+            states.fill(NOT_RECENT);
         }
         victim
     }
 
     #[inline(always)]
-    fn filled(&mut self, marks: &mut [u64], way: usize, _index: usize, _now: u64) {
-        marks[way] = RECENT;
+    fn filled(&mut self, states: &mut [u64], way: usize, _index: usize, _now: u64) {
+        states[way] = RECENT;
     }
 }

@@ -11,7 +11,7 @@ use crate::geometry::CacheGeometry;
 /// Every cache draws from a generator of its own, seeded from the run's seed, so that a run repeats
 /// whatever the other caches do. (The reference shares one unseeded generator.)
 ///
-/// The mark is 1 where there is a line.
+/// The state is 1 where there is a line.
 #[derive(Clone, Debug)]
 pub struct Random {
     generator: SmallRng,
@@ -31,12 +31,12 @@ impl Policy for Random {
     }
 
     #[inline(always)]
-    fn victim(&mut self, marks: &mut [u64]) -> usize {
-        empty_way(marks).unwrap_or_else(|| self.generator.random_range(0..marks.len()))
+    fn victim(&mut self, states: &mut [u64]) -> usize {
+        empty_way(states).unwrap_or_else(|| self.generator.random_range(0..states.len()))
     }
 
     #[inline(always)]
-    fn filled(&mut self, marks: &mut [u64], way: usize, _index: usize, _now: u64) {
-        marks[way] = 1;
+    fn filled(&mut self, states: &mut [u64], way: usize, _index: usize, _now: u64) {
+        states[way] = 1;
     }
 }

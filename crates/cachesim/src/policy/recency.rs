@@ -2,17 +2,17 @@
 //!
 //! Marks count from the middle of what [`super::earliest`] can take, upwards at the most recent end and
 //! downwards at the least recent one, by the time. So whatever comes is beyond all that came before, and
-//! above the mark of an empty way.
+//! above the state of an empty way.
 
 use super::TIME_END;
 
-/// The mark of a line that is the most recent of its set from time `now` on.
+/// The state of a line that is the most recent of its set from time `now` on.
 #[inline(always)]
 pub(super) fn most_recent(now: u64) -> u64 {
     TIME_END + now
 }
 
-/// The mark of a line that is the least recent of its set from time `now` on.
+/// The state of a line that is the least recent of its set from time `now` on.
 #[inline(always)]
 pub(super) fn least_recent(now: u64) -> u64 {
     TIME_END - now

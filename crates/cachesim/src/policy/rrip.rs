@@ -4,7 +4,7 @@
 //! 3 if in the distant future. The victim is the first line with 3. Where none has it, the values of all
 //! rise alike until one has.
 //!
-//! The mark is 4 less the value, so that the least mark is the next victim's, and 0 for an empty way.
+//! The state is 4 less the value, so that the least state is the next victim's, and 0 for an empty way.
 
 use super::earliest;
 
@@ -17,19 +17,19 @@ pub(super) const DISTANT: u64 = 1;
 
 /// A hit, by "hit priority": the next one is expected soon.
 #[inline(always)]
-pub(super) fn hit(mark: &mut u64) {
-    *mark = SOON;
+pub(super) fn hit(state: &mut u64) {
+    *state = SOON;
 }
 
 /// The first way of those with the greatest value, which then is 3; an empty one if there is any.
 #[inline(always)]
-pub(super) fn victim(marks: &mut [u64]) -> usize {
-    let victim = earliest(marks);
+pub(super) fn victim(states: &mut [u64]) -> usize {
+    let victim = earliest(states);
     // How often the values have to rise.
-    let rounds = marks[victim].saturating_sub(DISTANT);
+    let rounds = states[victim].saturating_sub(DISTANT);
     if rounds > 0 {
-        for mark in marks {
-            *mark -= rounds;
+        for state in states {
+            *state -= rounds;
         }
     }
     victim

@@ -16,18 +16,18 @@ impl Policy for Srrip {
     }
 
     #[inline(always)]
-    fn hit(&mut self, mark: &mut u64, _now: u64) -> Hit {
-        rrip::hit(mark);
+    fn hit(&mut self, state: &mut u64, _now: u64) -> Hit {
+        rrip::hit(state);
         Hit::Done
     }
 
     #[inline(always)]
-    fn victim(&mut self, marks: &mut [u64]) -> usize {
-        rrip::victim(marks)
+    fn victim(&mut self, states: &mut [u64]) -> usize {
+        rrip::victim(states)
     }
 
     #[inline(always)]
-    fn filled(&mut self, marks: &mut [u64], way: usize, _index: usize, _now: u64) {
-        marks[way] = rrip::LONG;
+    fn filled(&mut self, states: &mut [u64], way: usize, _index: usize, _now: u64) {
+        states[way] = rrip::LONG;
     }
 }

@@ -11,7 +11,7 @@ use crate::geometry::CacheGeometry;
 /// Ways that are not a power of two, of which the paper has none, are halved as evenly as can be: of an
 /// odd number the first half has one more.
 ///
-/// The mark is the time of the last access, and there are no bits: a node's would point to that half
+/// The state is the time of the last access, and there are no bits: a node's would point to that half
 /// whose latest access is the earlier one. So a hit is one store, as with LRU. A line that is taken out
 /// leaves an empty way, and no victim is looked for before that is filled again, which turns the bits
 /// above it: what they were in between does not matter.
@@ -26,35 +26,35 @@ impl Policy for TreePlru {
     }
 
     #[inline(always)]
-    fn hit(&mut self, mark: &mut u64, now: u64) -> Hit {
-        *mark = now;
+    fn hit(&mut self, state: &mut u64, now: u64) -> Hit {
+        *state = now;
         Hit::Done
     }
 
     #[inline(always)]
-    fn victim(&mut self, marks: &mut [u64]) -> usize {
-        empty_way(marks).unwrap_or_else(|| pointed_at(marks))
+    fn victim(&mut self, states: &mut [u64]) -> usize {
+        empty_way(states).unwrap_or_else(|| pointed_at(states))
     }
 
     #[inline(always)]
-    fn filled(&mut self, marks: &mut [u64], way: usize, _index: usize, now: u64) {
-        marks[way] = now;
+    fn filled(&mut self, states: &mut [u64], way: usize, _index: usize, now: u64) {
+        states[way] = now;
     }
 }
 
 /// The way that the bits point at.
 #[inline(always)]
-fn pointed_at(marks: &[u64]) -> usize {
-    if let Ok(marks) = <&[u64; 4]>::try_from(marks) {
-        return pointed_at_among(marks);
+fn pointed_at(states: &[u64]) -> usize {
+    if let Ok(states) = <&[u64; 4]>::try_from(states) {
+        return pointed_at_among(states);
     }
-    if let Ok(marks) = <&[u64; 8]>::try_from(marks) {
-        return pointed_at_among(marks);
+    if let Ok(states) = <&[u64; 8]>::try_from(states) {
+        return pointed_at_among(states);
     }
-    if let Ok(marks) = <&[u64; 16]>::try_from(marks) {
-        return pointed_at_among(marks);
+    if let Ok(states) = <&[u64; 16]>::try_from(states) {
+        return pointed_at_among(states);
     }
-    pointed_at_from_the_root(marks)
+    pointed_at_from_the_root(states)
 }
 
 /// A part of the tree.
@@ -69,9 +69,9 @@ struct Node {
 /// A power of two of ways, from the leaves up: more comparisons than from the root down, but no branch to
 /// be foreseen.
 #[inline(always)]
-fn pointed_at_among<const WAYS: usize>(marks: &[u64; WAYS]) -> usize {
+fn pointed_at_among<const WAYS: usize>(states: &[u64; WAYS]) -> usize {
     const { assert!(WAYS.is_power_of_two()) };
-    let mut nodes: [Node; WAYS] = std::array::from_fn(|way| Node { latest: marks[way], way });
+    let mut nodes: [Node; WAYS] = std::array::from_fn(|way| Node { latest: states[way], way });
     let mut halves = WAYS / 2;
     while halves > 0 {
         for node in 0..halves {
@@ -88,10 +88,10 @@ fn pointed_at_among<const WAYS: usize>(marks: &[u64; WAYS]) -> usize {
 
 /// Any number of ways.
 #[inline(never)]
-fn pointed_at_from_the_root(marks: &[u64]) -> usize {
+fn pointed_at_from_the_root(states: &[u64]) -> usize {
     let latest = |ways: &[u64]| ways.iter().copied().fold(0, u64::max);
     let mut first = 0;
-    let mut ways = marks;
+    let mut ways = states;
     while ways.len() > 1 {
         let (left, right) = ways.split_at(ways.len().div_ceil(2));
         if latest(right) < latest(left) {

@@ -15,9 +15,9 @@ pub const PREDICTIONS: u64 = 4096;
 /// What the lines of a [`Walk::Conflict`] all want.
 #[derive(Clone, Copy, Debug)]
 enum Over {
-    /// A place in one set.
+    /// A way of one set.
     Set,
-    /// One prediction. Where the number of sets is a power of two, also a place in one set.
+    /// One prediction. Where the number of sets is a power of two, also a way of one set.
     Prediction,
 }
 

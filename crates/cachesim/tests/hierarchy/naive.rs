@@ -11,7 +11,7 @@ use cachesim::address::LineAddr;
 use cachesim::cache::Cache;
 use cachesim::config::{Config, Inclusion, L2Kind, Level, WriteHit, WriteMiss, Writes};
 use cachesim::policy::{AnyPolicy, PolicyKind};
-use cachesim::stats::{BeyondStats, Counter, LowerStats, Purpose};
+use cachesim::stats::{Counter, HierarchyStats, LowerStats, Purpose};
 
 use super::timed::{Kind, Step};
 
@@ -174,8 +174,8 @@ pub struct NaiveCounts {
     pub memory_written_bytes: u64,
 }
 
-impl From<&BeyondStats> for NaiveCounts {
-    fn from(stats: &BeyondStats) -> Self {
+impl From<&HierarchyStats> for NaiveCounts {
+    fn from(stats: &HierarchyStats) -> Self {
         let by_purpose = |level: &LowerStats| {
             Purpose::ALL.map(|purpose| {
                 let counts = level.of(purpose);

@@ -156,7 +156,7 @@ proptest! {
                 [&smaller, &larger].map(|core| BTreeSet::from_iter(core.lines()[2].clone()));
             prop_assert!(held.is_subset(&held_by_larger));
         }
-        let missed = |core: &Core| misses(&core.stats.beyond.l2, &Purpose::ALL);
+        let missed = |core: &Core| misses(&core.stats.hierarchy.l2, &Purpose::ALL);
         prop_assert!(missed(&larger) <= missed(&smaller));
     }
 
@@ -178,30 +178,30 @@ proptest! {
                 level[purpose as usize] += 1;
             }
         }
-        let beyond = &core.stats.beyond;
+        let hierarchy = &core.stats.hierarchy;
         let stores = steps.iter().filter(|step| step.kind == Kind::Store).count() as u64;
         let told = if config.tells_stores() { stores } else { 0 };
-        prop_assert_eq!(beyond.stores.accesses.get(), told);
+        prop_assert_eq!(hierarchy.stores.accesses.get(), told);
         let Some(lower) = config.lower() else {
             for purpose in Purpose::ALL {
-                prop_assert_eq!(beyond.l2.of(purpose).accesses.get(), 0);
+                prop_assert_eq!(hierarchy.l2.of(purpose).accesses.get(), 0);
             }
             return Ok(());
         };
         for purpose in DEMAND {
             let [_, first, second, third] = missed_by.map(|level| level[purpose as usize]);
-            prop_assert_eq!(beyond.l2.of(purpose).accesses.get(), first);
-            prop_assert_eq!(beyond.l2.of(purpose).misses.get(), second);
+            prop_assert_eq!(hierarchy.l2.of(purpose).accesses.get(), first);
+            prop_assert_eq!(hierarchy.l2.of(purpose).misses.get(), second);
             let asked_third = if lower.l3.is_some() { second } else { 0 };
-            prop_assert_eq!(beyond.l3.of(purpose).accesses.get(), asked_third);
-            prop_assert_eq!(beyond.l3.of(purpose).misses.get(), third);
+            prop_assert_eq!(hierarchy.l3.of(purpose).accesses.get(), asked_third);
+            prop_assert_eq!(hierarchy.l3.of(purpose).misses.get(), third);
         }
         let (last, stats, written) = match &lower.l3 {
-            Some(l3) => (l3, &beyond.l3, &beyond.write_backs[2]),
-            None => (&lower.l2, &beyond.l2, &beyond.write_backs[1]),
+            Some(l3) => (l3, &hierarchy.l3, &hierarchy.write_backs[2]),
+            None => (&lower.l2, &hierarchy.l2, &hierarchy.write_backs[1]),
         };
         let line_bytes = last.geometry.line_bytes();
-        let read = beyond.memory_read_bytes.get();
+        let read = hierarchy.memory_read_bytes.get();
         let fills_none = lower.l2_inclusion == Exclusive
             && (lower.l3.is_none() || lower.l3_inclusion == Exclusive);
         if fills_none {
@@ -211,7 +211,7 @@ proptest! {
             prop_assert_eq!(read, misses(stats, reading) * line_bytes);
         } else {
             prop_assert_eq!(read, misses(stats, &Purpose::ALL) * line_bytes);
-            prop_assert_eq!(beyond.memory_written_bytes.get(), written.get() * line_bytes);
+            prop_assert_eq!(hierarchy.memory_written_bytes.get(), written.get() * line_bytes);
         }
     }
 
@@ -240,17 +240,17 @@ proptest! {
                 }
             }
         }
-        let beyond = &core.stats.beyond;
+        let hierarchy = &core.stats.hierarchy;
         let filled = [
             filled,
-            misses(&beyond.l2, &Purpose::ALL),
-            misses(&beyond.l3, &Purpose::ALL),
+            misses(&hierarchy.l2, &Purpose::ALL),
+            misses(&hierarchy.l3, &Purpose::ALL),
         ];
         let [_, data, second, third] = core.lines().map(|lines| lines.len() as u64);
         for (level, held) in [data, second, third].into_iter().enumerate() {
             prop_assert!(held <= filled[level]);
             let evicted = filled[level] - held;
-            prop_assert!(beyond.write_backs[level].get() <= evicted, "level {}", level + 1);
+            prop_assert!(hierarchy.write_backs[level].get() <= evicted, "level {}", level + 1);
         }
     }
 
@@ -297,12 +297,12 @@ proptest! {
                     second.contains(line) || third_moves_lines_up && third.contains(line)
                 });
             }
-            prop_assert_eq!(core.stats.beyond.write_backs[0].get(), written, "{:x?}", step);
+            prop_assert_eq!(core.stats.hierarchy.write_backs[0].get(), written, "{:x?}", step);
         }
         if !is_exclusive {
             prop_assert_eq!(soiled, written + dirty.len() as u64);
         }
-        prop_assert!(core.stats.beyond.memory_written_bytes.get() == 0 || soiled > 0);
+        prop_assert!(core.stats.hierarchy.memory_written_bytes.get() == 0 || soiled > 0);
     }
 
     /// What is dirty is no matter of the policies; but write-backs fill levels that are neither inclusive nor
@@ -343,11 +343,11 @@ proptest! {
                 prop_assert_eq!(&lines[2..], &expected[2..]);
             }
         }
-        let beyond = &without.stats.beyond;
-        prop_assert_eq!(beyond.memory_written_bytes.get(), 0);
-        prop_assert_eq!(beyond.passed_stores.get(), 0);
-        prop_assert!(beyond.write_backs.iter().all(|count| count.get() == 0));
-        for level in [&beyond.l2, &beyond.l3] {
+        let hierarchy = &without.stats.hierarchy;
+        prop_assert_eq!(hierarchy.memory_written_bytes.get(), 0);
+        prop_assert_eq!(hierarchy.passed_stores.get(), 0);
+        prop_assert!(hierarchy.write_backs.iter().all(|count| count.get() == 0));
+        for level in [&hierarchy.l2, &hierarchy.l3] {
             prop_assert_eq!(level.of(Purpose::WriteBack).accesses.get(), 0);
         }
     }
@@ -389,7 +389,7 @@ proptest! {
             original[step.core].step(step);
             twin[step.core].step(step);
         }
-        let copied = Hierarchy::<AnyPolicy>::try_out(&shared);
+        let copied = Hierarchy::<AnyPolicy>::scratch_copy(&shared);
         let mut copy: Vec<Core> = original.iter().map(|core| core.on(&copied)).collect();
         let mut tried_misses = Vec::new();
         for step in of(&tried) {

@@ -96,9 +96,9 @@ fn run(config: &Config, rounds: u64, accesses: u64) {
         }
     }
     for core in &cores {
-        let beyond = &core.stats.beyond;
+        let hierarchy = &core.stats.hierarchy;
         let [fetch, read, write, write_back] = Purpose::ALL.map(|purpose| {
-            let (second, third) = (beyond.l2.of(purpose), beyond.l3.of(purpose));
+            let (second, third) = (hierarchy.l2.of(purpose), hierarchy.l3.of(purpose));
             if purpose != Purpose::WriteBack {
                 assert_eq!(third.accesses.get(), second.misses.get(), "{purpose:?}");
             }
@@ -111,7 +111,7 @@ fn run(config: &Config, rounds: u64, accesses: u64) {
             assert_eq!(write_back, 0, "a dirty line reads none");
         }
         let lines_read = asked + write_back;
-        assert_eq!(beyond.memory_read_bytes.get(), lines_read * 16);
+        assert_eq!(hierarchy.memory_read_bytes.get(), lines_read * 16);
     }
 }
 
@@ -153,7 +153,7 @@ fn with_several_cores_drrip_misses_as_with_one() {
                 core.step(Step { core: 0, kind: Kind::Load, address: line * 16, size_log2: 2 });
             }
         }
-        core.stats.beyond.l3.of(Purpose::Read).misses.get()
+        core.stats.hierarchy.l3.of(Purpose::Read).misses.get()
     };
     let (alone, together) = (misses(1), misses(2));
     assert!(alone.abs_diff(together) * 100 <= alone, "{alone} and {together}");

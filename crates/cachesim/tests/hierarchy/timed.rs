@@ -92,7 +92,7 @@ impl<P: Policy> TimedHierarchy<P> {
 
     /// All that is counted beyond accesses and misses of the first level.
     pub fn counts(&self) -> NaiveCounts {
-        NaiveCounts::from(&*self.stats.beyond)
+        NaiveCounts::from(&*self.stats.hierarchy)
     }
 
     /// The line numbers of the levels, each sorted: the instruction cache, the data cache, the second and

@@ -32,7 +32,7 @@ fn the_help_lists_every_option() {
       dassoc=N                      its associativity, the ways of a set (default:
                                     8)
 
-    Further levels:
+    Lower levels:
       l2=on|off                     a second level, one for each core; any of its
                                     three sizes turns it on (default: off)
       l2cachesize=BYTES             size of each L2 (default: 2M)

@@ -318,7 +318,7 @@ fn every_bad_input_is_named_in_one_line() {
         let said = message(args);
         let (option, problem) = said.split_once(": ").unwrap();
         assert!(!problem.is_empty() && !said.contains('\n'), "{said}");
-        // The culprit may be the default of an option that the typed ones do not fit, or a preset's.
+        // The option at fault may be the default of an option that the typed ones do not fit, or a preset's.
         let is_named = option.ends_with(" (default)")
             || args
                 .iter()

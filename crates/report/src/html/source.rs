@@ -38,9 +38,9 @@ pub(super) struct SourceFile {
     pub(super) open: bool,
     pub(super) rows: Vec<SourceRow>,
     /// The last of the hot lines, if the file is too short to have it.
-    pub(super) beyond: Option<u32>,
+    pub(super) past_end: Option<u32>,
     /// Why its lines may not be those that were compiled.
-    pub(super) doubt: Option<&'static str>,
+    pub(super) note: Option<&'static str>,
 }
 
 /// A row of a file.
@@ -128,7 +128,8 @@ impl Sources {
             };
             let index = sources.files.len();
             let (folder, name) = split_path(path);
-            let (rows, beyond) = annotate(index, &text, &hot_lines[path], counts, hottest, levels);
+            let (rows, past_end) =
+                annotate(index, &text, &hot_lines[path], counts, hottest, levels);
             sources.files.push(SourceFile {
                 name: clean(name),
                 folder: clean(folder),
@@ -136,8 +137,8 @@ impl Sources {
                 share,
                 open: index < OPEN_FILES,
                 rows,
-                beyond,
-                doubt: match state {
+                past_end,
+                note: match state {
                     SourceState::AsCompiled => None,
                     SourceState::Newer => Some("This file is newer than the program"),
                     SourceState::Changed => Some("This file was changed after it was compiled"),
@@ -209,8 +210,8 @@ fn annotate(
         rows.push(SourceRow::Gap(last_shown + 1, lines.len()));
     }
     let last = hot.last().copied();
-    let beyond = last.filter(|&line| usize::try_from(line).is_ok_and(|line| line > lines.len()));
-    (rows, beyond)
+    let past_end = last.filter(|&line| usize::try_from(line).is_ok_and(|line| line > lines.len()));
+    (rows, past_end)
 }
 
 impl LineCounts {
@@ -235,13 +236,13 @@ mod tests {
     fn rows(length: usize, hot: &[u32]) -> String {
         let text = "text\n".repeat(length);
         let counts = hot.iter().map(|&line| (line, InstructionCounts::default())).collect();
-        let (rows, beyond) = annotate(0, &text, &hot.iter().copied().collect(), &counts, 0, &[]);
+        let (rows, past_end) = annotate(0, &text, &hot.iter().copied().collect(), &counts, 0, &[]);
         let rows = rows.iter().map(|row| match row {
             SourceRow::Line(line) => line.number.to_string(),
             SourceRow::Gap(from, to) => format!("[{from}-{to}]"),
         });
-        let beyond = beyond.map(|line| format!("beyond: {line}"));
-        rows.chain(beyond).collect::<Vec<_>>().join(" ")
+        let past_end = past_end.map(|line| format!("beyond: {line}"));
+        rows.chain(past_end).collect::<Vec<_>>().join(" ")
     }
 
     #[test]

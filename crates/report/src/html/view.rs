@@ -219,7 +219,7 @@ fn cache_row(counts: CacheCounts) -> CacheRow {
 
 fn directions(totals: &CoreSnapshot, levels: &[Lower], config: &Config) -> Vec<DirectionRow> {
     let row = |cache, kind, counts| DirectionRow { cache, kind, counts: cache_row(counts) };
-    let stores = totals.beyond.unwrap_or_default().stores;
+    let stores = totals.hierarchy.unwrap_or_default().stores;
     let mut rows =
         vec![row("Data cache", "reads", totals.loads()), row("Data cache", "writes", stores)];
     for level in levels {
@@ -235,20 +235,20 @@ fn directions(totals: &CoreSnapshot, levels: &[Lower], config: &Config) -> Vec<D
 }
 
 fn traffic(totals: &CoreSnapshot, levels: &[Lower]) -> Vec<Fact> {
-    let beyond = totals.beyond.unwrap_or_default();
+    let hierarchy = totals.hierarchy.unwrap_or_default();
     let fact = |name: &str, count: u64| Fact {
         name: name.to_owned(),
         value: Count::from(count).to_string(),
     };
-    let mut facts = vec![fact("Write-backs of the data cache", beyond.write_backs[0])];
+    let mut facts = vec![fact("Write-backs of the data cache", hierarchy.write_backs[0])];
     facts.extend(
         levels.iter().map(|level| {
             fact(&format!("Write-backs of {}", level.name()), level.write_backs(totals))
         }),
     );
-    facts.push(fact("Stores passed on by the data cache", beyond.passed_stores));
-    facts.push(fact("Bytes from memory", beyond.memory_read_bytes));
-    facts.push(fact("Bytes to memory", beyond.memory_written_bytes));
+    facts.push(fact("Stores passed on by the data cache", hierarchy.passed_stores));
+    facts.push(fact("Bytes from memory", hierarchy.memory_read_bytes));
+    facts.push(fact("Bytes to memory", hierarchy.memory_written_bytes));
     facts
 }
 

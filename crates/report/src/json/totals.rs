@@ -134,29 +134,29 @@ impl Total {
         let find = |wanted| levels.clone().find(|level| *level == wanted);
         let lower = |wanted| find(wanted).map(|level| LowerTotal::of(level.counts(counts), config));
         let write_backs = |wanted| find(wanted).map(|level| level.write_backs(counts));
-        let stores = counts.beyond.filter(|_| config.writes().is_some());
+        let stores = counts.hierarchy.filter(|_| config.writes().is_some());
         Self {
             data: DataTotal {
                 all: CacheTotal::of(counts.data),
-                directions: counts.beyond.filter(|_| config.tells_stores()).map(|beyond| {
+                directions: counts.hierarchy.filter(|_| config.tells_stores()).map(|hierarchy| {
                     Directions {
                         reads: CacheTotal::of(counts.loads()),
-                        writes: CacheTotal::of(beyond.stores),
+                        writes: CacheTotal::of(hierarchy.stores),
                     }
                 }),
             },
             instruction: CacheTotal::of(counts.fetch),
             l2: lower(Lower::L2),
             l3: lower(Lower::L3),
-            stores: stores.map(|beyond| StoresTotal {
-                passed_on: beyond.passed_stores,
-                data_write_backs: beyond.write_backs[0],
+            stores: stores.map(|hierarchy| StoresTotal {
+                passed_on: hierarchy.passed_stores,
+                data_write_backs: hierarchy.write_backs[0],
                 l2_write_backs: write_backs(Lower::L2),
                 l3_write_backs: write_backs(Lower::L3),
             }),
-            memory: counts.beyond.map(|beyond| MemoryTotal {
-                read_bytes: beyond.memory_read_bytes,
-                written_bytes: config.writes().map(|_| beyond.memory_written_bytes),
+            memory: counts.hierarchy.map(|hierarchy| MemoryTotal {
+                read_bytes: hierarchy.memory_read_bytes,
+                written_bytes: config.writes().map(|_| hierarchy.memory_written_bytes),
             }),
             summary: Summary::new(counts, options).as_ref().map(SummaryView::of),
         }

@@ -51,7 +51,10 @@ fn the_page_is_bounded_with_levels_too() {
     let levels = sample::levels();
     let mut profile = large_profile(4096, 64);
     profile.run.options = levels.run.options;
-    profile.cores.iter_mut().for_each(|core| core.counts.beyond = levels.cores[0].counts.beyond);
+    profile
+        .cores
+        .iter_mut()
+        .for_each(|core| core.counts.hierarchy = levels.cores[0].counts.hierarchy);
     profile.instructions.iter_mut().for_each(|one| one.counts = levels.instructions[0].counts);
     let page = render(&profile, &|_| Some("<&>\u{1b}".repeat(20_000).into()));
     assert!(page.len() < 1_100_000, "{} bytes", page.len());

@@ -10,11 +10,11 @@ use crate::address::LineAddr;
 use crate::config::{Config, Inclusion, L2Kind};
 use crate::model::Depth;
 use crate::policy::Policy;
-use crate::stats::{BeyondStats, LowerStats, Purpose};
+use crate::stats::{HierarchyStats, LowerStats, Purpose};
 
 /// What is beyond the first level.
 #[derive(Clone, Debug)]
-pub(super) struct Lower {
+pub(super) struct LowerLevels {
     pub(super) second: Option<SecondLevel>,
     pub(super) third: Option<ThirdLevel>,
     /// What the second level has in common with the first.
@@ -57,7 +57,7 @@ fn count(counts: &LowerStats, purpose: Purpose, is_miss: bool) {
     counts.misses.add(u64::from(is_miss));
 }
 
-impl Lower {
+impl LowerLevels {
     pub(super) fn new(config: &Config, number: u32, shared: Option<&Arc<SharedCache>>) -> Self {
         let Some(lower) = config.lower() else {
             return Self {
@@ -92,7 +92,7 @@ impl Lower {
         line_bytes: u64,
         purpose: Purpose,
         first: &mut FirstLevel<P>,
-        counts: &BeyondStats,
+        counts: &HierarchyStats,
     ) -> (Depth, LineState) {
         if self.second.is_none() {
             counts.memory_read_bytes.add(line_bytes);
@@ -108,7 +108,7 @@ impl Lower {
         address: u64,
         purpose: Purpose,
         first: &mut FirstLevel<P>,
-        counts: &BeyondStats,
+        counts: &HierarchyStats,
     ) -> (Depth, LineState) {
         let Some(second) = &mut self.second else { return (Depth::FIRST, LineState::Clean) };
         let moves = self.second_inclusion == Inclusion::Exclusive;
@@ -135,7 +135,7 @@ impl Lower {
         state: LineState,
         purpose: Purpose,
         first: &mut FirstLevel<P>,
-        counts: &BeyondStats,
+        counts: &HierarchyStats,
     ) {
         let Some(second) = &mut self.second else { return };
         let cache = second.of(purpose);
@@ -150,7 +150,7 @@ impl Lower {
         range: Range,
         state: LineState,
         first: &mut FirstLevel<P>,
-        counts: &BeyondStats,
+        counts: &HierarchyStats,
     ) {
         let above = match self.second_inclusion {
             Inclusion::Inclusive => first.invalidate(range),
@@ -178,7 +178,7 @@ impl Lower {
         line_bytes: u64,
         purpose: Purpose,
         first: &mut FirstLevel<P>,
-        counts: &BeyondStats,
+        counts: &HierarchyStats,
     ) -> (Depth, LineState) {
         let Some(third) = &mut self.third else {
             counts.memory_read_bytes.add(line_bytes);
@@ -213,7 +213,7 @@ impl Lower {
         &mut self,
         evicted: Option<Evicted>,
         first: &mut FirstLevel<P>,
-        counts: &BeyondStats,
+        counts: &HierarchyStats,
     ) {
         let Some(Evicted { line, state }) = evicted else { return };
         let above = match self.third_inclusion {
@@ -225,7 +225,7 @@ impl Lower {
         }
     }
 
-    pub(super) fn write_to_memory_from_third(&self, counts: &BeyondStats) {
+    pub(super) fn write_to_memory_from_third(&self, counts: &HierarchyStats) {
         let Some(third) = &self.third else { return };
         counts.write_backs[2].add(1);
         counts.memory_written_bytes.add(third.line_bytes());
@@ -254,7 +254,7 @@ impl Lower {
         &mut self,
         range: Range,
         first: &mut FirstLevel<P>,
-        counts: &BeyondStats,
+        counts: &HierarchyStats,
     ) -> Depth {
         let Some(second) = &mut self.second else {
             counts.memory_written_bytes.add(range.bytes);
@@ -264,11 +264,11 @@ impl Lower {
         if self.second_inclusion != Inclusion::Exclusive {
             let (misses, _) = self.read_second(range.address, Purpose::Write, first, counts);
             if let Some(second) = &mut self.second {
-                second.data.soil_line(line);
+                second.data.mark_line_dirty(line);
             }
             return misses;
         }
-        let is_there = second.data.soil_line(line);
+        let is_there = second.data.mark_line_dirty(line);
         count(&counts.l2, Purpose::Write, !is_there);
         if is_there {
             return Depth::FIRST;
@@ -283,7 +283,7 @@ impl Lower {
         }
         let line_bytes = third.line_bytes();
         let (misses, _) = self.read_third(range.address, line_bytes, Purpose::Write, first, counts);
-        if self.third.as_mut().is_some_and(|third| !third.soil(line)) {
+        if self.third.as_mut().is_some_and(|third| !third.mark_dirty(line)) {
             // Another core has evicted it meanwhile.
             self.write_to_memory_from_third(counts);
         }
@@ -295,7 +295,7 @@ impl Lower {
         &mut self,
         range: Range,
         first: &mut FirstLevel<P>,
-        counts: &BeyondStats,
+        counts: &HierarchyStats,
     ) {
         let Some(second) = &mut self.second else {
             counts.memory_written_bytes.add(range.bytes);
@@ -304,7 +304,7 @@ impl Lower {
         for address in range.stretches(second.data.line_shift()) {
             let Some(SecondLevel { data, .. }) = &mut self.second else { return };
             let line = data.line_of(address);
-            let is_there = data.soil_line(line);
+            let is_there = data.mark_line_dirty(line);
             count(&counts.l2, Purpose::WriteBack, !is_there);
             if is_there {
                 continue;
@@ -327,7 +327,7 @@ impl Lower {
         &mut self,
         range: Range,
         first: &mut FirstLevel<P>,
-        counts: &BeyondStats,
+        counts: &HierarchyStats,
     ) {
         if self.third_is_exclusive() {
             counts.memory_written_bytes.add(range.bytes);
@@ -345,10 +345,10 @@ impl Lower {
         &mut self,
         range: Range,
         purpose: Purpose,
-        counts: &BeyondStats,
+        counts: &HierarchyStats,
     ) -> Depth {
         let Some(third) = &mut self.third else { return Depth::SECOND };
-        let is_there = third.soil(third.line_of(range.address));
+        let is_there = third.mark_dirty(third.line_of(range.address));
         count(&counts.l3, purpose, !is_there);
         if is_there {
             return Depth::SECOND;
@@ -364,7 +364,7 @@ impl Lower {
         state: LineState,
         purpose: Purpose,
         first: &mut FirstLevel<P>,
-        counts: &BeyondStats,
+        counts: &HierarchyStats,
     ) {
         let Some(second) = &mut self.second else { return };
         let cache = second.of(purpose);
@@ -378,7 +378,7 @@ impl Lower {
         &mut self,
         range: Range,
         first: &mut FirstLevel<P>,
-        counts: &BeyondStats,
+        counts: &HierarchyStats,
     ) {
         let Some(third) = &self.third else {
             counts.memory_written_bytes.add(range.bytes);
@@ -390,7 +390,7 @@ impl Lower {
             if self.third_inclusion == Inclusion::Inclusive {
                 // What is above is below, but for what another core evicts there right now: as if it did a
                 // little later. Filling it again could evict the line that is just on its way up.
-                let is_there = third.soil(line);
+                let is_there = third.mark_dirty(line);
                 count(&counts.l3, Purpose::WriteBack, false);
                 if !is_there {
                     self.write_to_memory_from_third(counts);

@@ -13,7 +13,7 @@ use symbols::{LoadedElf, Symbols};
 use crate::translate::mapped_files::MappedFiles;
 
 /// Answers where instructions come from.
-pub struct Places<'a> {
+pub struct Locator<'a> {
     /// What the files say.
     pub symbols: Symbols<'a>,
     /// The files of a machine.
@@ -26,7 +26,7 @@ pub struct Places<'a> {
     pub named: HashMap<(Option<Arc<str>>, SymbolId), Arc<Location>>,
 }
 
-impl Places<'_> {
+impl Locator<'_> {
     /// Where `instruction` comes from, and its address in that file, if it is known.
     pub fn of(&mut self, instruction: &'static Instruction) -> (Arc<Location>, Option<u64>) {
         let Self { symbols, images, mapped, .. } = self;
