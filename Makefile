@@ -24,11 +24,11 @@ demo: ## Run a small guest under the plugin and explain the tables
 
 test: ## All tests, on QEMU 7.2 and 10.0 (QEMUS="..." for others)
 	scripts/install-packages.sh test
-	LIBCACHE_QEMUS="$(QEMUS)" cargo test --workspace --release --locked
+	LIBCACHE_QEMUS="$(QEMUS)" cargo test --workspace --profile checks --locked
 
 test-matrix: ## The end-to-end tests on QEMU 7.2, 10.0, 10.2 and 11.1 (MATRIX="...")
 	scripts/install-packages.sh matrix
-	LIBCACHE_QEMUS="$(MATRIX)" cargo test --release --locked
+	LIBCACHE_QEMUS="$(MATRIX)" cargo test --profile checks --locked
 
 soak: ## Random guests, options, ends on all QEMUs, and damaged files (SOAK_SECONDS=300 SOAK_SEED=...)
 	scripts/install-packages.sh matrix
