@@ -12,13 +12,13 @@ use std::marker::PhantomData;
 use cachesim::address::LineAddr;
 use cachesim::config::Straddle;
 use cachesim::core::Lines;
-use cachesim::model::{Kind, Model};
+use cachesim::model::{Access, Kind, Model};
 use cachesim::profile::Effect;
 use machine::{Callback, Directory, Event, Finder, Seat, Simulation};
 use qemu_plugin_sys::qemu_plugin_meminfo_t;
 
 use super::addressing::GuestAccess;
-use super::records::{AccessRecord, LineRunRecord, Record, SegmentRecord};
+use super::records::{AccessRecord, LineRunRecord, Record, SegmentRecord, UserData};
 use super::{Addressing, DIRECTORY, Detail, Physical, SHARED_GENERATION, info};
 
 /// A callback of an instruction.
@@ -159,11 +159,14 @@ impl CallbackSet {
 ///
 /// # Safety
 /// QEMU calls the function that this happens in, for vCPU `index`, where translation registered it: see
-/// [`Variant`]. `R` is the record that `userdata` was made of.
+/// [`Variant`]. `pointer` is its user data, made of an `R`.
 #[inline(always)]
-unsafe fn called<V: Variant, R: Record>(index: u32, userdata: *mut c_void) -> (Running<V>, R) {
+unsafe fn called<V: Variant, R: Record>(
+    index: u32,
+    pointer: *mut c_void,
+) -> (Running<V>, UserData<R>) {
     // SAFETY: the caller's promise.
-    unsafe { (Callback::new(index), R::unpack(userdata)) }
+    unsafe { (Callback::new(index), UserData::new(pointer)) }
 }
 
 /// The simulation of this file, if its model is `M`.
@@ -185,28 +188,29 @@ type SegmentOf<V> = <<V as Variant>::Detail as Detail>::Segment;
 /// # Safety
 /// QEMU calls it where translation registered it: see [`Variant`].
 unsafe extern "C" fn fetch<V: Variant>(index: u32, userdata: *mut c_void) {
-    // SAFETY: registered with a record of a run.
-    let (callback, record) = unsafe { called::<V, RunOf<V>>(index, userdata) };
+    // SAFETY: registered with a record of a line run.
+    let (callback, userdata) = unsafe { called::<V, RunOf<V>>(index, userdata) };
+    let record = userdata.record();
     if let Some(seat) = V::Finder::seat(&callback)
         && seat.fetch_hits(record.run())
     {
         return record.count(|| seat.counted_by());
     }
-    fetch_slowly::<V>(callback, record);
+    fetch_slowly::<V>(callback, userdata);
 }
 
 #[inline(never)]
-extern "C" fn fetch_slowly<V: Variant>(callback: Running<V>, record: RunOf<V>) {
+extern "C" fn fetch_slowly<V: Variant>(callback: Running<V>, userdata: UserData<RunOf<V>>) {
     if let Some(seat) = V::Finder::seat(&callback) {
-        return take_run(&seat, record);
+        return take_run(&seat, userdata.record());
     }
-    fetch_finding_vcpu::<V>(callback, record);
+    fetch_finding_vcpu::<V>(callback, userdata);
 }
 
 /// The same for a vCPU that has to be looked up.
 #[inline(never)]
-extern "C" fn fetch_finding_vcpu<V: Variant>(callback: Running<V>, record: RunOf<V>) {
-    take_run(&V::Finder::find(&callback).1, record);
+extern "C" fn fetch_finding_vcpu<V: Variant>(callback: Running<V>, userdata: UserData<RunOf<V>>) {
+    take_run(&V::Finder::find(&callback).1, userdata.record());
 }
 
 #[inline(always)]
@@ -220,16 +224,19 @@ fn take_run(seat: &impl Seat, record: impl LineRunRecord) {
 /// As for [`fetch`].
 unsafe extern "C" fn count<V: Variant>(index: u32, userdata: *mut c_void) {
     // SAFETY: registered with a record of a segment.
-    let (callback, record) = unsafe { called::<V, SegmentOf<V>>(index, userdata) };
+    let (callback, userdata) = unsafe { called::<V, SegmentOf<V>>(index, userdata) };
     if let Some(seat) = V::Finder::seat(&callback) {
-        return count_segment(&seat, record);
+        return count_segment(&seat, userdata.record());
     }
-    count_finding_vcpu::<V>(callback, record);
+    count_finding_vcpu::<V>(callback, userdata);
 }
 
 #[inline(never)]
-extern "C" fn count_finding_vcpu<V: Variant>(callback: Running<V>, record: SegmentOf<V>) {
-    count_segment(&V::Finder::find(&callback).1, record);
+extern "C" fn count_finding_vcpu<V: Variant>(
+    callback: Running<V>,
+    userdata: UserData<SegmentOf<V>>,
+) {
+    count_segment(&V::Finder::find(&callback).1, userdata.record());
 }
 
 #[inline(always)]
@@ -247,30 +254,31 @@ unsafe extern "C" fn access<V: Variant>(
     userdata: *mut c_void,
 ) {
     // SAFETY: registered with a record of an access, which this is.
-    let (callback, record) = unsafe { called::<V, V::Access>(index, userdata) };
+    let (callback, userdata) = unsafe { called::<V, V::Access>(index, userdata) };
     // SAFETY: this callback's.
     let access = unsafe { GuestAccess::new(info, vaddr) };
     if let Some((seat, address)) = V::Addressing::fast(&callback, access) {
+        let record = userdata.record();
         let line = V::Lines::data_line(seat.lines(), address);
-        // Where nothing is beyond the first level, stores are like loads.
+        // Where the first level is all, stores are like loads.
         let kind = if V::Model::IS_HIERARCHY { info::kind(info) } else { Kind::Load };
         if seat.access_hits(kind, line, record.fetches(|| effect(info))) {
             return record.count(|| effect(info), || seat.counted_by());
         }
     }
-    access_slowly::<V>(callback, access, record);
+    access_slowly::<V>(callback, access, userdata);
 }
 
 #[inline(never)]
 extern "C" fn access_slowly<V: Variant>(
     callback: Running<V>,
     access: GuestAccess,
-    record: V::Access,
+    userdata: UserData<V::Access>,
 ) {
     if let Some((seat, address)) = V::Addressing::fast(&callback, access) {
-        return take::<V::Model>(&seat, access.info(), Some(address), record);
+        return take::<V>(&seat, access.info(), Some(address), userdata.record());
     }
-    access_finding_vcpu::<V>(callback, access, record);
+    access_finding_vcpu::<V>(callback, access, userdata);
 }
 
 /// The same for a vCPU or an address that has to be looked up.
@@ -278,25 +286,27 @@ extern "C" fn access_slowly<V: Variant>(
 extern "C" fn access_finding_vcpu<V: Variant>(
     callback: Running<V>,
     access: GuestAccess,
-    record: V::Access,
+    userdata: UserData<V::Access>,
 ) {
     let (vcpu, seat) = V::Finder::find(&callback);
     let address = V::Addressing::look_up(&vcpu, access);
-    take::<V::Model>(&seat, access.info(), address, record);
+    take::<V>(&seat, access.info(), address, userdata.record());
 }
 
 /// Takes an access, which without an address went to a device.
 #[inline(always)]
-fn take<M: Model>(
+fn take<V: Variant>(
     seat: &impl Seat,
     info: qemu_plugin_meminfo_t,
     address: Option<u64>,
-    record: impl AccessRecord,
+    record: V::Access,
 ) {
-    let (kind, effect) = (info::kind(info), effect(info));
+    let kind = info::kind(info);
+    let effect = effect_of(kind);
     if let Some(address) = address {
-        let extent = if M::IS_HIERARCHY { info::bytes(info) } else { 1 };
-        let access = seat.lines().access(kind, address, extent);
+        let line = V::Lines::data_line(seat.lines(), address);
+        let extent = if V::Model::IS_HIERARCHY { info::bytes(info) } else { 1 };
+        let access = Access { kind, line, address, extent };
         let following_fetches = record.fetches(|| effect);
         seat.take(&Event { instruction: record.instruction(), access, following_fetches });
         record.count(|| effect, || seat.counted_by());
@@ -318,12 +328,13 @@ unsafe extern "C" fn access_split<V: Variant>(
     userdata: *mut c_void,
 ) {
     // SAFETY: as for `access`, registered with the same.
-    let (callback, record) = unsafe {
+    let (callback, userdata) = unsafe {
         access::<V>(index, info, vaddr, userdata);
         called::<V, V::Access>(index, userdata)
     };
     // SAFETY: this callback's.
     let access = unsafe { GuestAccess::new(info, vaddr) };
+    let record = userdata.record();
     let (vcpu, seat) = V::Finder::find(&callback);
     let effect = effect(info).in_next_line();
     for (offset, extent) in further_lines(vcpu.data_line_bytes(), access) {
@@ -350,7 +361,12 @@ fn further_lines(line_bytes: u64, access: GuestAccess) -> impl Iterator<Item = (
 /// What the data cache sees of an access.
 #[inline(always)]
 fn effect(info: qemu_plugin_meminfo_t) -> Effect {
-    match info::kind(info) {
+    effect_of(info::kind(info))
+}
+
+#[inline(always)]
+fn effect_of(kind: Kind) -> Effect {
+    match kind {
         Kind::Store => Effect::Store,
         Kind::Load | Kind::Fetch => Effect::Load,
     }

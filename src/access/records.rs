@@ -4,6 +4,7 @@
 //! above it: then the address had to be cut out with a 64-bit mask.)
 
 use std::ffi::c_void;
+use std::marker::PhantomData;
 use std::ptr;
 
 use cachesim::instructions::{Instruction, LineRun};
@@ -11,13 +12,32 @@ use cachesim::profile::{CountedBy, Effect, ProfiledAccess, ProfiledLineRun, Segm
 
 const COUNT_BITS: u32 = u16::BITS;
 
+/// What translation made of a record `R`, and QEMU gave to a callback.
+#[repr(transparent)]
+pub struct UserData<R> {
+    pointer: *mut c_void,
+    of: PhantomData<R>,
+}
+
+impl<R: Record> UserData<R> {
+    /// # Safety
+    /// Translation made `pointer` of an `R`.
+    #[inline(always)]
+    pub unsafe fn new(pointer: *mut c_void) -> Self {
+        Self { pointer, of: PhantomData }
+    }
+
+    /// The record.
+    #[inline(always)]
+    pub fn record(&self) -> R {
+        R::unpack(self)
+    }
+}
+
 /// What a record stands for. All are `Copy` and cheap: a callback has it in registers.
 pub trait Record: Copy {
     /// The record that translation packed.
-    ///
-    /// # Safety
-    /// `userdata` is what translation made of such a record.
-    unsafe fn unpack(userdata: *mut c_void) -> Self;
+    fn unpack(userdata: &UserData<Self>) -> Self;
 }
 
 /// Of a memory access.
@@ -92,9 +112,9 @@ pub fn pack_record<T>(record: &'static T) -> *mut c_void {
 
 impl<T> Record for &'static T {
     #[inline(always)]
-    unsafe fn unpack(userdata: *mut c_void) -> Self {
-        // SAFETY: `pack_record` made it of a `&'static T`, by the caller's promise.
-        unsafe { &*userdata.cast::<T>() }
+    fn unpack(userdata: &UserData<Self>) -> Self {
+        // SAFETY: `pack_record` made it of a `&'static T`: see `UserData::new`.
+        unsafe { &*userdata.pointer.cast::<T>() }
     }
 }
 
@@ -122,12 +142,12 @@ impl AccessData {
 
 impl Record for AccessData {
     #[inline(always)]
-    unsafe fn unpack(userdata: *mut c_void) -> Self {
-        let packed = userdata.addr();
+    fn unpack(userdata: &UserData<Self>) -> Self {
+        let packed = userdata.pointer.addr();
         let address = packed >> COUNT_BITS;
         #[expect(clippy::cast_possible_truncation, reason = "the lowest 16 bits are the number")]
         let fetches = packed as u16;
-        // SAFETY: `pack` made the address of a `&'static Instruction`, by the caller's promise.
+        // SAFETY: `pack` made the address of a `&'static Instruction`: see `UserData::new`.
         let instruction = unsafe { &*ptr::with_exposed_provenance(address) };
         Self { instruction, fetches }
     }
@@ -154,9 +174,8 @@ pub struct AccessOfTwo(AccessData);
 
 impl Record for AccessOfTwo {
     #[inline(always)]
-    unsafe fn unpack(userdata: *mut c_void) -> Self {
-        // SAFETY: the same conditions.
-        Self(unsafe { AccessData::unpack(userdata) })
+    fn unpack(userdata: &UserData<Self>) -> Self {
+        Self(AccessData::unpack(&UserData { pointer: userdata.pointer, of: PhantomData }))
     }
 }
 
@@ -225,8 +244,8 @@ pub fn pack_count(fetches: u16) -> *mut c_void {
 
 impl Record for Fetches {
     #[inline(always)]
-    unsafe fn unpack(userdata: *mut c_void) -> Self {
-        Self(userdata.addr() as u64)
+    fn unpack(userdata: &UserData<Self>) -> Self {
+        Self(userdata.pointer.addr() as u64)
     }
 }
 

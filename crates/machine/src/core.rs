@@ -29,6 +29,8 @@ pub struct SimulatedCore<M: Model> {
     pub(crate) has_l2: bool,
     pub(crate) has_l3: bool,
     writers: Writers,
+    /// Whether one writer counts, and by set nothing is counted.
+    counts_plainly: bool,
 }
 
 /// Whether misses are also counted by the set that they are in.
@@ -98,6 +100,7 @@ impl SetCounters {
 
 impl<M: Model> SimulatedCore<M> {
     pub(crate) fn new(config: &Config, number: u32, shared: &M::Shared, by_set: BySet) -> Self {
+        let writers = if config.cores().get() == 1 { Writers::One } else { Writers::Many };
         Self {
             stats: CoreStats::default(),
             model: Mutex::new(M::new(config, number, shared)),
@@ -106,40 +109,38 @@ impl<M: Model> SimulatedCore<M> {
             counters: VcpuCounters::default(),
             has_l2: config.lower().is_some(),
             has_l3: config.lower().is_some_and(|lower| lower.l3.is_some()),
-            writers: if config.cores().get() == 1 { Writers::One } else { Writers::Many },
+            writers,
+            counts_plainly: writers == Writers::One && by_set == BySet::NotCounted,
         }
     }
 
     /// Counts a miss wherever it is counted.
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn count_miss(&self, misses: Misses, event: &Event) {
-        let Event { instruction, access, .. } = event;
-        let port = port_of(misses);
-        match port {
-            Port::Data => {
-                self.stats.data.misses.add(1);
-                self.writers.count(&instruction.data_misses);
-            }
-            Port::Fetch => {
-                self.stats.fetch_misses.add(1);
-                self.writers.count(&instruction.fetch_misses);
-            }
+        match port_of(misses) {
+            Port::Data => self.stats.data.misses.add(1),
+            Port::Fetch => self.stats.fetch_misses.add(1),
+        };
+        if self.counts_plainly && !M::IS_HIERARCHY {
+            count_at_instruction(Writers::One, misses, event);
+        } else {
+            self.count_elsewhere(misses, event);
         }
-        if misses.purpose() == Purpose::Write {
-            self.writers.count(&instruction.write_misses);
-            if M::IS_HIERARCHY {
+    }
+
+    #[inline(never)]
+    fn count_elsewhere(&self, misses: Misses, event: &Event) {
+        count_at_instruction(self.writers, misses, event);
+        if M::IS_HIERARCHY {
+            if misses.purpose() == Purpose::Write {
                 self.stats.hierarchy.stores.misses.add(1);
             }
-        }
-        if M::IS_HIERARCHY
-            && let Some(lower) = instruction.lower
-        {
-            for counter in lower.missed(misses) {
+            for counter in event.instruction.lower.iter().flat_map(|lower| lower.missed(misses)) {
                 self.writers.count(counter);
             }
         }
         if let Some(sets) = &self.sets {
-            sets.count(port, access.line);
+            sets.count(port_of(misses), event.access.line);
         }
     }
 
@@ -150,6 +151,20 @@ impl<M: Model> SimulatedCore<M> {
 
     pub(crate) fn is(&self, other: &Self) -> bool {
         ptr::eq(self, other)
+    }
+}
+
+/// Counts a miss of the first level at its instruction.
+#[inline(always)]
+fn count_at_instruction(writers: Writers, misses: Misses, event: &Event) {
+    let instruction = event.instruction;
+    match misses.purpose() {
+        Purpose::Fetch => writers.count(&instruction.fetch_misses),
+        Purpose::Read => writers.count(&instruction.data_misses),
+        Purpose::Write | Purpose::WriteBack => {
+            writers.count(&instruction.data_misses);
+            writers.count(&instruction.write_misses);
+        }
     }
 }
 

@@ -84,9 +84,10 @@ impl<M: Model> Seat for OwnCore<'_, M> {
     #[inline(always)]
     fn fetch_hits(&self, run: &LineRun) -> bool {
         let counter = &self.core.stats.fetches;
-        let fetches = run.fetches;
-        let now = counter.get().wrapping_add(fetches);
-        let hit = self.with_model(|model| model.hits(Kind::Fetch, run.line, fetches, now));
+        // In this order: what is loaded after an atomic can wait until it is needed.
+        let before = counter.get();
+        let now = before.wrapping_add(run.fetches);
+        let hit = self.with_model(|model| model.hits(Kind::Fetch, run.line, run.fetches, now));
         if hit {
             counter.set(now);
         }
