@@ -15,8 +15,6 @@
 //! [`AccessBuffer::peek`], while it holds the lock under which the buffer is drained: everything
 //! below the published length stays as it is until the next drain, which needs that lock.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-
 use crate::address::LineAddr;
 use crate::config::Config;
 use crate::geometry::CacheGeometry;
@@ -24,6 +22,7 @@ use crate::model::Kind;
 use crate::policy::Repeats;
 use crate::recent::RecentLines;
 use crate::stats::Counter;
+use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// Which of a core's caches an access goes to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

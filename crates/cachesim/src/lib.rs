@@ -17,3 +17,4 @@ pub mod policy;
 pub mod profile;
 mod recent;
 pub mod stats;
+pub mod sync;

@@ -1,6 +1,6 @@
 //! Counters that one thread raises and others may read at any time.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// A 64-bit counter with one writer.
 ///

@@ -10,7 +10,7 @@ use cachesim::geometry::CacheGeometry;
 use cachesim::model::{Misses, Model};
 use cachesim::profile::VcpuCounters;
 use cachesim::stats::{CoreStats, Counter, Purpose};
-use parking_lot::{Mutex, RawMutex};
+use cachesim::sync::{Mutex, RawMutex};
 use report::SetMisses;
 
 use crate::event::Event;

@@ -10,14 +10,13 @@
 //! just evict a little later, in one of the orders that threads may run in.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use parking_lot::Mutex;
 
 use super::lower::{Evicted, LineState, LowerCache};
 use crate::address::LineAddr;
 use crate::config::{Config, Inclusion, Level};
 use crate::geometry::CacheGeometry;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// The most slices of a shared cache.
 const MOST_SLICES: u64 = 64;
