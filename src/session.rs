@@ -526,7 +526,8 @@ impl Events for Session {
     }
 
     fn gone(vcpu_index: u32) {
-        with_session("vCPU exit", |session| session.simulator.retire(vcpu_index));
+        // SAFETY: QEMU calls this on the thread of that vCPU when it ends, or in system mode when it has ended.
+        with_session("vCPU exit", |session| unsafe { session.simulator.retire(vcpu_index) });
     }
 
     fn ending() {

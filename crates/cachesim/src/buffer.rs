@@ -22,7 +22,7 @@ use crate::model::Kind;
 use crate::policy::Repeats;
 use crate::recent::RecentLines;
 use crate::stats::Counter;
-use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
 
 /// Which of a core's caches an access goes to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -187,6 +187,8 @@ impl AccessBuffer {
         for recent in &self.recent {
             recent.forget();
         }
+        // Whoever reads that nothing is here any more reads after that what the core has counted.
+        fence(Ordering::Release);
         self.accesses.set(0);
         self.fetches.set(0);
         self.len.store(0, Ordering::Relaxed);

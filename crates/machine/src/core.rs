@@ -10,6 +10,7 @@ use cachesim::geometry::CacheGeometry;
 use cachesim::model::{Misses, Model};
 use cachesim::profile::VcpuCounters;
 use cachesim::stats::{CoreStats, Counter, Purpose};
+use cachesim::sync::atomic::{Ordering, fence};
 use cachesim::sync::{Mutex, RawMutex};
 use report::SetMisses;
 
@@ -117,6 +118,8 @@ impl<M: Model> SimulatedCore<M> {
     /// Counts a miss wherever it is counted.
     #[inline(always)]
     pub(crate) fn count_miss(&self, misses: Misses, event: &Event) {
+        // Whoever reads that it missed reads after that that it was.
+        fence(Ordering::Release);
         match port_of(misses) {
             Port::Data => self.stats.data.misses.add(1),
             Port::Fetch => self.stats.fetch_misses.add(1),

@@ -6,6 +6,7 @@ use cachesim::buffer::Port;
 use cachesim::instructions::Instruction;
 use cachesim::model::{Misses, Model};
 use cachesim::stats::{CacheStats, CoreStats, Counter, LowerStats, Purpose};
+use cachesim::sync::atomic::{Ordering, fence};
 use report::{
     CacheCounts, CoreProfile, CoreSnapshot, HierarchyCounts, LowerCounts, LowerMisses, MissesByKind,
 };
@@ -56,8 +57,17 @@ impl PendingMisses {
     }
 }
 
-fn cache_counts(stats: &CacheStats) -> CacheCounts {
-    CacheCounts { accesses: stats.accesses.get(), misses: stats.misses.get() }
+/// Of a cache that may be accessed meanwhile: the misses first, for theirs are among the accesses that are counted
+/// before them.
+fn counts_of(accesses: &Counter, misses: &Counter) -> CacheCounts {
+    let misses = misses.get();
+    // With that of `SimulatedCore::count_miss`.
+    fence(Ordering::Acquire);
+    CacheCounts { accesses: accesses.get(), misses }
+}
+
+fn cache_counts(CacheStats { accesses, misses }: &CacheStats) -> CacheCounts {
+    counts_of(accesses, misses)
 }
 
 fn lower_counts(stats: &LowerStats) -> LowerCounts {
@@ -76,7 +86,7 @@ impl<M: Model> SimulatedCore<M> {
         let CoreStats { data, fetches, fetch_misses, hierarchy } = stats;
         CoreSnapshot {
             data: cache_counts(data),
-            fetch: CacheCounts { accesses: fetches.get(), misses: fetch_misses.get() },
+            fetch: counts_of(fetches, fetch_misses),
             hierarchy: M::IS_HIERARCHY.then(|| HierarchyCounts {
                 stores: cache_counts(&hierarchy.stores),
                 l2: self.has_l2.then(|| lower_counts(&hierarchy.l2)),

@@ -56,7 +56,8 @@ impl Directory {
     }
 
     pub(crate) fn set_machine<M: Model>(&self, machine: &'static Machine<M>) {
-        self.machine.store(address_of(machine), Ordering::Release);
+        let before = self.machine.swap(address_of(machine), Ordering::Release);
+        assert!(before.is_null(), "a directory has one machine");
     }
 
     pub(crate) fn set_vcpu<M: Model>(&self, index: u32, vcpu: Option<&'static Vcpu<M>>) {

@@ -55,3 +55,55 @@ impl Event {
         Self { instruction, access: lines.access(kind, address, extent), following_fetches: 0 }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use cachesim::config::{Config, Level, Parts};
+    use cachesim::geometry::CacheGeometry;
+    use cachesim::instructions::{Code, Description, Identity, InstructionTable, SymbolId};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            cases: if cfg!(miri) { 10 } else { 1000 },
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
+
+        /// All but the fetches that follow, which are counted when it is recorded.
+        #[test]
+        fn an_event_comes_back_from_its_record(
+            address in any::<u64>(),
+            extent in any::<u16>(),
+            kind in prop::sample::select(vec![Kind::Fetch, Kind::Load, Kind::Store]),
+            then in any::<u64>(),
+        ) {
+            let geometry = |line_bytes| CacheGeometry::new(1024, line_bytes, 2).expect("valid");
+            let level = |geometry| Level { geometry, ..Config::default().dcache() };
+            let parts = Parts {
+                icache: level(geometry(32)),
+                dcache: level(geometry(128)),
+                ..Parts::default()
+            };
+            let lines = Lines::new(&Config::new(parts).expect("valid"));
+            let mut table = InstructionTable::default();
+            let instructions = [0, 4].map(|place| {
+                let identity = Identity { place, code: Code::new(&[0]) };
+                let symbol = SymbolId::NONE;
+                table.get_or_insert(identity, |_| Description { vaddr: place, decoding: 0, symbol })
+            });
+            for instruction in instructions {
+                let event = Event { instruction, access: lines.access(kind, address, extent), then };
+                let (word, token) = event.record();
+                prop_assert_eq!(token & 1, 0, "the bit of the buffer");
+                // SAFETY: the words of a record.
+                let back = unsafe { Event::of_record(lines, kind.port(), word, token) };
+                prop_assert!(std::ptr::eq(back.instruction, instruction));
+                prop_assert_eq!(back.access, event.access);
+                prop_assert_eq!(back.then, 0);
+            }
+        }
+    }
+}

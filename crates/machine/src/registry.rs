@@ -14,6 +14,7 @@ use cachesim::model::Model;
 use cachesim::policy::Policy;
 use cachesim::profile::VcpuCounters;
 use cachesim::stats::Purpose;
+use cachesim::sync::atomic::{Ordering, fence};
 use cachesim::sync::{Mutex, RawMutex};
 use report::{CoreProfile, CoreSnapshot};
 
@@ -140,9 +141,11 @@ pub trait Simulator: Sync {
     /// The caller is a callback of that vCPU.
     unsafe fn translations_changed(&'static self, index: u32);
 
-    /// The vCPU of `index` is gone, says its own thread: nothing of it runs any more. Its record is
-    /// simulated and it can be used for another.
-    fn retire(&self, index: u32);
+    /// The vCPU of `index` is gone. Its record is simulated and it can be used for another.
+    ///
+    /// # Safety
+    /// No callback of that vCPU runs any more, nor will: its thread calls this, or has ended.
+    unsafe fn retire(&self, index: u32);
 
     /// Calls `act` for every lock, in the order in which they are taken.
     fn every_lock(&'static self, act: &dyn Fn(&'static RawMutex));
@@ -151,10 +154,13 @@ pub trait Simulator: Sync {
 impl<M: Locks> Simulator for Machine<M> {
     fn counts(&self) -> Counts {
         let registry = self.registry.lock();
+        // The only vCPU uses its core without the lock and records nothing. It stops that before it says that there
+        // may be several: who has not heard of it may not copy the core.
+        let several = self.directory.several_expected();
         let mut pending = HashMap::new();
         let shared = OnceCell::new();
         let cores = self.cores.iter().map(|core| {
-            let vcpus = registry.by_index.values().filter(|vcpu| core.is(vcpu.core));
+            let vcpus = registry.by_index.values().filter(|vcpu| several && core.is(vcpu.core));
             core.profile(
                 vcpus,
                 || shared.get_or_init(|| M::scratch_copy(&self.shared)),
@@ -166,10 +172,14 @@ impl<M: Locks> Simulator for Machine<M> {
     }
 
     fn rough_sum(&self) -> CoreSnapshot {
+        // Before the cores, or what is simulated in between would be missed.
+        let recorded: Vec<_> =
+            self.registry.lock().all.iter().map(|vcpu| vcpu.buffer.counted()).collect();
+        // With that of `AccessBuffer::clear`.
+        fence(Ordering::Acquire);
         let counted: Vec<_> = self.cores.iter().map(|core| core.counts(&core.stats)).collect();
         let mut sum: CoreSnapshot = counted.iter().sum();
-        for vcpu in &self.registry.lock().all {
-            let counted = vcpu.buffer.counted();
+        for counted in recorded {
             sum.data.accesses += counted.accesses;
             sum.fetch.accesses += counted.fetches;
         }
@@ -185,11 +195,13 @@ impl<M: Locks> Simulator for Machine<M> {
         OwnVcpu::new(self.register(index)).forget_translations();
     }
 
-    fn retire(&self, index: u32) {
+    unsafe fn retire(&self, index: u32) {
         let mut registry = self.registry.lock();
         if let Some(vcpu) = registry.by_index.remove(&index) {
             self.directory.set_vcpu::<M>(index, None);
             vcpu.drain();
+            // Who has it next begins with other page tables.
+            OwnVcpu::new(vcpu).forget_translations();
             registry.free.entry(index as usize % self.cores.len()).or_default().push(vcpu);
         }
     }
