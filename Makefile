@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help plugin demo test test-matrix soak check miri tsan bench bench-model
+.PHONY: help plugin demo test test-matrix soak check miri tsan model-check bench bench-model
 
 # The QEMUs that the end-to-end tests run on; scripts/qemu.sh --list has all.
 QEMUS ?= 7.2 10.0
@@ -44,22 +44,27 @@ check: ## Format, lints and documentation, warnings denied
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --document-private-items
 
 # Instruction records live as long as the process, which Miri would call a leak.
-miri: ## The tests of the model and of the decoders under Miri (minutes)
+miri: ## The tests of the model, of vCPUs and cores, and of the decoders under Miri (minutes)
 	@installed=$$(rustup component list --toolchain nightly --installed 2>/dev/null || true); \
 	if ! grep -q '^miri' <<<"$$installed" || ! grep -qx rust-src <<<"$$installed"; then \
 		rustup toolchain install nightly --profile minimal --component miri --component rust-src || { \
 			echo 'make miri: needs rustup and a nightly toolchain with miri and rust-src' >&2; exit 1; }; \
 	fi
-	MIRIFLAGS="-Zmiri-ignore-leaks" cargo +nightly miri test --locked -p cachesim -p options
+	MIRIFLAGS="-Zmiri-ignore-leaks" cargo +nightly miri test --locked -p cachesim -p machine -p options
 	MIRIFLAGS="-Zmiri-tree-borrows" cargo +nightly miri test --locked -p isa
 
 # The standard library is built as well: what it does with memory has to be seen.
-tsan: ## What threads share in the model under ThreadSanitizer (minutes)
+tsan: ## What threads share under ThreadSanitizer (minutes)
 	@rustup component list --toolchain nightly --installed 2>/dev/null | grep -x rust-src >/dev/null || \
 		rustup toolchain install nightly --profile minimal --component rust-src || { \
 			echo 'make tsan: needs rustup and a nightly toolchain with rust-src' >&2; exit 1; }
 	host=$$(rustc +nightly -vV | sed -n 's/^host: //p'); \
-	RUSTFLAGS=-Zsanitizer=thread cargo +nightly test -Zbuild-std --target "$$host" --locked -p cachesim --test threads --test hierarchy
+	RUSTFLAGS=-Zsanitizer=thread cargo +nightly test -Zbuild-std --target "$$host" --locked -p cachesim -p machine --test threads --test hierarchy
+
+# Apart from other builds, which a flag for all crates would have made anew.
+model-check: ## vCPUs, cores and reports by many orders of their threads, with Shuttle (a minute or two)
+	RUSTFLAGS="--cfg shuttle" SHUTTLE_SILENCE_WARNINGS=1 CARGO_PROFILE_DEV_OPT_LEVEL=1 CARGO_PROFILE_DEV_DEBUG=line-tables-only \
+		cargo test --locked -p machine --test threads --target-dir target/shuttle
 
 bench: ## Whole guests beside plain QEMU, an empty plugin and the C plugin (an hour or more; BENCH="--quick")
 	scripts/install-packages.sh bench

@@ -273,9 +273,9 @@ fn count<F: Finder>(vcpu: &Cpu<'_, Core<Lru>, F>, segment: &Segment) {
     (0..3).for_each(|_| vcpu.found(|_, seat| segment.count(seat.counted_by())));
 }
 
-/// The counts by instruction go on in the vCPUs' banks, where there are several.
+/// The counts by instruction go on in the vCPUs' own counters, where there are several.
 #[test]
-#[cfg_attr(miri, ignore = "banks take minutes")]
+#[cfg_attr(miri, ignore = "counters take minutes")]
 fn executions_add_up_whoever_counts_them() {
     let guest = Guest::<Core<Lru>>::new(&first_level(2, PolicyKind::Lru), BySet::NotCounted);
     let mut table = ProfileTable::default();
@@ -290,9 +290,9 @@ fn executions_add_up_whoever_counts_them() {
     recording.retire();
     let private = guest.vcpu::<Private>(1);
     count(&private, segment);
-    let mut banks = Vec::new();
-    guest.machine.banks(&mut |bank| banks.push(bank));
-    assert_eq!(table.executed(banks)[&std::ptr::from_ref(instruction)].executions, 12);
+    let mut counters = Vec::new();
+    guest.machine.vcpu_counters(&mut |of_one| counters.push(of_one));
+    assert_eq!(table.executed(counters)[&std::ptr::from_ref(instruction)].executions, 12);
 }
 
 #[test]

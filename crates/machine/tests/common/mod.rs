@@ -13,7 +13,7 @@ use cachesim::config::{
 };
 use cachesim::geometry::CacheGeometry;
 use cachesim::instructions::{
-    Code, Description, Identity, Instruction, InstructionTable, Run, SymbolId,
+    Code, Description, Identity, Instruction, InstructionTable, LineRun, SymbolId,
 };
 use cachesim::model::{Kind, Model};
 use cachesim::policy::PolicyKind;
@@ -64,7 +64,7 @@ pub struct Guest<M: Model> {
     pub machine: &'static Machine<M>,
     pub directory: &'static Directory,
     pub instructions: Vec<&'static Instruction>,
-    runs: Vec<&'static Run>,
+    runs: Vec<&'static LineRun>,
 }
 
 /// What a guest has been told of what it counted.
@@ -86,14 +86,14 @@ impl<M: Locks> Guest<M> {
         let instructions: Vec<_> = (0..INSTRUCTIONS as u64)
             .map(|number| {
                 let place = number * line_bytes;
-                let identity = Identity { place, code: Code::new(&[0x90]) };
+                let identity = Identity { fetch_address, code: Code::new(&[0x90]) };
                 let symbol = SymbolId::NONE;
                 table.get_or_insert(identity, |_| Description { vaddr: place, decoding: 0, symbol })
             })
             .collect();
         let lines = cachesim::core::Lines::new(config);
         let runs = instructions.iter().enumerate().map(|(number, instruction)| {
-            let line = lines.fetch_line(instruction.identity.place);
+            let line = lines.fetch_line(instruction.identity.fetch_address);
             table.run(instruction, line, run_fetches(number))
         });
         let runs = runs.collect();
@@ -126,9 +126,9 @@ impl<M: Locks> Guest<M> {
 
     /// How many vCPUs were ever made.
     pub fn vcpus_made(&self) -> usize {
-        let mut banks = 0;
-        self.machine.banks(&mut |_| banks += 1);
-        banks - self.machine.counts().cores.len()
+        let mut counters = 0;
+        self.machine.vcpu_counters(&mut |_| counters += 1);
+        counters - self.machine.counts().cores.len()
     }
 }
 
@@ -200,7 +200,7 @@ impl<M: Locks, F: Finder> Cpu<'_, M, F> {
         match step {
             Step::Data { kind, address, bytes, then, instruction } => {
                 let instruction = self.guest.instructions[instruction];
-                let bytes = if M::GOES_BEYOND { bytes } else { 1 };
+                let bytes = if M::IS_HIERARCHY { bytes } else { 1 };
                 self.callback(|callback| access(callback, instruction, kind, address, bytes, then));
             }
             Step::Run { instruction } => {
@@ -233,11 +233,11 @@ fn access<M: Model, F: Finder>(
 ) {
     let event = |lines: cachesim::core::Lines| {
         let access = lines.access(kind, address, bytes);
-        Event { instruction, access, then }
+        Event { instruction, access, following_fetches: then }
     };
     if let Some(seat) = F::seat(callback) {
         let line = seat.lines().data_line(address);
-        let asked = if M::GOES_BEYOND { kind } else { Kind::Load };
+        let asked = if M::IS_HIERARCHY { kind } else { Kind::Load };
         if !seat.access_hits(asked, line, then) {
             seat.take(&event(seat.lines()));
         }
@@ -247,8 +247,8 @@ fn access<M: Model, F: Finder>(
     seat.take(&event(seat.lines()));
 }
 
-fn fetch<M: Model, F: Finder>(callback: &Called<M, F>, run: &'static Run) {
-    let event = Event { instruction: run.instruction, access: run.access(), then: 0 };
+fn fetch<M: Model, F: Finder>(callback: &Called<M, F>, run: &'static LineRun) {
+    let event = Event { instruction: run.instruction, access: run.access(), following_fetches: 0 };
     match F::seat(callback) {
         Some(seat) if seat.fetch_hits(run) => {}
         Some(seat) => seat.take(&event),

@@ -118,7 +118,7 @@ impl<M: Model> Reference<M> {
             of.write += 1;
             self.store_misses += 1;
         }
-        if M::GOES_BEYOND && self.config.lower().is_some() {
+        if M::IS_HIERARCHY && self.config.lower().is_some() {
             if misses.levels() >= 2 {
                 purpose(&mut of.lower.l2);
             }
@@ -131,7 +131,7 @@ impl<M: Model> Reference<M> {
     fn profile(&self) -> CoreProfile {
         let lower = self.config.lower();
         let beyond = &self.beyond.beyond;
-        let beyond = M::GOES_BEYOND.then(|| BeyondCounts {
+        let beyond = M::IS_HIERARCHY.then(|| BeyondCounts {
             stores: CacheCounts {
                 accesses: beyond.stores.accesses.get(),
                 misses: self.store_misses,
