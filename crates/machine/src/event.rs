@@ -78,7 +78,7 @@ mod tests {
             address in any::<u64>(),
             extent in any::<u16>(),
             kind in prop::sample::select(vec![Kind::Fetch, Kind::Load, Kind::Store]),
-            then in any::<u64>(),
+            following_fetches in any::<u64>(),
         ) {
             let geometry = |line_bytes| CacheGeometry::new(1024, line_bytes, 2).expect("valid");
             let level = |geometry| Level { geometry, ..Config::default().dcache() };
@@ -90,19 +90,19 @@ mod tests {
             let lines = Lines::new(&Config::new(parts).expect("valid"));
             let mut table = InstructionTable::default();
             let instructions = [0, 4].map(|place| {
-                let identity = Identity { place, code: Code::new(&[0]) };
+                let identity = Identity { fetch_address: place, code: Code::new(&[0]) };
                 let symbol = SymbolId::NONE;
                 table.get_or_insert(identity, |_| Description { vaddr: place, decoding: 0, symbol })
             });
             for instruction in instructions {
-                let event = Event { instruction, access: lines.access(kind, address, extent), then };
+                let event = Event { instruction, access: lines.access(kind, address, extent), following_fetches };
                 let (word, token) = event.record();
                 prop_assert_eq!(token & 1, 0, "the bit of the buffer");
                 // SAFETY: the words of a record.
                 let back = unsafe { Event::of_record(lines, kind.port(), word, token) };
                 prop_assert!(std::ptr::eq(back.instruction, instruction));
                 prop_assert_eq!(back.access, event.access);
-                prop_assert_eq!(back.then, 0);
+                prop_assert_eq!(back.following_fetches, 0);
             }
         }
     }

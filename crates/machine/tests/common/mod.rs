@@ -86,7 +86,7 @@ impl<M: Locks> Guest<M> {
         let instructions: Vec<_> = (0..INSTRUCTIONS as u64)
             .map(|number| {
                 let place = number * line_bytes;
-                let identity = Identity { fetch_address, code: Code::new(&[0x90]) };
+                let identity = Identity { fetch_address: place, code: Code::new(&[0x90]) };
                 let symbol = SymbolId::NONE;
                 table.get_or_insert(identity, |_| Description { vaddr: place, decoding: 0, symbol })
             })

@@ -6,7 +6,7 @@ use cachesim::model::{Access, Kind, Misses, Model};
 use cachesim::stats::{CacheStats, CoreStats, Counter, LowerStats, Purpose};
 use machine::PendingMisses;
 use report::{
-    BeyondCounts, CacheCounts, CoreProfile, CoreSnapshot, LowerCounts, MissesByKind, SetMisses,
+    CacheCounts, CoreProfile, CoreSnapshot, HierarchyCounts, LowerCounts, MissesByKind, SetMisses,
 };
 
 use super::{INSTRUCTIONS, Step, Told, run_fetches};
@@ -20,7 +20,7 @@ pub struct Reference<M: Model> {
     data: CacheCounts,
     fetch: CacheCounts,
     store_misses: u64,
-    beyond: CoreStats,
+    stats: CoreStats,
     sets: SetMisses,
     instructions: Vec<PendingMisses>,
 }
@@ -39,7 +39,7 @@ impl<M: Model> Reference<M> {
                 data: CacheCounts::default(),
                 fetch: CacheCounts::default(),
                 store_misses: 0,
-                beyond: CoreStats::default(),
+                stats: CoreStats::default(),
                 sets: SetMisses {
                     data: none(config.dcache().geometry.sets()),
                     fetch: none(config.icache().geometry.sets()),
@@ -90,7 +90,7 @@ impl<M: Model> Reference<M> {
         if self.model.hits(kind, access.line, access.extent.into(), self.now) {
             return;
         }
-        let misses = self.model.simulate(access, self.now, &self.beyond);
+        let misses = self.model.simulate(access, self.now, &self.stats);
         if misses.any() {
             self.count(misses, access, instruction);
         }
@@ -130,20 +130,20 @@ impl<M: Model> Reference<M> {
 
     fn profile(&self) -> CoreProfile {
         let lower = self.config.lower();
-        let beyond = &self.beyond.beyond;
-        let beyond = M::IS_HIERARCHY.then(|| BeyondCounts {
+        let hierarchy = &self.stats.hierarchy;
+        let hierarchy = M::IS_HIERARCHY.then(|| HierarchyCounts {
             stores: CacheCounts {
-                accesses: beyond.stores.accesses.get(),
+                accesses: hierarchy.stores.accesses.get(),
                 misses: self.store_misses,
             },
-            l2: lower.map(|_| lower_counts(&beyond.l2)),
-            l3: lower.and_then(|lower| lower.l3).map(|_| lower_counts(&beyond.l3)),
-            passed_stores: beyond.passed_stores.get(),
-            write_backs: beyond.write_backs.each_ref().map(Counter::get),
-            memory_read_bytes: beyond.memory_read_bytes.get(),
-            memory_written_bytes: beyond.memory_written_bytes.get(),
+            l2: lower.map(|_| lower_counts(&hierarchy.l2)),
+            l3: lower.and_then(|lower| lower.l3).map(|_| lower_counts(&hierarchy.l3)),
+            passed_stores: hierarchy.passed_stores.get(),
+            write_backs: hierarchy.write_backs.each_ref().map(Counter::get),
+            memory_read_bytes: hierarchy.memory_read_bytes.get(),
+            memory_written_bytes: hierarchy.memory_written_bytes.get(),
         });
-        let counts = CoreSnapshot { data: self.data, fetch: self.fetch, beyond };
+        let counts = CoreSnapshot { data: self.data, fetch: self.fetch, hierarchy };
         CoreProfile { counts, sets: Some(self.sets.clone()) }
     }
 }
