@@ -58,6 +58,15 @@ pub trait Addressing: 'static {
         access: GuestAccess,
     ) -> Option<(F::Seat<'_, S::Model>, u64)>;
 
+    /// The same with what answers the fast question: see [`Finder::gate`].
+    #[inline(always)]
+    fn gate<S: Simulation, F: Finder>(
+        callback: &Callback<S, F>,
+        access: GuestAccess,
+    ) -> Option<(F::Seat<'_, S::Model>, u64)> {
+        Self::fast(callback, access)
+    }
+
     /// The address, or `None` where the access does not count: it went to a device.
     fn look_up<M: Model>(vcpu: &OwnVcpu<'_, M>, access: GuestAccess) -> Option<u64>;
 }
@@ -73,6 +82,14 @@ impl Addressing for Virtual {
         access: GuestAccess,
     ) -> Option<(F::Seat<'_, S::Model>, u64)> {
         Some((F::seat(callback)?, access.vaddr))
+    }
+
+    #[inline(always)]
+    fn gate<S: Simulation, F: Finder>(
+        callback: &Callback<S, F>,
+        access: GuestAccess,
+    ) -> Option<(F::Seat<'_, S::Model>, u64)> {
+        Some((F::gate(callback)?, access.vaddr))
     }
 
     #[inline(always)]

@@ -191,7 +191,7 @@ unsafe extern "C" fn fetch<V: Variant>(index: u32, userdata: *mut c_void) {
     // SAFETY: registered with a record of a line run.
     let (callback, userdata) = unsafe { called::<V, RunOf<V>>(index, userdata) };
     let record = userdata.record();
-    if let Some(seat) = V::Finder::seat(&callback)
+    if let Some(seat) = V::Finder::gate(&callback)
         && seat.fetch_hits(record.run())
     {
         return record.count(|| seat.counted_by());
@@ -257,7 +257,7 @@ unsafe extern "C" fn access<V: Variant>(
     let (callback, userdata) = unsafe { called::<V, V::Access>(index, userdata) };
     // SAFETY: this callback's.
     let access = unsafe { GuestAccess::new(info, vaddr) };
-    if let Some((seat, address)) = V::Addressing::fast(&callback, access) {
+    if let Some((seat, address)) = V::Addressing::gate(&callback, access) {
         let record = userdata.record();
         let line = V::Lines::data_line(seat.lines(), address);
         // Where the first level is all, stores are like loads.

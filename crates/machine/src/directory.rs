@@ -21,8 +21,11 @@ pub struct Directory {
     /// The only vCPU there is, a `*const Vcpu<M>`; null when there is none yet, and for good as soon as there
     /// may be two.
     only_vcpu: AtomicPtr<()>,
-    /// The core of the only vCPU, a `*const SimulatedCore<M>`, or null with it.
+    /// The core of the only vCPU, a `*const SimulatedCore<M>`; while `only_vcpu` is null, and before the
+    /// machine is there too, the null core, which has no line of anything: so whoever asks for a hit is told no.
     only_core: AtomicPtr<()>,
+    /// The null core.
+    null_core: AtomicPtr<()>,
     /// Whether there may be several vCPUs.
     several: AtomicBool,
     /// The vCPU of each index, a `*const Vcpu<M>`.
@@ -37,6 +40,7 @@ impl Directory {
             machine: AtomicPtr::new(ptr::null_mut()),
             only_vcpu: AtomicPtr::new(ptr::null_mut()),
             only_core: AtomicPtr::new(ptr::null_mut()),
+            null_core: AtomicPtr::new(ptr::null_mut()),
             several: AtomicBool::new(false),
             slots: [const { AtomicPtr::new(ptr::null_mut()) }; SLOTS],
         }
@@ -47,7 +51,7 @@ impl Directory {
     pub fn expect_several(&self) {
         self.several.store(true, Ordering::Release);
         self.only_vcpu.store(ptr::null_mut(), Ordering::Release);
-        self.only_core.store(ptr::null_mut(), Ordering::Release);
+        self.only_core.store(self.null_core.load(Ordering::Acquire), Ordering::Release);
     }
 
     /// Whether there may be several vCPUs.
@@ -58,6 +62,8 @@ impl Directory {
     pub(crate) fn set_machine<M: Model>(&self, machine: &'static Machine<M>) {
         let before = self.machine.swap(address_of(machine), Ordering::Release);
         assert!(before.is_null(), "a directory has one machine");
+        self.null_core.store(address_of(&machine.null_core), Ordering::Release);
+        self.only_core.store(address_of(&machine.null_core), Ordering::Release);
     }
 
     pub(crate) fn set_vcpu<M: Model>(&self, index: u32, vcpu: Option<&'static Vcpu<M>>) {
@@ -125,11 +131,11 @@ impl<S: Simulation, F> Callback<S, F> {
         unsafe { Self::load(&S::directory().only_vcpu) }
     }
 
-    /// The core of the only vCPU.
+    /// The core of the only vCPU, or the null core.
     #[inline(always)]
-    pub(crate) fn only_core(&self) -> Option<&'static SimulatedCore<S::Model>> {
-        // SAFETY: of the one machine, whose model is that of `S`.
-        unsafe { Self::load(&S::directory().only_core) }
+    pub(crate) fn only_core(&self) -> &'static SimulatedCore<S::Model> {
+        // SAFETY: of the one machine, whose model is that of `S`, and there since that has been started.
+        unsafe { Self::load(&S::directory().only_core).unwrap_unchecked() }
     }
 
     /// The vCPU, if it has a slot and has called back before.

@@ -35,6 +35,8 @@ pub struct Machine<M: Model> {
     icache: CacheGeometry,
     dcache: CacheGeometry,
     cores: Box<[SimulatedCore<M>]>,
+    /// See [`Directory`].
+    pub(crate) null_core: SimulatedCore<M>,
     shared: M::Shared,
     /// What buffers may leave out.
     filters: Filters,
@@ -87,6 +89,7 @@ impl<M: Locks> Machine<M> {
             icache: config.icache().geometry,
             dcache: config.dcache().geometry,
             cores: cores.collect(),
+            null_core: SimulatedCore::new(&config.one_line_each(), 0, &shared, BySet::NotCounted),
             shared,
             filters: Filters::of(config),
             registry: Mutex::new(Registry {

@@ -259,11 +259,18 @@ pub trait Finder: Sized + 'static {
         Some(Self::fast(callback)?.1)
     }
 
+    /// What answers the fast question: where the vCPU's accesses go, or what has no line of anything. For the
+    /// question only.
+    #[inline(always)]
+    fn gate<S: Simulation>(callback: &Callback<S, Self>) -> Option<Self::Seat<'_, S::Model>> {
+        Self::seat(callback)
+    }
+
     /// The vCPU in any case, and where its accesses go.
     fn find<S: Simulation>(callback: &Callback<S, Self>) -> Found<'_, S, AnySeat<'_, S::Model>>;
 }
 
-/// There is no other vCPU. Translated code that was given this goes on working when a second one comes:
+/// There is no other vCPU. Translated code that was given this goes on working when a second one is expected:
 /// [`Directory::expect_several`](crate::Directory::expect_several) has its callbacks look further.
 #[derive(Debug)]
 pub struct Alone;
@@ -289,9 +296,11 @@ impl Finder for Alone {
     }
 
     #[inline(always)]
-    fn seat<S: Simulation>(callback: &Callback<S, Self>) -> Option<OwnCore<'_, S::Model>> {
-        // SAFETY: as long as there is an only core it is that of the only vCPU, a callback of which is running.
-        Some(unsafe { OwnCore::new(callback.only_core()?, true) })
+    fn gate<S: Simulation>(callback: &Callback<S, Self>) -> Option<OwnCore<'_, S::Model>> {
+        // SAFETY: the core of the only vCPU, a callback of which is running. Or the null core, which one thread
+        // at most uses: before a program's second thread runs, QEMU discards what was translated until then
+        // (`do_fork` in linux-user/syscall.c), and a machine that may have a second vCPU is given other code.
+        Some(unsafe { OwnCore::new(callback.only_core(), true) })
     }
 
     #[inline(always)]
