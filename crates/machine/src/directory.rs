@@ -108,7 +108,9 @@ impl<S: Simulation, F> Callback<S, F> {
     /// # Safety
     /// QEMU has called the function that this happens in, for this vCPU, and the value lives in it only. The
     /// machine of the directory has been started, and its model is that of `S`. QEMU was given the function
-    /// where its finder may be used: [`Private`](crate::Private) where no core has two vCPUs.
+    /// where its finder may be used: [`Private`](crate::Private) where no core has two vCPUs,
+    /// [`Alone`](crate::Alone) where [`Directory::expect_several`] is called in time and two threads never
+    /// execute such functions at once.
     #[inline(always)]
     pub unsafe fn new(index: u32) -> Self {
         Self { index, made_for: PhantomData }
