@@ -18,20 +18,11 @@
 use crate::address::LineAddr;
 use crate::config::Config;
 use crate::geometry::CacheGeometry;
-use crate::model::Kind;
+use crate::model::{Kind, Port};
 use crate::policy::Repeats;
 use crate::recent::RecentLines;
 use crate::stats::Counter;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
-
-/// Which of a core's caches an access goes to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Port {
-    /// The data cache.
-    Data,
-    /// The instruction cache.
-    Fetch,
-}
 
 /// One recorded access: a word that says to what, and a token for whoever asked, whose lowest bit is
 /// the port.

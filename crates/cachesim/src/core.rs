@@ -1,10 +1,9 @@
 //! The caches of one simulated core.
 
 use crate::address::LineAddr;
-use crate::buffer::Port;
 use crate::cache::{Cache, Outcome};
 use crate::config::Config;
-use crate::model::{Access, Depth, Kind, Misses, Model};
+use crate::model::{Access, Depth, Kind, Misses, Model, Port};
 use crate::policy::{Policy, Repeats};
 use crate::stats::CoreStats;
 

@@ -10,7 +10,6 @@
 use std::fmt::Debug;
 
 use crate::address::LineAddr;
-use crate::buffer::Port;
 use crate::config::Config;
 use crate::stats::{CoreStats, Purpose};
 
@@ -44,6 +43,15 @@ pub trait Model: Clone + Debug + Send + Sized + 'static {
     /// The slow answer: the access at time `now`, whatever it does. Counts in `stats` all but accesses and
     /// misses of the first level.
     fn simulate(&mut self, access: Access, now: u64, stats: &CoreStats) -> Misses;
+}
+
+/// Which of a core's caches an access goes to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Port {
+    /// The data cache.
+    Data,
+    /// The instruction cache.
+    Fetch,
 }
 
 /// What kind of access it is.

@@ -6,12 +6,12 @@ mod common {
 }
 
 use cachesim::address::LineAddr;
-use cachesim::buffer::{AccessBuffer, Counted, Filters, Port, Room};
+use cachesim::buffer::{AccessBuffer, Counted, Filters, Room};
 use cachesim::cache::Outcome;
 use cachesim::config::{Config, Level, Parts};
 use cachesim::core::Lines;
 use cachesim::geometry::CacheGeometry;
-use cachesim::model::Kind;
+use cachesim::model::{Kind, Port};
 use cachesim::policy::{Fifo, Lru, Policy, PolicyKind, Random};
 use common::geometry::geometry;
 use common::timed_core::TimedCore;

@@ -14,9 +14,9 @@ use std::sync::{Barrier, Mutex, PoisonError};
 use std::thread;
 
 use cachesim::address::LineAddr;
-use cachesim::buffer::{AccessBuffer, Counted, Filters, Port, Room};
+use cachesim::buffer::{AccessBuffer, Counted, Filters, Room};
 use cachesim::config::{Config, Level, Parts};
-use cachesim::model::Kind;
+use cachesim::model::{Kind, Port};
 use cachesim::pages::{PageCache, Regime, SharedGeneration};
 use cachesim::policy::{Lru, PolicyKind};
 use cachesim::stats::Counter;

@@ -3,11 +3,10 @@
 use std::ptr;
 
 use cachesim::address::LineAddr;
-use cachesim::buffer::Port;
 use cachesim::config::Config;
 use cachesim::core::Lines;
 use cachesim::geometry::CacheGeometry;
-use cachesim::model::{Misses, Model};
+use cachesim::model::{Misses, Model, Port};
 use cachesim::profile::VcpuCounters;
 use cachesim::stats::{CoreStats, Counter, Purpose};
 use cachesim::sync::atomic::{Ordering, fence};

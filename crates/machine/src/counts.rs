@@ -2,9 +2,8 @@
 
 use std::collections::HashMap;
 
-use cachesim::buffer::Port;
 use cachesim::instructions::Instruction;
-use cachesim::model::{Misses, Model};
+use cachesim::model::{Misses, Model, Port};
 use cachesim::stats::{CacheStats, CoreStats, Counter, LowerStats, Purpose};
 use cachesim::sync::atomic::{Ordering, fence};
 use report::{

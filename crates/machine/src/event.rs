@@ -1,9 +1,8 @@
 //! What a vCPU did that is not just counted.
 
-use cachesim::buffer::Port;
 use cachesim::core::Lines;
 use cachesim::instructions::Instruction;
-use cachesim::model::{Access, Kind};
+use cachesim::model::{Access, Kind, Port};
 
 /// An access that changes more than how recent a line is, or may.
 #[derive(Clone, Copy, Debug)]

@@ -11,6 +11,7 @@
 //!
 //! Nothing here is ever freed: QEMU may run callbacks until the process is gone.
 
+mod callback;
 mod core;
 mod counts;
 mod directory;
@@ -20,8 +21,9 @@ mod seat;
 mod vcpu;
 
 pub use crate::core::{BySet, SimulatedCore};
+pub use callback::{Callback, Simulation};
 pub use counts::{Counts, PendingMisses};
-pub use directory::{Callback, Directory, Simulation};
+pub use directory::Directory;
 pub use event::Event;
 pub use registry::{Locks, Machine, Simulator};
 pub use seat::{Alone, AnySeat, Finder, OwnCore, Private, Recorder, Seat, Shared};

@@ -4,13 +4,13 @@ use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::ptr;
 
-use cachesim::buffer::{AccessBuffer, Filters, Port};
+use cachesim::buffer::{AccessBuffer, Filters};
 use cachesim::config::Config;
 use cachesim::core::Core;
 use cachesim::geometry::CacheGeometry;
 use cachesim::hierarchy::Hierarchy;
 use cachesim::instructions::Instruction;
-use cachesim::model::Model;
+use cachesim::model::{Model, Port};
 use cachesim::policy::Policy;
 use cachesim::profile::VcpuCounters;
 use cachesim::stats::Purpose;
@@ -36,7 +36,7 @@ pub struct Machine<M: Model> {
     dcache: CacheGeometry,
     cores: Box<[SimulatedCore<M>]>,
     /// See [`Directory`].
-    pub(crate) null_core: SimulatedCore<M>,
+    null_core: SimulatedCore<M>,
     shared: M::Shared,
     /// What buffers may leave out.
     filters: Filters,
@@ -98,7 +98,7 @@ impl<M: Locks> Machine<M> {
                 free: HashMap::new(),
             }),
         }));
-        directory.set_machine(machine);
+        directory.set_machine(machine, &machine.null_core);
         machine
     }
 }
@@ -201,7 +201,7 @@ impl<M: Locks> Simulator for Machine<M> {
     unsafe fn retire(&self, index: u32) {
         let mut registry = self.registry.lock();
         if let Some(vcpu) = registry.by_index.remove(&index) {
-            self.directory.set_vcpu::<M>(index, None);
+            self.directory.set_vcpu::<Vcpu<M>>(index, None);
             vcpu.drain();
             // Who has it next begins with other page tables.
             OwnVcpu::new(vcpu).forget_translations();

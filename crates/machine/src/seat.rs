@@ -8,8 +8,8 @@ use cachesim::instructions::LineRun;
 use cachesim::model::{Kind, Model};
 use cachesim::profile::CountedBy;
 
+use crate::callback::{Callback, Simulation};
 use crate::core::SimulatedCore;
-use crate::directory::{Callback, Simulation};
 use crate::event::Event;
 use crate::vcpu::{OwnVcpu, Vcpu};
 

@@ -3,8 +3,8 @@
 use std::cell::UnsafeCell;
 use std::marker::PhantomData;
 
-use cachesim::buffer::{AccessBuffer, Port, Room};
-use cachesim::model::{Misses, Model};
+use cachesim::buffer::{AccessBuffer, Room};
+use cachesim::model::{Misses, Model, Port};
 use cachesim::pages::{PageCache, Regime, SharedGeneration};
 use cachesim::profile::VcpuCounters;
 use cachesim::stats::CoreStats;

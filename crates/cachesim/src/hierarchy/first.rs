@@ -3,9 +3,9 @@
 use super::Range;
 use super::lower::{Evicted, LineState, clean_states};
 use crate::address::LineAddr;
-use crate::buffer::Port;
 use crate::cache::{Cache, LineIndex};
 use crate::config::Config;
+use crate::model::Port;
 use crate::policy::{Policy, Repeats};
 
 /// A core's first-level caches.

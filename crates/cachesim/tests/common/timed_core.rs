@@ -1,11 +1,10 @@
 //! A core for tests in which the time is not what matters.
 
 use cachesim::address::LineAddr;
-use cachesim::buffer::Port;
 use cachesim::cache::Outcome;
 use cachesim::config::Config;
 use cachesim::core::Core;
-use cachesim::model::{Access, Kind, Misses, Model};
+use cachesim::model::{Access, Kind, Misses, Model, Port};
 use cachesim::policy::Policy;
 use cachesim::stats::{CoreStats, Purpose};
 
