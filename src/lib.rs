@@ -2,8 +2,8 @@
 //!
 //! QEMU loads the file (`-plugin ./libcache.so,dblksize=64,evict=lru`), calls
 //! [`qemu_plugin_install`], and from then on the callbacks that were registered there. This crate is all
-//! that knows QEMU; the model and the reports are in `cachesim`, the knowledge of guest instructions in
-//! `isa`. ARCHITECTURE.md has the bird's-eye view.
+//! that knows QEMU. Caches are in `cachesim`, vCPUs and cores in `machine`, what is known of guest instructions
+//! in `isa`, the options and the reports in crates of these names. ARCHITECTURE.md has the bird's-eye view.
 
 mod access;
 mod architectures;
