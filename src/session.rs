@@ -12,7 +12,7 @@ use cachesim::core::Core;
 use cachesim::hierarchy::Hierarchy;
 use cachesim::pages::PAGE_SHIFT;
 use cachesim::policy::{AnyPolicy, Fifo, Lru, PolicyKind, Random};
-use isa::Isa;
+use isa::{Decoder, Emulator, Guest};
 use machine::{Alone, BySet, Finder, Locks, Machine, Private, Shared, Simulator};
 use options::{self, Detail, Format, Host, Options, Request};
 use parking_lot::{Mutex, RawMutex};
@@ -158,17 +158,17 @@ impl Session {
     fn new<M: Locks>(qemu: Qemu, options: Options) -> anyhow::Result<Self> {
         let outlet = Outlet::new(&qemu, &options)?;
         let architecture = Architecture::of_target(&qemu.target);
-        let isa = architecture.decoder.with_plugin_api(qemu.api);
-        let isa = match qemu.emulation {
-            Emulation::User => isa.in_user_mode(),
-            Emulation::System { .. } => isa.in_system_mode(),
+        let guest = match qemu.emulation {
+            Emulation::User => Guest::Program,
+            Emulation::System { .. } => Guest::Machine,
         };
+        let decoder = (architecture.decoder)(Emulator { guest, plugin_api: qemu.api });
         let syscalls = architecture.syscalls;
         let has_64_byte_lines = options.config.dcache().geometry.line_shift() == Lines64::SHIFT;
         let (private, shared) = if has_64_byte_lines && !M::IS_HIERARCHY {
-            callbacks::<M, Lines64>(&qemu, isa, &options)
+            callbacks::<M, Lines64>(&qemu, &*decoder, &options)
         } else {
-            callbacks::<M, AnyLines>(&qemu, isa, &options)
+            callbacks::<M, AnyLines>(&qemu, &*decoder, &options)
         };
         expect_readable_stores()?;
         let cores_are_shared = match qemu.emulation {
@@ -183,7 +183,7 @@ impl Session {
             Some(_) => MappingCalls::Known,
             None => MappingCalls::Unknown,
         };
-        let translator = Translator::new(&qemu, isa, &options, mapping_calls);
+        let translator = Translator::new(&qemu, decoder, &options, mapping_calls);
         let by_set = if options.needs_set_misses() { BySet::Counted } else { BySet::NotCounted };
         let reporter = Reporter::new(&qemu, &options)?;
         Ok(Self {
@@ -404,22 +404,24 @@ fn every_lock(act: &dyn Fn(&'static RawMutex)) {
 
 /// Whether every instruction that can change address translation is known, and accesses tell the
 /// privilege they are made with, and no page is smaller than the page cache takes it to be.
-fn page_cache_is_exact(qemu: &Qemu, isa: Isa) -> bool {
+fn page_cache_is_exact(qemu: &Qemu, decoder: &dyn Decoder) -> bool {
     let page_bytes = Architecture::of_target(&qemu.target).smallest_page_bytes;
-    isa != Isa::Unknown && page_bytes >= 1 << PAGE_SHIFT && memory_info_is_readable()
+    decoder.tells_translation_changes()
+        && page_bytes >= 1 << PAGE_SHIFT
+        && memory_info_is_readable()
 }
 
 /// The callbacks for cores of one vCPU each, and those for others.
 fn callbacks<M: Locks, L: LineSize>(
     qemu: &Qemu,
-    isa: Isa,
+    decoder: &dyn Decoder,
     options: &Options,
 ) -> (CallbackSet, CallbackSet) {
     match qemu.emulation {
         Emulation::User => {
             (set::<M, Alone, Virtual, L>(options), set::<M, Shared, Virtual, L>(options))
         }
-        Emulation::System { max_vcpus, .. } if page_cache_is_exact(qemu, isa) => {
+        Emulation::System { max_vcpus, .. } if page_cache_is_exact(qemu, decoder) => {
             // The fifth bit came at API 5 at the earliest (10.2 has it, 10.0 not). Where it is none, it is
             // one of the access's size, which would only have accesses of different sizes translated apart.
             if qemu.api < 5 {

@@ -16,8 +16,10 @@ use super::info::STORE_SHIFT;
 /// devices.
 pub static SHARED_GENERATION: SharedGeneration = SharedGeneration::new();
 
-/// A guest's memory access, in its callback.
+/// A guest's memory access, in its callback. It is laid out as the callback's arguments are, so that handing it on
+/// moves nothing.
 #[derive(Clone, Copy, Debug)]
+#[repr(C)]
 pub struct GuestAccess {
     info: qemu_plugin_meminfo_t,
     vaddr: u64,

@@ -11,8 +11,8 @@ use qemu_plugin_sys::{
 /// The bit that says store in QEMU 6.2 and later.
 pub const STORE_SHIFT: u32 = 17;
 
-/// The bit that says store in this QEMU.
-static ASKED_STORE_SHIFT: AtomicU32 = AtomicU32::new(STORE_SHIFT);
+/// The bit that says store in this QEMU, by itself: so asking takes one instruction of the host.
+static ASKED_STORE_MASK: AtomicU32 = AtomicU32::new(1 << STORE_SHIFT);
 
 /// Makes [`kind`] right for this QEMU.
 ///
@@ -23,7 +23,7 @@ pub fn expect_readable_stores() -> anyhow::Result<()> {
     let says_store = |&bit: &u32| unsafe { qemu_plugin_mem_is_store(1 << bit) };
     let mut bits = (0..u32::BITS).filter(says_store);
     match (bits.next(), bits.next()) {
-        (Some(bit), None) => ASKED_STORE_SHIFT.store(bit, Ordering::Relaxed),
+        (Some(bit), None) => ASKED_STORE_MASK.store(1 << bit, Ordering::Relaxed),
         _ => bail!("this QEMU's memory accesses do not say in a bit whether they are stores"),
     }
     Ok(())
@@ -32,11 +32,7 @@ pub fn expect_readable_stores() -> anyhow::Result<()> {
 /// What kind of access it is, without a call.
 #[inline(always)]
 pub fn kind(info: qemu_plugin_meminfo_t) -> Kind {
-    if info >> (ASKED_STORE_SHIFT.load(Ordering::Relaxed) % u32::BITS) & 1 != 0 {
-        Kind::Store
-    } else {
-        Kind::Load
-    }
+    if info & ASKED_STORE_MASK.load(Ordering::Relaxed) != 0 { Kind::Store } else { Kind::Load }
 }
 
 /// How many bytes it is of.

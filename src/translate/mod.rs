@@ -23,7 +23,7 @@ use cachesim::instructions::{
 };
 use cachesim::policy::Repeats;
 use cachesim::profile::{Completing, ProfileTable, Segment};
-use isa::{Completion, Isa, TranslationEffect};
+use isa::{Completion, Decoder, TranslationEffect};
 use options::{Detail, Options};
 use qemu_plugin::TranslationBlock;
 use qemu_plugin_sys::qemu_plugin_cb_flags::QEMU_PLUGIN_CB_NO_REGS;
@@ -58,7 +58,7 @@ struct Read {
 
 /// Instruments blocks, and knows all instructions of the run.
 pub struct Translator {
-    isa: Isa,
+    decoder: Box<dyn Decoder>,
     lines: Lines,
     /// Whether the instruction cache's policy tells repeated fetches from a line.
     repeats: Repeats,
@@ -113,13 +113,18 @@ unsafe impl Send for Translator {}
 
 impl Translator {
     /// Nothing translated yet.
-    pub fn new(qemu: &Qemu, isa: Isa, options: &Options, calls: MappingCalls) -> Self {
+    pub fn new(
+        qemu: &Qemu,
+        decoder: Box<dyn Decoder>,
+        options: &Options,
+        calls: MappingCalls,
+    ) -> Self {
         let config = &options.config;
         let disassembler = Architecture::of_target(&qemu.target).disassembler;
         let has_files = options.needs_locations() && qemu.emulation == Emulation::User;
         Self {
             last_has_stray_accesses: qemu.api <= 1 && qemu.emulation != Emulation::User,
-            isa,
+            decoder,
             lines: Lines::new(config),
             repeats: config.repeats(&config.icache()),
             disassembler,
@@ -202,7 +207,7 @@ impl Translator {
 
     fn find_records(&mut self, tb: *mut qemu_plugin_tb) {
         let Self {
-            isa,
+            decoder,
             lines,
             last_has_stray_accesses,
             instructions,
@@ -214,11 +219,10 @@ impl Translator {
             block,
             ..
         } = self;
-        let mut classes =
-            isa.block(read.iter().map(|insn| (insn.vaddr, insn.identity.code.as_bytes())));
-        let decoding = classes.x86_mode().map_or(0, x86_decoding);
+        decoder.begin(&mut read.iter().map(|insn| (insn.vaddr, insn.identity.code.as_bytes())));
+        let decoding = decoder.x86_mode().map_or(0, x86_decoding);
         for (index, &Read { handle, identity, vaddr }) in read.iter().enumerate() {
-            let effects = classes.effects(identity.code.as_bytes());
+            let effects = decoder.effects(identity.code.as_bytes());
             let mut is_new = false;
             let record = instructions.get_or_insert(identity, |symbols| {
                 is_new = true;

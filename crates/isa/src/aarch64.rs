@@ -4,13 +4,13 @@
 //!
 //! - Integer, floating-point, Advanced SIMD and SVE instructions that access no memory complete.
 //!   Traps of FP, SIMD, SVE and SME access are decided at translation, and QEMU raises no
-//!   trapped FP exception. Exceptions: pointer authentication (may be trapped to EL2 or EL3;
-//!   `FEAT_FPAC` raises) and all of SME.
+//!   trapped FP exception. Exceptions: pointer authentication (of a machine it may be trapped to
+//!   EL2 or EL3; a failed check raises with `FEAT_FPAC`) and all of SME.
 //! - A load or store of one register of at most 8 bytes is one access, in all addressing forms,
 //!   also with acquire or release semantics and the load-exclusive. An alignment or tag check
 //!   (MTE) fails before the access. Prefetches access nothing.
 //! - A pair of general registers and a 16-byte vector register are one access since QEMU has
-//!   accesses of 128 bits ([`WideAccess`]); a pair of vector registers is always two.
+//!   accesses of 128 bits; a pair of vector registers is always two.
 //! - Calls and returns may access a guarded control stack (`FEAT_GCS`): they are unknown. Other
 //!   branches access nothing.
 //! - Everything else that accesses memory is unknown: atomics, store-exclusives, structures,
@@ -49,7 +49,33 @@
 //! `target/arm/helper.c` of all.
 
 use crate::Completion::{Always, NoAccess, OneAccess, Unknown};
-use crate::{Completion, Effects, TranslationEffect, WideAccess};
+use crate::{Completion, Decoder, Effects, Emulator, Guest, TranslationEffect};
+
+/// The decoder of a 64-bit Arm processor, of either byte order of data.
+pub fn aarch64(emulator: Emulator) -> Box<dyn Decoder> {
+    let possible = match emulator.guest {
+        Guest::Program => ArmStates::A64,
+        Guest::Machine => ArmStates::ALL,
+    };
+    Box::new(AArch64 { possible, in_block: possible, emulator })
+}
+
+#[derive(Debug)]
+struct AArch64 {
+    possible: ArmStates,
+    in_block: ArmStates,
+    emulator: Emulator,
+}
+
+impl Decoder for AArch64 {
+    fn begin(&mut self, insns: &mut dyn Iterator<Item = (u64, &[u8])>) {
+        self.in_block = self.possible.of_block(insns);
+    }
+
+    fn effects(&mut self, code: &[u8]) -> Effects {
+        effects(self.in_block, self.emulator, code)
+    }
+}
 
 /// `insn[high:low]`.
 fn bits(insn: u32, high: u32, low: u32) -> u32 {
@@ -63,7 +89,7 @@ fn word(code: &[u8]) -> Option<u32> {
 
 /// The instruction set of a 64-bit Arm processor's execution state.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ArmState {
+enum ArmState {
     /// `AArch64`.
     A64,
     /// `AArch32` with instructions of 4 bytes.
@@ -101,13 +127,13 @@ impl ArmState {
         })
     }
 
-    fn effects(self, wide: WideAccess, code: &[u8]) -> Effects {
+    fn effects(self, emulator: Emulator, code: &[u8]) -> Effects {
         let Some(insn) = word(code) else {
             // T32 instructions of 2 bytes change no more than the privilege.
             return Effects::plain(Unknown);
         };
         let changes_translation = match self {
-            Self::A64 => return a64(wide, insn),
+            Self::A64 => return a64(emulator, insn),
             Self::A32 => is_a32_call(insn) || is_aarch32_maintenance(insn),
             Self::T32 => {
                 let insn = insn.rotate_left(16);
@@ -124,16 +150,16 @@ impl ArmState {
 
 /// The execution states that are possible.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct ArmStates(u8);
+struct ArmStates(u8);
 
 impl ArmStates {
     /// `AArch64` only.
-    pub const A64: Self = Self(ArmState::A64.bit());
+    const A64: Self = Self(ArmState::A64.bit());
     /// Any state.
-    pub const ALL: Self = Self(ArmState::A64.bit() | ArmState::A32.bit() | ArmState::T32.bit());
+    const ALL: Self = Self(ArmState::A64.bit() | ArmState::A32.bit() | ArmState::T32.bit());
 
     /// Whether `state` is possible.
-    pub const fn contains(self, state: ArmState) -> bool {
+    const fn contains(self, state: ArmState) -> bool {
         self.0 & state.bit() != 0
     }
 
@@ -144,7 +170,7 @@ impl ArmStates {
     }
 
     /// Those of these states that a block made of `insns` may be in.
-    pub(crate) fn of_block<'a>(self, insns: impl IntoIterator<Item = (u64, &'a [u8])>) -> Self {
+    fn of_block<'a>(self, insns: impl IntoIterator<Item = (u64, &'a [u8])>) -> Self {
         let mut states = self;
         let mut insns = insns.into_iter().peekable();
         while let Some((vaddr, code)) = insns.next() {
@@ -164,11 +190,11 @@ impl ArmStates {
     }
 }
 
-pub(crate) fn effects(states: ArmStates, wide: WideAccess, code: &[u8]) -> Effects {
+fn effects(states: ArmStates, emulator: Emulator, code: &[u8]) -> Effects {
     states
         .iter()
         .filter(|state| state.admits(code))
-        .map(|state| state.effects(wide, code))
+        .map(|state| state.effects(emulator, code))
         .reduce(Effects::or)
         .unwrap_or(Effects::UNKNOWN)
 }
@@ -197,12 +223,12 @@ fn is_t32_call(insn: u32) -> bool {
     matches!(bits(insn, 31, 20), 0xf7e | 0xf7f) && bits(insn, 15, 12) == 8
 }
 
-fn a64(wide: WideAccess, insn: u32) -> Effects {
+fn a64(emulator: Emulator, insn: u32) -> Effects {
     match bits(insn, 28, 25) {
         0b1000 | 0b1001 => Effects::plain(immediate(insn)),
-        0b1010 | 0b1011 => branch_or_system(insn),
-        0b0100 | 0b0110 | 0b1100 | 0b1110 => Effects::plain(load_or_store(wide, insn)),
-        0b0101 | 0b1101 => Effects::plain(register(insn)),
+        0b1010 | 0b1011 => branch_or_system(emulator.guest, insn),
+        0b0100 | 0b0110 | 0b1100 | 0b1110 => Effects::plain(load_or_store(emulator, insn)),
+        0b0101 | 0b1101 => Effects::plain(register(emulator.guest, insn)),
         // Floating point, Advanced SIMD, cryptography.
         0b0111 | 0b1111 => Effects::plain(Always),
         // SVE: bit 31 is set in all loads, stores and prefetches.
@@ -224,28 +250,52 @@ fn immediate(insn: u32) -> Completion {
 }
 
 /// Data processing between registers.
-fn register(insn: u32) -> Completion {
+fn register(guest: Guest, insn: u32) -> Completion {
     let two_or_one_source = bits(insn, 28, 21) == 0b1101_0110;
     if !two_or_one_source {
         return Always;
     }
     if bits(insn, 30, 30) == 1 {
-        // One source; with an opcode2 it is pointer authentication.
-        if bits(insn, 20, 16) == 0 { Always } else { Unknown }
+        // One source; with an opcode2 it is pointer authentication, where bit 12 says to check: autia to autdzb.
+        // xpaci and xpacd are beyond.
+        match (bits(insn, 20, 16), bits(insn, 15, 14)) {
+            (0, _) => Always,
+            (1, 0) => pointer_authentication(guest, bits(insn, 12, 12) == 1),
+            _ => Unknown,
+        }
     } else if bits(insn, 15, 10) == 0b00_1100 {
         // pacga.
-        Unknown
+        pointer_authentication(guest, false)
     } else {
         Always
     }
 }
 
-/// Branches, exception generation, system instructions.
-fn branch_or_system(insn: u32) -> Effects {
-    const HINT_NOP: u32 = 0;
-    // bti, bti c, bti j, bti jc.
-    const HINT_BTI: [u32; 4] = [32, 34, 36, 38];
+/// Pointer authentication. Of a machine it may be trapped; that of a program raises an exception only where a check
+/// fails (`FEAT_FPAC`).
+fn pointer_authentication(guest: Guest, checks: bool) -> Completion {
+    match (guest, checks) {
+        (Guest::Machine, _) => Unknown,
+        (Guest::Program, false) => Always,
+        (Guest::Program, true) => NoAccess,
+    }
+}
 
+/// Hints, by their number (`CRm` and `op2`).
+fn hint(guest: Guest, number: u32) -> Completion {
+    match number {
+        // nop; bti, bti c, bti j, bti jc.
+        0 | 32 | 34 | 36 | 38 => Always,
+        // pacia1716, pacib1716; paciaz, paciasp, pacibz, pacibsp.
+        8 | 10 | 24..=27 => pointer_authentication(guest, false),
+        // autia1716, autib1716; autiaz, autiasp, autibz, autibsp.
+        12 | 14 | 28..=31 => pointer_authentication(guest, true),
+        _ => Unknown,
+    }
+}
+
+/// Branches, exception generation, system instructions.
+fn branch_or_system(guest: Guest, insn: u32) -> Effects {
     match bits(insn, 31, 24) {
         // b; cbz, cbnz; tbz, tbnz; b.cond; compare and branch.
         0x14..=0x17 | 0x34..=0x37 | 0xb4..=0xb7 | 0x54 | 0x74 | 0xf4 => Effects::plain(NoAccess),
@@ -267,11 +317,7 @@ fn branch_or_system(insn: u32) -> Effects {
             0b00 => {
                 let (op1, crn) = (bits(insn, 18, 16), bits(insn, 15, 12));
                 match (bits(insn, 21, 19), op1, crn) {
-                    (0, 3, 2) => {
-                        let hint = bits(insn, 11, 5);
-                        let completes = hint == HINT_NOP || HINT_BTI.contains(&hint);
-                        Effects::plain(if completes { Always } else { Unknown })
-                    }
+                    (0, 3, 2) => Effects::plain(hint(guest, bits(insn, 11, 5))),
                     (0, 3, 3) => barrier(insn),
                     // msr of a field of PSTATE: interrupt masks, pan, uao, spsel and so on.
                     (0, 0 | 1 | 3, 4) => Effects::plain(Unknown),
@@ -330,14 +376,11 @@ fn system(insn: u32) -> TranslationEffect {
     }
 }
 
-fn load_or_store(wide: WideAccess, insn: u32) -> Completion {
+fn load_or_store(emulator: Emulator, insn: u32) -> Completion {
     /// A, R, 1, Rs, o3, opc, 00 of ldapr, among the atomics.
     const LDAPR: u32 = 0b10_1111_1111_0000;
 
-    let sixteen_bytes = match wide {
-        WideAccess::Single => OneAccess,
-        WideAccess::Either => Unknown,
-    };
+    let sixteen_bytes = if emulator.has_wide_accesses() { OneAccess } else { Unknown };
     let is_vector = bits(insn, 26, 26) == 1;
     let size = bits(insn, 31, 30);
     match bits(insn, 29, 28) {

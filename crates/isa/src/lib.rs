@@ -58,189 +58,74 @@ mod mips;
 mod riscv;
 #[cfg(test)]
 mod testing;
+mod undecoded;
 mod x86;
 
-pub use aarch64::{ArmState, ArmStates};
-pub use mips::{ByteOrder, Encoding};
-pub use x86::{X86Mode, X86Modes};
+use std::fmt::Debug;
 
-/// How QEMU performs the accesses of 16 bytes that an architecture calls one: a pair of
-/// registers, a vector register.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum WideAccess {
-    /// One memory callback or two: up to 8.0 two halves of 8 bytes.
-    #[default]
-    Either,
-    /// One callback: QEMU has accesses of 128 bits.
-    Single,
-}
+pub use aarch64::aarch64;
+pub use mips::{ByteOrder, mips};
+pub use riscv::{riscv32, riscv64};
+pub use undecoded::undecoded;
+pub use x86::{X86Mode, i386, x86_64};
 
-/// Which decoder fits the guest that QEMU emulates.
+/// What QEMU runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Isa {
-    /// RISC-V, XLEN 32, in a QEMU whose MMU index tells all translation regimes apart.
-    RiscV32,
-    /// The same for XLEN 64. QEMU's experimental `x-rv128` CPU, whose `c.fld` is a quadword load,
-    /// is not covered.
-    RiscV64,
-    /// RISC-V, XLEN 32, in any QEMU: more instructions may change a translation.
-    OldRiscV32,
-    /// The same for XLEN 64.
-    OldRiscV64,
-    /// A RISC-V program, XLEN 32. Its dynamic rounding mode is taken to be a valid one.
-    UserRiscV32,
-    /// The same for XLEN 64.
-    UserRiscV64,
-    /// A 64-bit Arm processor, of either data endianness, in one of these execution states.
-    AArch64(ArmStates, WideAccess),
-    /// x86 in one of these modes.
-    X86(X86Modes, WideAccess),
-    /// A MIPS program in code of this byte order, and encoded like this.
-    Mips(ByteOrder, Encoding),
-    /// No decoder: nothing is promised.
-    Unknown,
+pub enum Guest {
+    /// A program: an `x86_64` process is in 64-bit mode only, an `aarch64` process in `AArch64` state.
+    Program,
+    /// A machine.
+    Machine,
 }
 
-impl Isa {
-    /// The first plugin API (`qemu_info_t.version.cur`) whose translators were checked to make
-    /// an access of 16 bytes with one callback (QEMU 9.2 and 10.0).
-    const API_OF_SINGLE_WIDE_ACCESS: i32 = 4;
+/// The QEMU that decodes too, and whose behaviour is promised.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Emulator {
+    /// What it runs.
+    pub guest: Guest,
+    /// Its plugin API (`qemu_info_t.version.cur`): newer ones allow more promises.
+    pub plugin_api: i32,
+}
 
-    /// The first plugin API whose QEMUs were checked to tell RISC-V's MPRV and V by the MMU index
-    /// (10.0).
-    const API_OF_INDEXED_REGIMES: i32 = 4;
+impl Emulator {
+    /// The first plugin API whose QEMUs (9.2, 10.0) were checked for what follows.
+    const CHECKED_API: i32 = 4;
 
-    /// A 64-bit Arm processor in any state and any QEMU.
-    pub const AARCH64: Self = Self::AArch64(ArmStates::ALL, WideAccess::Either);
-
-    /// A 64-bit x86 processor in any mode and any QEMU.
-    pub const X86_64: Self = Self::X86(X86Modes::ALL, WideAccess::Either);
-
-    /// A 32-bit x86 processor in any mode and any QEMU.
-    pub const I386: Self = Self::X86(X86Modes::BITS16.with(X86Modes::BITS32), WideAccess::Either);
-
-    /// This decoder for a QEMU whose plugin API is `current` (`qemu_info_t.version.cur`): newer ones
-    /// allow more promises.
-    #[must_use]
-    pub fn with_plugin_api(self, current: i32) -> Self {
-        let wide = if current >= Self::API_OF_SINGLE_WIDE_ACCESS {
-            WideAccess::Single
-        } else {
-            WideAccess::Either
-        };
-        let is_indexed = current >= Self::API_OF_INDEXED_REGIMES;
-        match self {
-            Self::RiscV32 | Self::OldRiscV32 if is_indexed => Self::RiscV32,
-            Self::RiscV64 | Self::OldRiscV64 if is_indexed => Self::RiscV64,
-            Self::RiscV32 => Self::OldRiscV32,
-            Self::RiscV64 => Self::OldRiscV64,
-            Self::AArch64(states, _) => Self::AArch64(states, wide),
-            Self::X86(modes, _) => Self::X86(modes, wide),
-            other => other,
-        }
+    /// Whether what an architecture calls one access of 16 bytes, of a pair of registers or a vector register, is one
+    /// with one callback. Up to 8.0 it is two halves.
+    fn has_wide_accesses(self) -> bool {
+        self.plugin_api >= Self::CHECKED_API
     }
 
-    /// The same for user-mode emulation, where an `x86_64` process runs in 64-bit mode only, and an
-    /// `aarch64` process in `AArch64` state. RISC-V's floating-point arithmetic is promised to complete,
-    /// which it does unless the program has put a reserved value into `frm`.
-    #[must_use]
-    pub fn in_user_mode(self) -> Self {
-        match self {
-            Self::RiscV32 | Self::OldRiscV32 => Self::UserRiscV32,
-            Self::RiscV64 | Self::OldRiscV64 => Self::UserRiscV64,
-            Self::X86(modes, wide) if modes.contains(X86Mode::Bits64) => {
-                Self::X86(X86Modes::BITS64, wide)
-            }
-            Self::AArch64(states, wide) if states.contains(ArmState::A64) => {
-                Self::AArch64(ArmStates::A64, wide)
-            }
-            other => other,
-        }
-    }
-
-    /// The same for system-mode emulation, for which the decoder of MIPS has not been checked.
-    #[must_use]
-    pub fn in_system_mode(self) -> Self {
-        match self {
-            Self::Mips(..) => Self::Unknown,
-            other => other,
-        }
-    }
-
-    /// Begins a translation block made of `insns`: each instruction's virtual address and bytes.
-    ///
-    /// On x86 this settles the mode: a mode stays possible if it decodes every instruction to
-    /// the length that QEMU found. On Arm it settles the execution state in a similar way, on MIPS the
-    /// encoding. Elsewhere `insns` is not looked at.
-    pub fn block<'a>(self, insns: impl IntoIterator<Item = (u64, &'a [u8])>) -> Block {
-        let (isa, undecided_at) = match self {
-            Self::X86(modes, wide) => {
-                let (modes, undecided_at) = modes.of_block(insns);
-                (Self::X86(modes, wide), undecided_at)
-            }
-            Self::AArch64(states, wide) => (Self::AArch64(states.of_block(insns), wide), None),
-            Self::Mips(order, _) => (Self::Mips(order, Encoding::of_block(order, insns)), None),
-            other => (other, None),
-        };
-        Block { isa, position: 0, undecided_at, rounding: riscv::Rounding::Unchecked }
-    }
-
-    /// What the one instruction `code` (all its bytes and no others) can do, seen alone. On x86
-    /// and Arm: the worst of the modes that are possible; with none, nothing is promised.
-    ///
-    /// [`Block::effects`] knows the instructions before it and can promise more.
-    pub fn effects(self, code: &[u8]) -> Effects {
-        self.effects_after(riscv::Rounding::Unchecked, code)
-    }
-
-    fn effects_after(self, rounding: riscv::Rounding, code: &[u8]) -> Effects {
-        use riscv::{Regimes, Rounding, Xlen};
-        match self {
-            Self::RiscV32 => riscv::effects(Xlen::X32, Regimes::Indexed, rounding, code),
-            Self::RiscV64 => riscv::effects(Xlen::X64, Regimes::Indexed, rounding, code),
-            Self::OldRiscV32 => riscv::effects(Xlen::X32, Regimes::Mixed, rounding, code),
-            Self::OldRiscV64 => riscv::effects(Xlen::X64, Regimes::Mixed, rounding, code),
-            Self::UserRiscV32 => riscv::effects(Xlen::X32, Regimes::Indexed, Rounding::Valid, code),
-            Self::UserRiscV64 => riscv::effects(Xlen::X64, Regimes::Indexed, Rounding::Valid, code),
-            Self::AArch64(states, wide) => aarch64::effects(states, wide, code),
-            Self::X86(modes, wide) => x86::effects(modes, wide, code),
-            Self::Mips(order, encoding) => mips::effects(order, encoding, code),
-            Self::Unknown => Effects::UNKNOWN,
-        }
+    /// Whether the MMU index tells apart all translation regimes of RISC-V, also those of MPRV and V. A
+    /// program has only one.
+    fn tells_regimes(self) -> bool {
+        self.plugin_api >= Self::CHECKED_API || self.guest == Guest::Program
     }
 }
 
-/// The instructions of one translation block, classified in their order.
-#[derive(Clone, Debug)]
-pub struct Block {
-    isa: Isa,
-    /// Of the next instruction to classify.
-    position: usize,
-    /// The position of an instruction that QEMU may have announced without translating it.
-    undecided_at: Option<usize>,
-    rounding: riscv::Rounding,
-}
+/// What a row of the architectures has: the decoder for a QEMU.
+pub type MakeDecoder = fn(Emulator) -> Box<dyn Decoder>;
 
-impl Block {
-    /// What the block's next instruction can do. Call it once for each instruction, in order.
-    pub fn effects(&mut self, code: &[u8]) -> Effects {
-        let mut effects = self.isa.effects_after(self.rounding, code);
-        self.rounding = self.rounding.after(code);
-        self.position += 1;
-        if self.undecided_at == Some(self.position) {
-            // That this one completes does not mean that the next one starts.
-            effects.completion = Completion::Unknown;
-        }
-        effects
+/// Classifies the instructions of translation blocks, one block after the other.
+pub trait Decoder: Debug + Send {
+    /// Begins a translation block made of `insns`: each instruction's virtual address and bytes. What they
+    /// have in common settles the mode, state or encoding, where there are several.
+    fn begin(&mut self, insns: &mut dyn Iterator<Item = (u64, &[u8])>);
+
+    /// What the block's next instruction can do; `code` has all its bytes and no others. Called once for each, in
+    /// order.
+    fn effects(&mut self, code: &[u8]) -> Effects;
+
+    /// Whether all that changes translations is told, so that translations may be remembered.
+    fn tells_translation_changes(&self) -> bool {
+        true
     }
 
     /// The mode of an x86 block for disassembly: the widest that is possible. `None` if no mode
     /// fits, or elsewhere than on x86.
-    pub fn x86_mode(&self) -> Option<X86Mode> {
-        match self.isa {
-            Isa::X86(modes, _) => modes.widest(),
-            _ => None,
-        }
+    fn x86_mode(&self) -> Option<X86Mode> {
+        None
     }
 }
 
@@ -323,38 +208,25 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use testing::{EMULATORS, alone};
 
-    const DECODERS: [Isa; 6] =
-        [Isa::OldRiscV32, Isa::OldRiscV64, Isa::AARCH64, Isa::X86_64, Isa::I386, Isa::Unknown];
-
-    #[test]
-    fn newer_plugin_apis_have_single_wide_accesses() {
-        let isa = Isa::AARCH64;
-        let with = |wide| Isa::AArch64(ArmStates::ALL, wide);
-        assert_eq!(isa.with_plugin_api(3), with(WideAccess::Either));
-        assert_eq!(isa.with_plugin_api(4), with(WideAccess::Single));
-    }
-
-    #[test]
-    fn newer_plugin_apis_have_indexed_regimes() {
-        for (old, new) in [(Isa::OldRiscV32, Isa::RiscV32), (Isa::OldRiscV64, Isa::RiscV64)] {
-            assert_eq!(old.with_plugin_api(3), old);
-            assert_eq!(old.with_plugin_api(4), new);
-            assert_eq!(new.with_plugin_api(1), old);
-        }
-    }
-
-    #[test]
-    fn user_mode_has_64_bit_code_only_where_the_target_has() {
-        assert_eq!(Isa::X86_64.in_user_mode(), Isa::X86(X86Modes::BITS64, WideAccess::Either));
-        assert_eq!(Isa::AARCH64.in_user_mode(), Isa::AArch64(ArmStates::A64, WideAccess::Either));
-        let i386 = Isa::I386;
-        assert_eq!(i386.in_user_mode(), i386);
-    }
+    const DECODERS: [MakeDecoder; 7] = [
+        riscv32,
+        riscv64,
+        aarch64,
+        x86_64,
+        i386,
+        |emulator| mips(ByteOrder::Big, emulator),
+        undecoded,
+    ];
 
     #[test]
     fn without_a_decoder_nothing_is_promised() {
-        assert_eq!(Isa::Unknown.effects(&[0x13, 0, 0, 0]), Effects::UNKNOWN);
+        for emulator in EMULATORS {
+            let mut decoder = undecoded(emulator);
+            assert_eq!(alone(&mut *decoder, &[0x13, 0, 0, 0]), Effects::UNKNOWN);
+            assert!(!decoder.tells_translation_changes());
+        }
     }
 
     #[test]
@@ -376,9 +248,11 @@ mod tests {
         /// Also: a block, which may settle the mode, takes no promise back.
         #[test]
         fn any_bytes_have_an_answer(code in prop::collection::vec(any::<u8>(), 0..=15)) {
-            for isa in DECODERS {
-                let alone = isa.effects(&code);
-                let in_block = isa.block([(0, &code[..])]).effects(&code);
+            for (make, emulator) in DECODERS.iter().flat_map(|make| EMULATORS.map(|emulator| (make, emulator))) {
+                let mut decoder = make(emulator);
+                let alone = alone(&mut *decoder, &code);
+                decoder.begin(&mut [(0, &code[..])].into_iter());
+                let in_block = decoder.effects(&code);
                 match alone.completion {
                     Completion::Unknown => {}
                     Completion::NoAccess => prop_assert!(matches!(
@@ -391,14 +265,14 @@ mod tests {
             }
         }
 
-        /// What is promised without knowing QEMU's version holds for a known one.
+        /// What is promised of an old QEMU holds for a newer one.
         #[test]
         fn versions_only_add_promises(code in prop::collection::vec(any::<u8>(), 1..=8)) {
-            for isa in DECODERS {
-                let general = isa.effects(&code);
-                let known = isa.with_plugin_api(4).effects(&code);
+            for (make, guest) in DECODERS.iter().flat_map(|make| [(make, Guest::Program), (make, Guest::Machine)]) {
+                let of_api = |plugin_api| alone(&mut *make(Emulator { guest, plugin_api }), &code);
+                let (general, known) = (of_api(1), of_api(4));
                 if general.completion != Completion::Unknown {
-                    prop_assert_eq!(known, general);
+                    prop_assert_eq!(known.completion, general.completion);
                 }
                 prop_assert!(known.may_change_translation <= general.may_change_translation);
             }

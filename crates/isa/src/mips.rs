@@ -24,7 +24,31 @@
 //! Sources: QEMU `target/mips/tcg/{translate.c,*_translate.c.inc,*.decode}`, 7.2 and 10.2.
 
 use crate::Completion::{Always, NoAccess, OneAccess, Unknown};
-use crate::{Completion, Effects};
+use crate::{Completion, Decoder, Effects, Emulator, Guest, undecoded};
+
+/// The decoder of MIPS code of this byte order.
+pub fn mips(order: ByteOrder, emulator: Emulator) -> Box<dyn Decoder> {
+    match emulator.guest {
+        Guest::Program => Box::new(Mips { order, encoding: Encoding::Undecided }),
+        Guest::Machine => undecoded(emulator),
+    }
+}
+
+#[derive(Debug)]
+struct Mips {
+    order: ByteOrder,
+    encoding: Encoding,
+}
+
+impl Decoder for Mips {
+    fn begin(&mut self, insns: &mut dyn Iterator<Item = (u64, &[u8])>) {
+        self.encoding = Encoding::of_block(self.order, insns);
+    }
+
+    fn effects(&mut self, code: &[u8]) -> Effects {
+        effects(self.order, self.encoding, code)
+    }
+}
 
 /// The byte order of code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,7 +61,7 @@ pub enum ByteOrder {
 
 /// How the instructions of a block are encoded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Encoding {
+enum Encoding {
     /// It may be any of MIPS, microMIPS, `MIPS16` and nanoMIPS.
     Undecided,
     /// It is MIPS.
@@ -83,10 +107,7 @@ fn word(order: ByteOrder, code: &[u8]) -> Option<(u32, u32)> {
 
 impl Encoding {
     /// That of a block.
-    pub(crate) fn of_block<'a>(
-        order: ByteOrder,
-        insns: impl IntoIterator<Item = (u64, &'a [u8])>,
-    ) -> Self {
+    fn of_block<'a>(order: ByteOrder, insns: impl IntoIterator<Item = (u64, &'a [u8])>) -> Self {
         let mut excluded = [false; 3];
         for (vaddr, code) in insns {
             let Some((_, first)) = word(order, code) else { return Self::Undecided };
@@ -101,7 +122,7 @@ impl Encoding {
     }
 }
 
-pub(crate) fn effects(order: ByteOrder, encoding: Encoding, code: &[u8]) -> Effects {
+fn effects(order: ByteOrder, encoding: Encoding, code: &[u8]) -> Effects {
     let encoding = match encoding {
         Encoding::Undecided => Encoding::of_block(order, [(0, code)]),
         Encoding::Standard => Encoding::Standard,
@@ -160,9 +181,8 @@ fn special(insn: u32) -> Completion {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Isa;
     use crate::testing::Expected::{self, Always, NoAccess, OneAccess, Unknown};
-    use crate::testing::bytes;
+    use crate::testing::{MACHINE, PROGRAM, bytes};
 
     /// Big-endian words, compared with what GNU objdump reads in them.
     #[rustfmt::skip]
@@ -211,14 +231,17 @@ mod tests {
         for (hex, text, expected) in CASES {
             let mut code = bytes(hex);
             for order in [ByteOrder::Big, ByteOrder::Little] {
-                let isa = Isa::Mips(order, Encoding::Standard);
                 let expected = match expected {
                     Always => Completion::Always,
                     NoAccess => Completion::NoAccess,
                     OneAccess => Completion::OneAccess,
                     _ => Completion::Unknown,
                 };
-                assert_eq!(isa.effects(&code), Effects::plain(expected), "{text} {order:?}");
+                assert_eq!(
+                    effects(order, Encoding::Standard, &code),
+                    Effects::plain(expected),
+                    "{text} {order:?}"
+                );
                 code.reverse();
             }
         }
@@ -226,7 +249,6 @@ mod tests {
 
     #[test]
     fn a_block_that_may_be_of_another_encoding_is_unknown() {
-        let isa = Isa::Mips(ByteOrder::Big, Encoding::Undecided);
         // Of 4 bytes in microMIPS and nanoMIPS.
         let addu = bytes("00851821");
         // Its first halfword is of 2 bytes in microMIPS and MIPS16, but not in nanoMIPS.
@@ -235,7 +257,9 @@ mod tests {
         let bne = bytes("14910001");
         let completion = |insns: &[&[u8]], of: &[u8]| {
             let block = insns.iter().enumerate().map(|(at, code)| (4 * at as u64, *code));
-            isa.block(block).effects(of).completion
+            let mut decoder = mips(ByteOrder::Big, PROGRAM);
+            decoder.begin(&mut block.into_iter());
+            decoder.effects(of).completion
         };
         assert_eq!(completion(&[&addu], &addu), Completion::Unknown);
         let (micro, nano) = (0x8c85, 0x1491);
@@ -244,13 +268,15 @@ mod tests {
         assert_eq!(completion(&[&lw], &lw), Completion::Unknown);
         assert_eq!(completion(&[&lw, &bne], &lw), Completion::OneAccess);
         assert_eq!(completion(&[&lw, &bne, &bytes("6500")], &lw), Completion::Unknown);
-        let misaligned = isa.block([(2, &lw[..]), (6, &bne[..])]).effects(&lw);
-        assert_eq!(misaligned.completion, Completion::Unknown);
+        let mut misaligned = mips(ByteOrder::Big, PROGRAM);
+        misaligned.begin(&mut [(2, &lw[..]), (6, &bne[..])].into_iter());
+        assert_eq!(misaligned.effects(&lw).completion, Completion::Unknown);
     }
 
     #[test]
     fn of_a_machine_nothing_is_promised() {
-        let isa = Isa::Mips(ByteOrder::Big, Encoding::Undecided);
-        assert_eq!(isa.in_system_mode(), Isa::Unknown);
+        let mut machine = mips(ByteOrder::Big, MACHINE);
+        assert!(!machine.tells_translation_changes());
+        assert_eq!(machine.effects(&bytes("2484fffb")), Effects::UNKNOWN);
     }
 }

@@ -28,25 +28,66 @@
 //! `get_physical_address`) and `csr.c`, 7.2, 10.0 and 10.2.
 
 use crate::Completion::{Always, NoAccess, OneAccess, Unknown};
-use crate::{Completion, Effects, TranslationEffect};
+use crate::{Completion, Decoder, Effects, Emulator, Guest, TranslationEffect};
+
+/// The decoder of RISC-V with XLEN 32.
+pub fn riscv32(emulator: Emulator) -> Box<dyn Decoder> {
+    Box::new(RiscV::new(Xlen::X32, emulator))
+}
+
+/// The decoder of RISC-V with XLEN 64. QEMU's experimental `x-rv128` CPU, whose `c.fld` is a quadword load, is not
+/// covered.
+pub fn riscv64(emulator: Emulator) -> Box<dyn Decoder> {
+    Box::new(RiscV::new(Xlen::X64, emulator))
+}
+
+#[derive(Debug)]
+struct RiscV {
+    xlen: Xlen,
+    regimes: Regimes,
+    guest: Guest,
+    rounding: Rounding,
+}
+
+impl RiscV {
+    fn new(xlen: Xlen, emulator: Emulator) -> Self {
+        let regimes = if emulator.tells_regimes() { Regimes::Indexed } else { Regimes::Mixed };
+        Self { xlen, regimes, guest: emulator.guest, rounding: Rounding::Unchecked }
+    }
+}
+
+impl Decoder for RiscV {
+    fn begin(&mut self, _: &mut dyn Iterator<Item = (u64, &[u8])>) {
+        self.rounding = Rounding::Unchecked;
+    }
+
+    fn effects(&mut self, code: &[u8]) -> Effects {
+        let rounding = match self.guest {
+            Guest::Program => Rounding::Valid,
+            Guest::Machine => self.rounding,
+        };
+        self.rounding = self.rounding.after(code);
+        effects(self.xlen, self.regimes, rounding, code)
+    }
+}
 
 /// The width of the integer registers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Xlen {
+enum Xlen {
     X32,
     X64,
 }
 
 /// Whether QEMU's MMU index tells apart all that may translate differently with the same registers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Regimes {
+enum Regimes {
     Mixed,
     Indexed,
 }
 
 /// Whether the dynamic rounding mode is known to be a valid one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Rounding {
+enum Rounding {
     Unchecked,
     /// An instruction of this block that rounds dynamically has completed, or a program is trusted.
     Valid,
@@ -54,7 +95,7 @@ pub(crate) enum Rounding {
 
 impl Rounding {
     /// What is known once `code` has completed.
-    pub(crate) fn after(self, code: &[u8]) -> Self {
+    fn after(self, code: &[u8]) -> Self {
         match word(code) {
             Some(insn) if rounding_mode(insn) == Some(RM_DYNAMIC) => Self::Valid,
             Some(insn) if opcode(insn) == OP_SYSTEM => Self::Unchecked,
@@ -83,7 +124,7 @@ fn funct3(insn: u32) -> u32 {
     insn >> 12 & 7
 }
 
-pub(crate) fn effects(xlen: Xlen, regimes: Regimes, rounding: Rounding, code: &[u8]) -> Effects {
+fn effects(xlen: Xlen, regimes: Regimes, rounding: Rounding, code: &[u8]) -> Effects {
     if let &[low, high] = code {
         return match u16::from_le_bytes([low, high]) {
             insn if insn & 0b11 == 0b11 => Effects::UNKNOWN,
@@ -252,10 +293,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::Isa;
     use crate::testing::Expected::{
         self, Always, NoAccess, OneAccess, Privilege, ThisVcpu, Unknown,
     };
+    use crate::testing::{EMULATORS, MACHINE, PROGRAM, alone};
     use crate::testing::{bytes, check, config};
 
     /// Assembled by GNU as with the extensions V, H, Zba, Zfh and Zicboz; what it does not know, by hand.
@@ -395,23 +436,23 @@ mod tests {
 
     #[test]
     fn instructions_of_32_bits() {
-        check(Isa::RiscV64, CASES);
+        check(riscv64, CASES);
     }
 
     #[test]
     fn instructions_of_16_bits() {
-        check(Isa::RiscV64, COMPRESSED);
+        check(riscv64, COMPRESSED);
     }
 
     #[test]
     fn rv32_differs_in_doublewords_and_jal() {
-        check(Isa::RiscV32, RV32);
+        check(riscv32, RV32);
     }
 
     #[test]
     fn lengths_must_fit() {
         for hex in ["", "13", "1305a5", "1305a5ff00", "0d05a5ff", "1305", "1f000000"] {
-            assert_eq!(Isa::RiscV64.effects(&bytes(hex)), Effects::UNKNOWN, "{hex}");
+            assert_eq!(alone(&mut *riscv64(MACHINE), &bytes(hex)), Effects::UNKNOWN, "{hex}");
         }
     }
 
@@ -421,7 +462,7 @@ mod tests {
         let fadd_rm5 = bytes("53d5c502");
         let fmv = bytes("d38500e2");
         let rdcycle = bytes("732500c0");
-        let mut block = Isa::RiscV64.block([]);
+        let mut block = riscv64(MACHINE);
         let mut completion = |code: &[u8]| block.effects(code).completion;
         assert_eq!(completion(&fmv), Completion::Always);
         assert_eq!(completion(&fadd_dyn), Completion::NoAccess);
@@ -434,8 +475,8 @@ mod tests {
 
     #[test]
     fn arithmetic_of_programs_completes_but_with_a_rounding_mode_that_is_reserved_in_its_bytes() {
-        for isa in [Isa::OldRiscV32, Isa::OldRiscV64].map(Isa::in_user_mode) {
-            let mut block = isa.block([]);
+        for mut block in [riscv32, riscv64].map(|make| make(PROGRAM)) {
+            block.begin(&mut [].into_iter());
             let mut completion = |hex| block.effects(&bytes(hex)).completion;
             // fadd.d, fsqrt.s, then frflags, which ends a block, and fadd.d.
             assert_eq!(completion("53f5c502"), Completion::Always);
@@ -457,24 +498,25 @@ mod tests {
             rest in any::<u32>(),
         ) {
             let code = (rest & !0x7f | opcode).to_le_bytes();
-            for isa in [Isa::RiscV32, Isa::RiscV64] {
-                let completion = isa.effects(&code).completion;
+            for mut decoder in [riscv32, riscv64].map(|make| make(PROGRAM)) {
+                let completion = alone(&mut *decoder, &code).completion;
                 prop_assert!(!matches!(completion, Completion::Always | Completion::NoAccess));
             }
         }
 
         #[test]
         fn no_instruction_makes_two_accesses_as_promised(code in any::<[u8; 4]>()) {
-            prop_assert_ne!(
-                Isa::RiscV64.effects(&code).completion,
-                Completion::LoadThenStore
-            );
+            let completion = alone(&mut *riscv64(PROGRAM), &code).completion;
+            prop_assert_ne!(completion, Completion::LoadThenStore);
         }
 
         #[test]
         fn system_instructions_promise_no_completion(rest in any::<u32>()) {
             let code = (rest & !0x7f | OP_SYSTEM).to_le_bytes();
-            prop_assert_eq!(Isa::RiscV64.effects(&code).completion, Completion::Unknown);
+            for emulator in EMULATORS {
+                let completion = alone(&mut *riscv64(emulator), &code).completion;
+                prop_assert_eq!(completion, Completion::Unknown);
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use proptest::test_runner::Config;
 
-use crate::{Completion, Effects, Isa, TranslationEffect};
+use crate::{Completion, Decoder, Effects, Emulator, Guest, TranslationEffect};
 
 /// The answer a table expects.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +48,24 @@ impl Expected {
     }
 }
 
+/// A program in a recent QEMU.
+pub(crate) const PROGRAM: Emulator = Emulator { guest: Guest::Program, plugin_api: 4 };
+/// A machine in a recent QEMU.
+pub(crate) const MACHINE: Emulator = Emulator { guest: Guest::Machine, plugin_api: 4 };
+/// All kinds of QEMU that decoders tell apart.
+pub(crate) const EMULATORS: [Emulator; 4] = [
+    PROGRAM,
+    MACHINE,
+    Emulator { plugin_api: 1, ..PROGRAM },
+    Emulator { plugin_api: 1, ..MACHINE },
+];
+
+/// What one instruction can do, seen alone: with nothing settled by its block.
+pub(crate) fn alone(decoder: &mut dyn Decoder, code: &[u8]) -> Effects {
+    decoder.begin(&mut [].into_iter());
+    decoder.effects(code)
+}
+
 /// The bytes that `hex` spells.
 pub(crate) fn bytes(hex: &str) -> Vec<u8> {
     (0..hex.len())
@@ -56,13 +74,17 @@ pub(crate) fn bytes(hex: &str) -> Vec<u8> {
         .collect()
 }
 
-/// Compares `isa` with a table of encoding, text and answer, on an old QEMU and a new one.
+/// Compares a decoder of machines with a table of encoding, text and answer, for an old QEMU and a new one.
 #[track_caller]
-pub(crate) fn check(isa: Isa, cases: &[(&str, &str, Expected)]) {
+pub(crate) fn check<D: AsMut<dyn Decoder>>(
+    make: impl Fn(Emulator) -> D,
+    cases: &[(&str, &str, Expected)],
+) {
     for (api, vintage) in [(1, Vintage::Old), (4, Vintage::New)] {
+        let mut decoder = make(Emulator { plugin_api: api, ..MACHINE });
         for (hex, text, expected) in cases {
             assert_eq!(
-                isa.with_plugin_api(api).effects(&bytes(hex)),
+                alone(decoder.as_mut(), &bytes(hex)),
                 expected.effects(vintage),
                 "{hex} {text}, plugin API {api}"
             );

@@ -11,7 +11,7 @@
 //! - x87, MMX, SSE and AVX arithmetic does not trap: QEMU decides `#UD` and `#NM` at translation,
 //!   never raises `#XM`, and raises `#MF` at `wait` only (`fnop` counts as one).
 //! - A vector access of up to 8 bytes is one access. One of 16 bytes is one since QEMU has
-//!   accesses of 128 bits ([`WideAccess`]); 7.2 also loads 16 bytes for some scalar operands
+//!   accesses of 128 bits; 7.2 also loads 16 bytes for some scalar operands
 //!   (`ucomiss`, `cvtss2sd`). 80-bit and 256-bit ones are always several.
 //!
 //! What may change a translation: everything that is not known to be harmless. So writes of control
@@ -35,12 +35,62 @@
 //! Architecture Programmer's Manual*, volumes 2 and 3; QEMU `target/i386/tcg/{translate.c,
 //! decode-new.c.inc,emit.c.inc,seg_helper.c}`, `helper.c` and `cpu.c` of 7.2, 10.0 and 10.2.
 
-use iced_x86::{
-    CodeSize, Decoder, DecoderOptions, EncodingKind, Instruction, Mnemonic, OpKind, Register,
-};
+use iced_x86::{CodeSize, DecoderOptions, EncodingKind, Instruction, Mnemonic, OpKind, Register};
 
 use crate::Completion::{Always, LoadThenStore, NoAccess, OneAccess, Unknown};
-use crate::{Completion, Effects, TranslationEffect, WideAccess};
+use crate::{Completion, Decoder, Effects, Emulator, Guest, TranslationEffect};
+
+/// The decoder of a 64-bit x86 processor.
+pub fn x86_64(emulator: Emulator) -> Box<dyn Decoder> {
+    let modes = match emulator.guest {
+        Guest::Program => X86Modes::BITS64,
+        Guest::Machine => X86Modes::ALL,
+    };
+    Box::new(X86::new(modes, emulator))
+}
+
+/// The decoder of a 32-bit x86 processor.
+pub fn i386(emulator: Emulator) -> Box<dyn Decoder> {
+    Box::new(X86::new(X86Modes::BITS16.with(X86Modes::BITS32), emulator))
+}
+
+#[derive(Debug)]
+struct X86 {
+    possible: X86Modes,
+    in_block: X86Modes,
+    emulator: Emulator,
+    /// Of the next instruction to classify.
+    position: usize,
+    /// The position of an instruction that QEMU may have announced without translating it.
+    undecided_at: Option<usize>,
+}
+
+impl X86 {
+    fn new(possible: X86Modes, emulator: Emulator) -> Self {
+        Self { possible, in_block: possible, emulator, position: 0, undecided_at: None }
+    }
+}
+
+impl Decoder for X86 {
+    fn begin(&mut self, insns: &mut dyn Iterator<Item = (u64, &[u8])>) {
+        (self.in_block, self.undecided_at) = self.possible.of_block(insns);
+        self.position = 0;
+    }
+
+    fn effects(&mut self, code: &[u8]) -> Effects {
+        let mut effects = effects(self.in_block, self.emulator, code);
+        self.position += 1;
+        if self.undecided_at == Some(self.position) {
+            // That this one completes does not mean that the next one starts.
+            effects.completion = Unknown;
+        }
+        effects
+    }
+
+    fn x86_mode(&self) -> Option<X86Mode> {
+        self.in_block.widest()
+    }
+}
 
 /// How code is decoded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,31 +124,31 @@ impl X86Mode {
 
 /// The modes that are possible.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct X86Modes(u8);
+struct X86Modes(u8);
 
 impl X86Modes {
     /// 16-bit code only.
-    pub const BITS16: Self = Self(X86Mode::Bits16.bit());
+    const BITS16: Self = Self(X86Mode::Bits16.bit());
     /// 32-bit code only.
-    pub const BITS32: Self = Self(X86Mode::Bits32.bit());
+    const BITS32: Self = Self(X86Mode::Bits32.bit());
     /// 64-bit code only.
-    pub const BITS64: Self = Self(X86Mode::Bits64.bit());
+    const BITS64: Self = Self(X86Mode::Bits64.bit());
     /// Any mode.
-    pub const ALL: Self = Self::BITS16.with(Self::BITS32).with(Self::BITS64);
+    const ALL: Self = Self::BITS16.with(Self::BITS32).with(Self::BITS64);
 
     /// These and the `other` ones.
     #[must_use]
-    pub const fn with(self, other: Self) -> Self {
+    const fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
     /// Whether `mode` is possible.
-    pub const fn contains(self, mode: X86Mode) -> bool {
+    const fn contains(self, mode: X86Mode) -> bool {
         self.0 & mode.bit() != 0
     }
 
     /// The widest possible mode, if any is.
-    pub fn widest(self) -> Option<X86Mode> {
+    fn widest(self) -> Option<X86Mode> {
         self.iter().next()
     }
 
@@ -111,7 +161,7 @@ impl X86Modes {
 
     /// The modes, of these, that decode each of the block's instructions to its whole length.
     /// Beside them the position of an instruction that may not be in the block after all.
-    pub(crate) fn of_block<'a>(
+    fn of_block<'a>(
         self,
         insns: impl IntoIterator<Item = (u64, &'a [u8])>,
     ) -> (Self, Option<usize>) {
@@ -146,24 +196,24 @@ fn may_leave_page(vaddr: u64) -> bool {
 
 /// The instruction, if `code` is one and nothing more.
 fn decode(mode: X86Mode, code: &[u8]) -> Option<Instruction> {
-    let mut decoder = Decoder::new(mode.bits(), code, DecoderOptions::NONE);
+    let mut decoder = iced_x86::Decoder::new(mode.bits(), code, DecoderOptions::NONE);
     let insn = decoder.decode();
     (!insn.is_invalid() && insn.len() == code.len()).then_some(insn)
 }
 
-pub(crate) fn effects(modes: X86Modes, wide: WideAccess, code: &[u8]) -> Effects {
+fn effects(modes: X86Modes, emulator: Emulator, code: &[u8]) -> Effects {
     modes
         .iter()
         .map(|mode| match decode(mode, code) {
-            Some(insn) => effects_of(wide, &insn, code),
+            Some(insn) => effects_of(emulator, &insn, code),
             None => Effects::UNKNOWN,
         })
         .reduce(Effects::or)
         .unwrap_or(Effects::UNKNOWN)
 }
 
-fn effects_of(wide: WideAccess, insn: &Instruction, code: &[u8]) -> Effects {
-    match completion(wide, insn) {
+fn effects_of(emulator: Emulator, insn: &Instruction, code: &[u8]) -> Effects {
+    match completion(emulator, insn) {
         Unknown => Effects::new(Unknown, translation_effect(insn, code)),
         known => Effects::plain(known),
     }
@@ -267,7 +317,7 @@ fn shape(mnemonic: Mnemonic) -> Option<Shape> {
     Some(shape)
 }
 
-fn completion(wide: WideAccess, insn: &Instruction) -> Completion {
+fn completion(emulator: Emulator, insn: &Instruction) -> Completion {
     // String instructions may repeat, and two share mnemonics with vector instructions.
     if insn.has_lock_prefix() || insn.is_string_instruction() {
         return Unknown;
@@ -290,7 +340,7 @@ fn completion(wide: WideAccess, insn: &Instruction) -> Completion {
         Some(Shape::Modify) if insn.op0_kind() == OpKind::Memory => LoadThenStore,
         Some(Shape::One | Shape::Modify) => OneAccess,
         Some(Shape::Scalar) if size <= 8 => OneAccess,
-        Some(Shape::Whole) if size <= 16 && wide == WideAccess::Single => OneAccess,
+        Some(Shape::Whole) if size <= 16 && emulator.has_wide_accesses() => OneAccess,
         Some(Shape::Scalar | Shape::Whole | Shape::Registers) | None => Unknown,
     }
 }

@@ -1,11 +1,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::Isa;
 use crate::testing::Expected::{
     self, AllVcpus, Always, NoAccess, OneAccess, ThisVcpu, Unknown, Wide,
 };
-use crate::testing::{bytes, check, config};
+use crate::testing::{MACHINE, PROGRAM, alone, bytes, check, config};
 
 /// Assembled by GNU as for armv9-a with sve2, sme, memtag, crypto, rcpc and mops.
 #[rustfmt::skip]
@@ -200,7 +199,15 @@ const T32: &[(&str, &str, Expected)] = &[
     ("bff34f8f", "dsb sy", AllVcpus),
 ];
 
-const A64_ONLY: Isa = Isa::AArch64(ArmStates::A64, WideAccess::Either);
+/// A machine that is known to be in `state`.
+fn in_state(state: ArmState) -> impl Fn(Emulator) -> Box<dyn Decoder> {
+    let states = only(state);
+    move |emulator| Box::new(AArch64 { possible: states, in_block: states, emulator })
+}
+
+fn of_program(hex: &str) -> Effects {
+    alone(&mut *aarch64(PROGRAM), &bytes(hex))
+}
 
 fn only(state: ArmState) -> ArmStates {
     ArmStates(state.bit())
@@ -213,36 +220,51 @@ fn states_of(vaddr: u64, insns: &[&str]) -> Vec<ArmState> {
 
 #[test]
 fn instructions() {
-    check(A64_ONLY, CASES);
+    check(in_state(ArmState::A64), CASES);
+}
+
+#[test]
+fn pointer_authentication_of_programs_fails_at_checks_only() {
+    for (hex, text, completion) in [
+        ("3f2303d5", "paciasp", Completion::Always),
+        ("1f2103d5", "pacia1716", Completion::Always),
+        ("2000c1da", "pacia x0,x1", Completion::Always),
+        ("2030c29a", "pacga x0,x1,x2", Completion::Always),
+        ("bf2303d5", "autiasp", Completion::NoAccess),
+        ("9f2103d5", "autia1716", Completion::NoAccess),
+        ("2010c1da", "autia x0,x1", Completion::NoAccess),
+        ("e03bc1da", "autdza x0", Completion::NoAccess),
+        ("e043c1da", "xpaci x0", Completion::Unknown),
+        ("ff2003d5", "xpaclri", Completion::Unknown),
+        ("5f2003d5", "wfe", Completion::Unknown),
+        ("200820d7", "braa x1,x0", Completion::Unknown),
+        ("ff0b5fd6", "retaa", Completion::Unknown),
+        ("200420f8", "ldraa x0,[x1]", Completion::Unknown),
+    ] {
+        assert_eq!(of_program(hex), Effects::plain(completion), "{text}");
+    }
 }
 
 #[test]
 fn barriers_of_loads_and_stores_wait_for_tlb_maintenance() {
     for hex in DSB {
-        assert_eq!(
-            A64_ONLY.effects(&bytes(hex)),
-            Effects::new(Completion::Always, TranslationEffect::AllVcpus)
-        );
+        assert_eq!(of_program(hex), Effects::new(Completion::Always, TranslationEffect::AllVcpus));
     }
-    check(A64_ONLY, &[("3f3e03d5", "dsb synxs", AllVcpus)]);
+    check(in_state(ArmState::A64), &[("3f3e03d5", "dsb synxs", AllVcpus)]);
 }
 
 #[test]
 fn instructions_of_aarch32_state() {
-    check(Isa::AArch64(only(ArmState::A32), WideAccess::Either), A32);
-    check(Isa::AArch64(only(ArmState::T32), WideAccess::Either), T32);
+    check(in_state(ArmState::A32), A32);
+    check(in_state(ArmState::T32), T32);
 }
 
 #[test]
 fn lengths_must_fit() {
     for hex in ["", "1f2003", "1f2003d500"] {
-        assert_eq!(
-            effects(ArmStates::ALL, WideAccess::Either, &bytes(hex)),
-            Effects::UNKNOWN,
-            "{hex}"
-        );
+        assert_eq!(effects(ArmStates::ALL, MACHINE, &bytes(hex)), Effects::UNKNOWN, "{hex}");
     }
-    assert_eq!(A64_ONLY.effects(&bytes("1f20")), Effects::UNKNOWN);
+    assert_eq!(of_program("1f20"), Effects::UNKNOWN);
 }
 
 #[test]
@@ -272,8 +294,9 @@ fn the_length_of_an_instruction_tells_t32() {
 fn where_states_disagree_nothing_is_promised() {
     // ldreq r0,[r1] of A32 is an SVE instruction without an access in A64.
     let code = bytes("00009105");
-    assert_eq!(A64_ONLY.effects(&code).completion, Completion::Always);
-    let mut block = Isa::AARCH64.block([(0, &code[..])]);
+    assert_eq!(of_program("00009105").completion, Completion::Always);
+    let mut block = aarch64(MACHINE);
+    block.begin(&mut [(0, &code[..])].into_iter());
     assert_eq!(block.effects(&code).completion, Completion::Unknown);
 }
 
@@ -287,20 +310,20 @@ proptest! {
         // Literal, or register with size 3 and opc 2.
         let is_prefetch = bits(insn, 31, 24) == 0b1101_1000
             || bits(insn, 31, 25) == 0b111_1100 && bits(insn, 23, 22) == 2;
-        let completion = a64(WideAccess::Single, insn).completion;
+        let completion = a64(MACHINE, insn).completion;
         prop_assert!(completion != Completion::Always || is_prefetch);
     }
 
     #[test]
     fn sve_loads_and_stores_promise_nothing(rest in any::<u32>()) {
         let insn = rest & !(0b1111 << 25) | 0b0010 << 25 | 1 << 31;
-        prop_assert_eq!(a64(WideAccess::Single, insn).completion, Completion::Unknown);
+        prop_assert_eq!(a64(MACHINE, insn).completion, Completion::Unknown);
     }
 
     #[test]
     fn aarch32_state_promises_no_completion(code in any::<[u8; 4]>()) {
         for state in [ArmState::A32, ArmState::T32] {
-            let effects = effects(only(state), WideAccess::Single, &code);
+            let effects = effects(only(state), MACHINE, &code);
             prop_assert_eq!(effects.completion, Completion::Unknown);
         }
     }

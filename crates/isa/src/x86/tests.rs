@@ -2,11 +2,11 @@ use iced_x86::{InstructionInfoFactory, OpAccess};
 use proptest::prelude::*;
 
 use super::*;
-use crate::Isa;
+use crate::MakeDecoder;
 use crate::testing::Expected::{
     self, AllVcpus, Always, LoadThenStore, NoAccess, OneAccess, ThisVcpu, Unknown, Wide,
 };
-use crate::testing::{bytes, check, config};
+use crate::testing::{MACHINE, PROGRAM, alone, bytes, check, config};
 
 /// Assembled by GNU as.
 #[rustfmt::skip]
@@ -233,42 +233,54 @@ const PROTECTED_MODE: &[(&str, &str, Expected)] = &[
     ("a134120000", "mov 0x1234,%eax", OneAccess),
 ];
 
-const LONG: Isa = Isa::X86(X86Modes::BITS64, WideAccess::Either);
-const ANY: Isa = Isa::X86(X86Modes::ALL, WideAccess::Either);
+/// A machine that is known to be in one of `modes`.
+fn in_modes(modes: X86Modes) -> impl Fn(Emulator) -> Box<dyn Decoder> {
+    move |emulator| Box::new(X86::new(modes, emulator))
+}
 
-fn block<'a>(isa: Isa, vaddr: u64, insns: &[&'a [u8]]) -> crate::Block {
+fn of_program(hex: &str) -> Effects {
+    alone(&mut *x86_64(PROGRAM), &bytes(hex))
+}
+
+fn of_machine(hex: &str) -> Effects {
+    alone(&mut *x86_64(MACHINE), &bytes(hex))
+}
+
+fn block<'a>(make: MakeDecoder, vaddr: u64, insns: &[&'a [u8]]) -> Box<dyn Decoder> {
     let mut at = vaddr;
     let mut placed = Vec::<(u64, &'a [u8])>::new();
     for &code in insns {
         placed.push((at, code));
         at += code.len() as u64;
     }
-    isa.block(placed)
+    let mut decoder = make(MACHINE);
+    decoder.begin(&mut placed.into_iter());
+    decoder
 }
 
 #[test]
 fn instructions_of_long_mode() {
-    check(LONG, LONG_MODE);
+    check(in_modes(X86Modes::BITS64), LONG_MODE);
 }
 
 #[test]
 fn instructions_of_protected_mode() {
-    check(Isa::X86(X86Modes::BITS32, WideAccess::Either), PROTECTED_MODE);
+    check(in_modes(X86Modes::BITS32), PROTECTED_MODE);
 }
 
 #[test]
 fn lengths_must_fit() {
     for hex in ["", "48", "488b", "9090", "48c785", "f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0"] {
-        assert_eq!(LONG.effects(&bytes(hex)), Effects::UNKNOWN, "{hex}");
+        assert_eq!(of_program(hex), Effects::UNKNOWN, "{hex}");
     }
 }
 
 #[test]
 fn where_modes_disagree_nothing_is_promised() {
     // 63 c8 is movslq %eax,%ecx or arpl %cx,%ax; 40 by itself is inc %eax or no instruction.
-    assert_eq!(LONG.effects(&bytes("63c8")), Effects::plain(Completion::Always));
-    assert_eq!(ANY.effects(&bytes("63c8")).completion, Completion::Unknown);
-    assert_eq!(ANY.effects(&bytes("89d8")), Effects::plain(Completion::Always));
+    assert_eq!(of_program("63c8"), Effects::plain(Completion::Always));
+    assert_eq!(of_machine("63c8").completion, Completion::Unknown);
+    assert_eq!(of_machine("89d8"), Effects::plain(Completion::Always));
 }
 
 #[test]
@@ -278,13 +290,13 @@ fn the_mode_fits_every_instruction_of_the_block() {
     let mov_imm16 = bytes("b83412");
     let mov_imm32 = bytes("b878563412");
     let les = bytes("c408");
-    let mode = |insns: &[&[u8]]| block(ANY, 0x1000, insns).x86_mode();
+    let mode = |insns: &[&[u8]]| block(x86_64, 0x1000, insns).x86_mode();
     assert_eq!(mode(&[&mov_reg]), Some(X86Mode::Bits64));
     assert_eq!(mode(&[&mov_reg, &mov_r64]), Some(X86Mode::Bits64));
     assert_eq!(mode(&[&mov_reg, &mov_imm16]), Some(X86Mode::Bits16));
     assert_eq!(mode(&[&mov_imm32, &les]), Some(X86Mode::Bits32));
     assert_eq!(mode(&[&mov_r64, &mov_imm16]), None);
-    assert_eq!(block(ANY, 0x1000, &[&mov_r64, &mov_imm16]).effects(&mov_r64), Effects::UNKNOWN);
+    assert_eq!(block(x86_64, 0x1000, &[&mov_r64, &mov_imm16]).effects(&mov_r64), Effects::UNKNOWN);
 }
 
 #[test]
@@ -292,10 +304,9 @@ fn above_4_gib_there_is_only_64_bit_code() {
     let arpl_or_movslq = bytes("63c8");
     let high = 0xffff_ffff_8100_0000;
     assert_eq!(
-        block(ANY, high, &[&arpl_or_movslq]).effects(&arpl_or_movslq),
+        block(x86_64, high, &[&arpl_or_movslq]).effects(&arpl_or_movslq),
         Effects::plain(Completion::Always)
     );
-    let i386 = Isa::I386;
     assert_eq!(block(i386, high, &[&arpl_or_movslq]).x86_mode(), None);
 }
 
@@ -304,12 +315,12 @@ fn an_announced_leftover_at_the_page_end_is_not_relied_on() {
     let mov = bytes("89d8");
     // Cut off from `44 89 c0`; on its own it is `inc %esp` of 32-bit code.
     let leftover = bytes("44");
-    let mut at_page_end = block(ANY, 0x40_0ffb, &[&mov, &mov, &leftover]);
+    let mut at_page_end = block(x86_64, 0x40_0ffb, &[&mov, &mov, &leftover]);
     assert_eq!(at_page_end.x86_mode(), Some(X86Mode::Bits64));
     assert_eq!(at_page_end.effects(&mov).completion, Completion::Always);
     assert_eq!(at_page_end.effects(&mov).completion, Completion::Unknown);
 
-    let mut elsewhere = block(ANY, 0x40_0800, &[&mov, &mov, &mov]);
+    let mut elsewhere = block(x86_64, 0x40_0800, &[&mov, &mov, &mov]);
     assert_eq!(elsewhere.effects(&mov).completion, Completion::Always);
     assert_eq!(elsewhere.effects(&mov).completion, Completion::Always);
 }
@@ -321,12 +332,12 @@ proptest! {
     #[test]
     fn promises_agree_with_the_accesses(code in prop::collection::vec(any::<u8>(), 15)) {
         for mode in X86Modes::ALL.iter() {
-            let insn = Decoder::new(mode.bits(), &code, DecoderOptions::NONE).decode();
+            let insn = iced_x86::Decoder::new(mode.bits(), &code, DecoderOptions::NONE).decode();
             if insn.is_invalid() {
                 continue;
             }
             let code = &code[..insn.len()];
-            let isa = Isa::X86(X86Modes(mode.bit()), WideAccess::Single);
+            let effects = effects(X86Modes(mode.bit()), MACHINE, code);
             let mut factory = InstructionInfoFactory::new();
             let accesses: Vec<_> = factory
                 .info(&insn)
@@ -334,7 +345,7 @@ proptest! {
                 .iter()
                 .map(iced_x86::UsedMemory::access)
                 .collect();
-            match isa.effects(code).completion {
+            match effects.completion {
                 Completion::Always | Completion::NoAccess => prop_assert!(
                     accesses.iter().all(|&access| access == OpAccess::NoMemAccess),
                     "{code:02x?} {accesses:?}"
@@ -362,8 +373,8 @@ proptest! {
 
     #[test]
     fn privileged_instructions_promise_nothing(code in prop::collection::vec(any::<u8>(), 15)) {
-        let insn = Decoder::new(64, &code, DecoderOptions::NONE).decode();
-        let effects = LONG.effects(&code[..insn.len()]);
+        let insn = iced_x86::Decoder::new(64, &code, DecoderOptions::NONE).decode();
+        let effects = alone(&mut *x86_64(PROGRAM), &code[..insn.len()]);
         prop_assert!(!insn.is_privileged() || effects.completion == Completion::Unknown);
     }
 }
