@@ -311,7 +311,7 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig {
-            cases: if cfg!(miri) { 30 } else { 2000 },
+            cases: 2000,
             failure_persistence: None,
             ..ProptestConfig::default()
         })]

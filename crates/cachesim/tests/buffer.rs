@@ -100,7 +100,7 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 fn events() -> impl Strategy<Value = Vec<Event>> {
-    prop::collection::vec(event(), 0..if cfg!(miri) { 30 } else { 400 })
+    prop::collection::vec(event(), 0..400)
 }
 
 /// What a core did, as a report would have it.
@@ -218,7 +218,7 @@ fn check_one_vcpu<P: Policy>(
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: if cfg!(miri) { 2 } else { 500 },
+        cases: 500,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
@@ -239,7 +239,7 @@ proptest! {
     #[test]
     fn two_vcpus_on_a_core_interleave_by_batches(
         config in any_config(),
-        schedule in prop::collection::vec((0..2_usize, event()), 0..if cfg!(miri) { 40 } else { 300 }),
+        schedule in prop::collection::vec((0..2_usize, event()), 0..300),
         capacities in [1..20_usize, 1..20_usize],
     ) {
         let mut core = TimedCore::<Lru>::new(&config, 0);

@@ -138,7 +138,7 @@ struct Seen {
 fn the_workloads_repeat_hit_deep_and_evict() {
     let mut runner = TestRunner::deterministic();
     let mut seen = Seen::default();
-    for _ in 0..if cfg!(miri) { 3 } else { 100 } {
+    for _ in 0..100 {
         let (geometry, addresses) = workload().new_tree(&mut runner).expect("a case").current();
         let mut naive = NaiveLru::new(&geometry);
         for address in addresses {
@@ -153,15 +153,14 @@ fn the_workloads_repeat_hit_deep_and_evict() {
             }
         }
     }
-    let least = if cfg!(miri) { 1 } else { 1000 };
     for seen in [seen.repeats, seen.deep_hits, seen.evictions] {
-        assert!(seen >= least, "{seen} of {least}");
+        assert!(seen >= 1000, "{seen}");
     }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: if cfg!(miri) { 2 } else { 400 },
+        cases: 400,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
@@ -303,7 +302,6 @@ fn repeats_change_nothing<P: Policy>(
 
 /// The property above is no matter of course: where repeats are said to count, they do.
 #[test]
-#[cfg_attr(miri, ignore = "of policies for which Miri has no time")]
 fn repeats_that_count_change_later_outcomes() {
     each_policy!(P, kind => if kind.repeats() == Repeats::Count {
         let mut runner = TestRunner::deterministic();
@@ -317,7 +315,6 @@ fn repeats_that_count_change_later_outcomes() {
 
 /// The seed is all that random choices depend on, and nothing else depends on it.
 #[test]
-#[cfg_attr(miri, ignore = "of policies for which Miri has no time")]
 fn the_seed_matters_to_random_policies_and_to_no_other() {
     each_policy!(P, kind => {
         let mut runner = TestRunner::deterministic();
@@ -351,12 +348,11 @@ fn more_ways_never_hurt<P: Policy>(geometry: &CacheGeometry, addresses: &[u64]) 
 fn with_other_policies_than_lru_more_ways_can_hurt() {
     each_policy!(P, kind => {
         let mut runner = TestRunner::deterministic();
-        let hurt = (0..if cfg!(miri) { 10 } else { 400 }).any(|_| {
+        let hurt = (0..400).any(|_| {
             let (geometry, addresses) = workload().new_tree(&mut runner).expect("a case").current();
             !more_ways_never_hurt::<P>(&geometry, &addresses)
         });
-        // Under Miri there are too few cases to tell.
-        assert!(if kind == PolicyKind::Lru { !hurt } else { hurt || cfg!(miri) }, "{kind:?}");
+        assert_eq!(hurt, kind != PolicyKind::Lru, "{kind:?}");
     });
 }
 
@@ -430,7 +426,7 @@ macro_rules! against_naive {
     ($($module:ident::$policy:ident $row:tt)*) => {
         proptest! {
             #![proptest_config(ProptestConfig {
-                cases: if cfg!(miri) { 1 } else { 400 },
+                cases: 400,
                 failure_persistence: None,
                 ..ProptestConfig::default()
             })]
@@ -455,7 +451,7 @@ mod every_way_has_what_the_naive_policy_leaves_there {
 /// What a shorter age would do: go wrong after 2⁸ or 2¹⁶ accesses to a set.
 #[test]
 fn many_accesses_to_one_set_do_not_disturb_the_order() {
-    let accesses = if cfg!(miri) { 300 } else { 200_000 };
+    let accesses = 200_000;
     let geometry = geometry(1, 4, 64);
     let mut cache = TimedCache::<Lru>::new(&geometry, 0);
     let mut naive = NaiveLru::new(&geometry);

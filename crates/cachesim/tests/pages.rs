@@ -106,14 +106,14 @@ fn check(steps: Vec<Step>) -> Result<usize, TestCaseError> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: if cfg!(miri) { 2 } else { 500 },
+        cases: 500,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
 
     #[test]
     fn a_translation_is_never_stale_nor_that_of_another_page(
-        steps in prop::collection::vec(step(), 1..if cfg!(miri) { 40 } else { 300 }),
+        steps in prop::collection::vec(step(), 1..300),
     ) {
         check(steps)?;
     }

@@ -300,7 +300,7 @@ fn chi_square(cells: usize, draws: impl Iterator<Item = usize>) -> f64 {
 /// uniform generator exceeds once in a thousand seeds.
 #[test]
 fn random_victims_are_uniform_over_the_ways() {
-    let fills = if cfg!(miri) { 80 } else { 50_000 };
+    let fills = 50_000;
     for (ways, limit) in [(2, 10.83), (3, 13.82), (5, 18.47), (8, 24.32), (16, 37.70)] {
         let drawn = victims(ways, SEED, fills);
         let statistic = chi_square(ways as usize, drawn.into_iter());
@@ -310,7 +310,7 @@ fn random_victims_are_uniform_over_the_ways() {
 
 #[test]
 fn random_victims_do_not_depend_on_the_victim_before() {
-    let (fills, cases) = if cfg!(miri) { (100, 2) } else { (50_000, 3) };
+    let (fills, cases) = (50_000, 3);
     for (ways, limit) in [(2, 16.27), (3, 26.12), (8, 103.44)].into_iter().take(cases) {
         let drawn = victims(ways, SEED, fills);
         let ways = ways as usize;
@@ -589,7 +589,7 @@ fn marks_of_fills<P: Policy>(policy: &mut P, index: usize, fills: u64) -> Vec<u6
 
 /// Checks that about one in 32 fills is treated in another way than the others.
 fn check_throttle<P: Policy>(kind: PolicyKind, is_rare: fn(state: u64) -> bool) {
-    let fills = if cfg!(miri) { 640 } else { 64_000 };
+    let fills = 64_000;
     let mut policy = P::new(kind, &geometry(1, 1, 64), SEED);
     let states = marks_of_fills(&mut policy, 0, fills);
     // The common ones are dealt to 31 cells of 32 in turn.
@@ -672,8 +672,7 @@ const LEADERS: usize = 32;
 
 #[test]
 fn drrip_has_a_quarter_of_the_sets_lead_for_each_side_but_32_at_most() {
-    let cases: &[u64] = if cfg!(miri) { &[7] } else { &[4, 5, 7, 8, 20, 64, 96, 128, 129, 200] };
-    for &sets in cases {
+    for sets in [4, 5, 7, 8, 20, 64, 96, 128, 129, 200] {
         let roles = roles(sets);
         let expected = LEADERS.min(roles.len() / 4);
         for side in [Role::LeadsSrrip, Role::LeadsBrrip] {
@@ -693,11 +692,9 @@ fn drrip_has_one_leader_of_each_side_in_every_region() {
     };
     let shown = |sets| roles(sets).iter().map(letter).collect::<String>();
     assert_eq!(shown(7), "s..b...");
-    if !cfg!(miri) {
-        assert_eq!(shown(16), "s.b..s.bb.s..b.s");
-        // Two sets in none.
-        assert_eq!(shown(18), "s.b..s.bb.s..b.s..");
-    }
+    assert_eq!(shown(16), "s.b..s.bb.s..b.s");
+    // Two sets in none.
+    assert_eq!(shown(18), "s.b..s.bb.s..b.s..");
 }
 
 #[test]
@@ -812,7 +809,7 @@ fn lip_and_bip_replay_the_papers_loops() {
     const LINES: u64 = 12;
     const KEPT: usize = 7;
     // Under Miri BIP has no time to take over the second loop.
-    let rounds = if cfg!(miri) { 20 } else { 400 };
+    let rounds = 400;
     let run = |hits: &mut dyn FnMut(std::ops::Range<u64>) -> Vec<usize>| {
         [hits(0..LINES), hits(LINES..2 * LINES)]
     };
@@ -830,9 +827,6 @@ fn lip_and_bip_replay_the_papers_loops() {
 
     let mut bip = TimedCache::<Bip>::new(&geometry, SEED);
     for hits in run(&mut |lines| hits_by_round(&mut bip, lines, rounds)) {
-        if cfg!(miri) {
-            continue;
-        }
         // From when the loop has taken over the set.
         let later = &hits[rounds / 2..];
         let mean = later.iter().sum::<usize>() * 100 / later.len();

@@ -121,7 +121,7 @@ fn check_paths<P: Policy>(
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: if cfg!(miri) { 2 } else { 150 },
+        cases: 150,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
@@ -164,7 +164,7 @@ struct Seen {
 fn the_workloads_have_right_and_wrong_predictions() {
     let mut runner = TestRunner::deterministic();
     let mut seen = Seen::default();
-    for _ in 0..if cfg!(miri) { 30 } else { 100 } {
+    for _ in 0..100 {
         let (geometry, addresses) = workload().new_tree(&mut runner).expect("a case").current();
         let mut cache = Cache::<Lru>::new(&geometry, PolicyKind::Lru, 0);
         let mut last = LastByPrediction::default();
@@ -187,7 +187,6 @@ fn the_workloads_have_right_and_wrong_predictions() {
     }
     let Seen { right, taken_in_the_set, taken_by_another_set, stale, missed_and_taken, usual } =
         seen;
-    let least = if cfg!(miri) { 1 } else { 500 };
     for (what, seen) in [
         ("right", right),
         ("taken in the set", taken_in_the_set),
@@ -196,7 +195,7 @@ fn the_workloads_have_right_and_wrong_predictions() {
         ("missed and taken", missed_and_taken),
         ("usual", usual),
     ] {
-        assert!(seen >= least, "{what}: {seen} of {least}");
+        assert!(seen >= 500, "{what}: {seen}");
     }
 }
 
@@ -263,7 +262,7 @@ mod rules {
             let geometry = geometry(sets, ways, 64);
             let mut cache = Cache::<P>::new(&geometry, PolicyKind::Lru, SEED);
             let lines = geometry.lines() * 3 / 2 + 1;
-            for now in 1..if cfg!(miri) { 12 } else { 1000 } {
+            for now in 1..1000 {
                 let accessed = LineAddr::from_number(now * now / 3 % lines);
                 cache.access(accessed, now);
                 for other in (0..lines).map(LineAddr::from_number) {
@@ -324,7 +323,7 @@ mod rules {
     /// 2¹⁶ lines, which is as many as there can be predictions of (fewer in Miri, which is slow), none of
     /// them in the way of another.
     pub fn all_lines_of_a_large_cache_are_predicted<P: Policy>() {
-        let geometry = geometry(if cfg!(miri) { 1 << 9 } else { 1 << 13 }, 8, 64);
+        let geometry = geometry(1 << 13, 8, 64);
         let mut cache = Cache::<P>::new(&geometry, PolicyKind::Lru, SEED);
         let half = geometry.lines() / 2;
         let lines = [0, 1, half - 1, half, 2 * half - 1].map(LineAddr::from_number);
@@ -343,10 +342,6 @@ mod rules {
 
     /// More than 2¹⁶ lines: each is found where it is, and by looking for it.
     pub fn no_line_of_a_larger_cache_is_predicted<P: Policy>() {
-        if cfg!(miri) {
-            // It cannot be smaller, and Miri is slow.
-            return;
-        }
         for (sets, ways) in [(1 << 14, 8), (3 << 14, 2)] {
             let geometry = geometry(sets, ways, 64);
             let mut cache = Cache::<P>::new(&geometry, PolicyKind::Lru, SEED);

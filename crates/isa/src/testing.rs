@@ -94,9 +94,5 @@ pub(crate) fn check<D: AsMut<dyn Decoder>>(
 
 /// Fewer cases under Miri, which is slow, and no files, which it forbids.
 pub(crate) fn config() -> Config {
-    Config {
-        cases: if cfg!(miri) { 8 } else { 4096 },
-        failure_persistence: None,
-        ..Config::default()
-    }
+    Config { cases: 4096, failure_persistence: None, ..Config::default() }
 }

@@ -1,13 +1,5 @@
 //! Properties of each policy.
 
-use cachesim::policy::PolicyKind::{self, BitPlru, Fifo, Lru, Random};
-
-/// Whether a property is checked for this policy. Under Miri, which is slow, only those are that differ in
-/// what they do to memory.
-pub fn has_time_for(kind: PolicyKind) -> bool {
-    !cfg!(miri) || matches!(kind, Lru | Fifo | Random | BitPlru)
-}
-
 /// Evaluates an expression for each policy, by the name that is given for it; with a second name also for
 /// its kind.
 macro_rules! each_policy {
@@ -15,7 +7,7 @@ macro_rules! each_policy {
         cachesim::policies!(crate::common::each_policy::each_row, $name $kind $do;)
     };
     ($name:ident => $do:expr) => {
-        crate::common::each_policy::each_policy!($name, kind => $do);
+        crate::common::each_policy::each_policy!($name, _kind => $do);
     };
 }
 
@@ -24,9 +16,7 @@ macro_rules! each_row {
         $({
             type $name = cachesim::policy::$policy;
             let $kind = cachesim::policy::PolicyKind::$policy;
-            if crate::common::each_policy::has_time_for($kind) {
-                $do;
-            }
+            $do;
         })*
     };
 }

@@ -14,9 +14,7 @@ macro_rules! tests_of {
         $(
             #[test]
             fn $module() {
-                if crate::common::each_policy::has_time_for(cachesim::policy::PolicyKind::$policy) {
-                    super::rules::$rule::<cachesim::policy::$policy>();
-                }
+                super::rules::$rule::<cachesim::policy::$policy>();
             }
         )*
     };

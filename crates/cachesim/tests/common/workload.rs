@@ -68,8 +68,7 @@ fn base() -> impl Strategy<Value = u64> {
 }
 
 fn walk() -> impl Strategy<Value = Walk> {
-    let most = |most| if cfg!(miri) { most / 5 } else { most };
-    let numbers = move |at_most| prop::collection::vec(any::<u16>(), 1..most(at_most));
+    let numbers = |at_most| prop::collection::vec(any::<u16>(), 1..at_most);
     let over = prop_oneof![Just(Over::Set), Just(Over::Prediction)];
     prop_oneof![
         1 => prop::collection::vec(base(), 1..20).prop_map(Walk::Anywhere),
@@ -101,7 +100,7 @@ fn any_geometry() -> impl Strategy<Value = CacheGeometry> {
 /// A geometry and accesses to it. No address is that of the line that stands for an empty way,
 /// the last byte of the address space in a cache of one-byte lines.
 pub fn workload() -> impl Strategy<Value = (CacheGeometry, Vec<u64>)> {
-    let walks = prop::collection::vec(walk(), 1..if cfg!(miri) { 3 } else { 12 });
+    let walks = prop::collection::vec(walk(), 1..12);
     (any_geometry(), walks).prop_map(|(geometry, walks)| {
         let mut addresses: Vec<u64> =
             walks.iter().flat_map(|walk| walk.addresses(&geometry)).collect();

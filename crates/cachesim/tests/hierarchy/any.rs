@@ -145,7 +145,6 @@ pub fn steps(cores: usize, most: usize) -> impl Strategy<Value = Vec<Step>> {
     let base = prop_oneof![4 => Just(0), 1 => any::<u64>(), 1 => Just(u64::MAX - 0xfff)];
     let bytes = prop_oneof![Just(0x80_u64), Just(0x200), Just(0x400), Just(0x1000)];
     let far = prop_oneof![2 => Just(0), 1 => Just(1_u64 << 48), 1 => Just(1 << 36)];
-    let most = if cfg!(miri) { (most / 10).max(2) } else { most };
     let step = (0..cores, kind, any::<u16>(), 0..=5_u8, prop::bool::weighted(0.2));
     (base, bytes, far, prop::collection::vec(step, 1..most)).prop_map(
         |(base, bytes, far, steps)| {
@@ -171,12 +170,7 @@ pub fn flush(core: usize) -> impl Iterator<Item = Step> {
     })
 }
 
-/// So many cases; next to none under Miri, which has nothing to find in what one thread does without unsafe
-/// code.
+/// So many cases.
 pub fn cases(usual: u32) -> ProptestConfig {
-    ProptestConfig {
-        cases: if cfg!(miri) { 1 } else { usual },
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    }
+    ProptestConfig { cases: usual, failure_persistence: None, ..ProptestConfig::default() }
 }
