@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# install-packages.sh demo|test|matrix|bench: installs, with apt, those Debian packages that the task needs and the
-# machine lacks. Each set holds the one before it. Uses sudo where not root; where it cannot install, it says what is
-# missing and fails. Prints the packages it installed on stdout, one a line: nothing if nothing was missing.
+# install-packages.sh demo|test|build|matrix|bench: installs, with apt, those Debian packages that the task needs and
+# the machine lacks. Each set holds the one before it, but build stands alone. Uses sudo where not root; where it cannot
+# install, it says what is missing and fails. Prints the packages it installed on stdout, one a line: nothing if nothing
+# was missing.
 #
 #   demo    a QEMU for user mode, a cross compiler for the guest, a C compiler and make for the build
 #   test    the other cross compilers, glib to build QEMU's own cache plugin, what the other scripts here use and the
 #           tests of debug information, what reads the plugin's files: Valgrind's scripts, a browser, KCachegrind and
 #           a screen for it, and what building another simulator takes: see pycachesim.sh
-#   matrix  what building QEMU takes
+#   build   what building QEMU takes
+#   matrix  all of these
 #   bench   valgrind
 #
 # The other releases of QEMU, kernels and guest programs are no packages of the host: see qemu.sh, kernel.sh and
@@ -21,13 +23,14 @@ test=("${demo[@]}" gcc-aarch64-linux-gnu libc6-dev-arm64-cross libglib2.0-dev pk
     gcc-mips-linux-gnu libc6-dev-mips-cross gcc-mipsel-linux-gnu libc6-dev-mipsel-cross
     gcc-mips64-linux-gnuabi64 libc6-dev-mips64-cross gcc-mips64el-linux-gnuabi64 libc6-dev-mips64el-cross
     valgrind python3-jsonschema chromium kcachegrind dbus-daemon xvfb x11-utils python3-venv python3-dev)
-matrix=("${test[@]}" ninja-build libcapstone-dev)
+read -ra build <<<"$BUILD_PACKAGES"
+matrix=("${test[@]}" "${build[@]}")
 # shellcheck disable=SC2034  # used through "wanted"
 bench=("${matrix[@]}" valgrind)
 
 case ${1-} in
-demo | test | matrix | bench) declare -n wanted=$1 ;;
-*) die "unknown set '${1-}'; known: demo test matrix bench" ;;
+demo | test | build | matrix | bench) declare -n wanted=$1 ;;
+*) die "unknown set '${1-}'; known: demo test build matrix bench" ;;
 esac
 
 missing=()

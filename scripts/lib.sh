@@ -30,6 +30,9 @@ die() {
 # Configuration files, build systems and library paths all carry this name.
 [[ $CACHE =~ ^[A-Za-z0-9_./+@-]+$ ]] || die "the cache directory '$CACHE' has characters that build tools cannot take"
 
+# Packages that building QEMU's user mode takes.
+readonly BUILD_PACKAGES='gcc libc6-dev xz-utils pkg-config ninja-build python3 python3-venv libglib2.0-dev libcapstone-dev'
+
 # need SET TOOL...: SET is that of install-packages.sh which has them.
 need() {
     local set=$1 tool missing=()
@@ -37,7 +40,16 @@ need() {
     for tool in "$@"; do
         command -v "$tool" >/dev/null || missing+=("$tool")
     done
-    [ ${#missing[@]} -eq 0 ] || die "needs ${missing[*]}; run scripts/install-packages.sh $set"
+    [ ${#missing[@]} -eq 0 ] || lacks "$set" "${missing[*]}"
+}
+
+# lacks SET WHAT: ends because WHAT is missing.
+lacks() {
+    case $1 in
+    # Few enough to be named.
+    build) die "needs $2; install them: apt-get install $BUILD_PACKAGES" ;;
+    *) die "needs $2; run scripts/install-packages.sh $1" ;;
+    esac
 }
 
 # Waits for and takes the lock NAME; held until this process ends.
@@ -71,9 +83,14 @@ workspace() {
     trap 'rm -rf "$WORK"' EXIT
 }
 
-# The Debian mirror of this machine: the first repository in its apt sources whose suite is one of Debian's.
+# The Debian mirror: that of LIBCACHE_MIRROR, or the first repository in this machine's apt sources whose suite is one
+# of Debian's, or Debian's own. apt checks the signatures of what comes from it.
 debian_mirror() {
-    local uri
+    local uri=${LIBCACHE_MIRROR-}
+    if [ -n "$uri" ]; then
+        printf '%s\n' "$uri"
+        return
+    fi
     uri=$(
         {
             # shellcheck disable=SC2016  # apt expands these
@@ -85,8 +102,27 @@ debian_mirror() {
                 /etc/apt/sources.list.d/*.sources 2>/dev/null
         } | awk '$2 ~ /^(bookworm|trixie|forky|sid|stable|testing|unstable)$/ { print $1; exit }'
     ) || true
-    [ -n "$uri" ] || die "found no Debian mirror in this machine's apt sources"
-    printf '%s\n' "$uri"
+    printf '%s\n' "${uri:-http://deb.debian.org/debian}"
+}
+
+# The keys of Debian's archive. Ubuntu has them in a package, which its own apt vouches for.
+debian_keyring() {
+    local system=/usr/share/keyrings/debian-archive-keyring.gpg own=$CACHE/apt/debian-archive-keyring.gpg directory
+    if [ -r "$system" ]; then
+        printf '%s\n' "$system"
+        return
+    fi
+    if [ ! -r "$own" ]; then
+        directory=$(mktemp -d)
+        (cd "$directory" && apt-get -qq download debian-archive-keyring >&2 && dpkg-deb -x ./*.deb .) || {
+            rm -rf "$directory"
+            die "cannot get the keys of Debian's archive; install debian-archive-keyring"
+        }
+        mkdir -p "${own%/*}"
+        cp -L "$directory$system" "$own.$$" && mv "$own.$$" "$own"
+        rm -rf "$directory"
+    fi
+    printf '%s\n' "$own"
 }
 
 # apt_state NAME ARCH TYPES SUITES: prepares the private apt state NAME, sets APT_STATE to its directory and brings its
@@ -99,11 +135,9 @@ apt_state() {
     lock "apt-$name"
     : >"$APT_STATE/dpkg/status"
     mirror=$(debian_mirror)
-    {
-        printf 'Types: %s\nURIs: %s\nSuites: %s\nComponents: main\n' "$types" "$mirror" "$suites"
-        keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-        [ ! -r "$keyring" ] || printf 'Signed-By: %s\n' "$keyring"
-    } >"$APT_STATE/debian.sources"
+    keyring=$(debian_keyring)
+    printf 'Types: %s\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: %s\n' \
+        "$types" "$mirror" "$suites" "$keyring" >"$APT_STATE/debian.sources"
     cat >"$APT_STATE/apt.conf" <<CONF
 APT::Architecture "$arch";
 #clear APT::Architectures;
@@ -111,6 +145,7 @@ APT::Architectures { "$arch"; };
 APT::Sandbox::User "";
 APT::Get::AllowUnauthenticated "false";
 APT::Install-Recommends "false";
+${LIBCACHE_PROGRESS:+APT::Status-Fd 2;}
 Acquire::Languages "none";
 Acquire::Retries "3";
 Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled "false";

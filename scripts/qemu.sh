@@ -1,6 +1,10 @@
 #!/usr/bin/env bash
 # qemu.sh VERSION: makes DIR with runnable DIR/bin/qemu-* of that release of QEMU, and prints DIR.
 # qemu.sh --list: prints the known versions, one a line: VERSION MODE... (MODE is "user" or "system").
+# qemu.sh 7.2-user: user mode alone, for all targets, which is less to download.
+# qemu.sh 10.0-user [TARGET...]: user mode built for these targets, and for those that it was built for before.
+#
+# With LIBCACHE_PROGRESS, standard error has lines dlstatus:WHAT:PERCENT: for `libcache setup`, which runs this script.
 #
 # Debian's binaries are unpacked, with all libraries they need and their own dynamic loader, into a private tree; their
 # interpreter and library path are then set to that tree. So any release runs on any x86_64 Linux without root, without
@@ -24,7 +28,8 @@ if [ "${1-}" = --list ]; then
     exit
 fi
 VERSION=${1-}
-list | cut -d ' ' -f 1 | grep -qxF -- "$VERSION" ||
+shift || true
+{ list | cut -d ' ' -f 1 && printf '%s-user\n' 7.2 10.0; } | grep -qxF -- "$VERSION" ||
     die "unknown QEMU version '$VERSION'; known: $(list | cut -d ' ' -f 1 | paste -sd ' ')"
 
 DIR=$CACHE/qemu/$VERSION
@@ -80,14 +85,25 @@ packaged() {
     publish "$WORK" "$DIR" "$recipe"
 }
 
-# built RECIPE: user mode from Debian's copy of the upstream source, dynamically linked, with plugins.
+# What ninja prints goes to the log; how far it is, to whoever wants to know.
+log_ninja() {
+    if [ -n "${LIBCACHE_PROGRESS-}" ]; then
+        tee -a log | sed -une 's/^progress: *\([0-9]*\)%.*/dlstatus:build:\1:/p' >&2
+    else
+        cat >>log
+    fi
+}
+
+# built RECIPE RELEASE TARGET...: user mode from Debian's copy of the upstream source, dynamically linked, with plugins.
 built() {
-    local recipe=$1 jobs target targets=(riscv64 x86_64 aarch64)
+    local recipe=$1 release=$2 jobs target targets
+    shift 2
+    targets=("$@")
     finished "$DIR" "$recipe" && return
-    need matrix apt-get dpkg-deb flock tar xz gcc pkg-config ninja python3
-    pkg-config --exists glib-2.0 capstone ||
-        die "needs the development files of glib and capstone; run scripts/install-packages.sh matrix"
-    source_tarball "$VERSION" || die "no Debian suite offers a source tarball of QEMU $VERSION"
+    need build apt-get dpkg-deb flock tar xz gcc pkg-config ninja python3
+    pkg-config --exists glib-2.0 capstone || lacks build "the development files of glib and capstone"
+    python3 -c 'import ensurepip' 2>/dev/null || lacks build "Python's venv"
+    source_tarball "$release" || die "no Debian suite offers a source tarball of QEMU $release"
     workspace "$DIR"
     # QEMU wants a newer meson than bookworm's. Pure Python: unpacked, it runs from where it is.
     (
@@ -101,7 +117,7 @@ built() {
     # Debian's tarball has no device tree blobs, but the build description still names them.
     : >"$WORK/source/pc-bios/dtb/meson.build"
     jobs=$(nproc)
-    say "building QEMU $VERSION with $jobs jobs; takes some minutes"
+    say "building QEMU $release with $jobs jobs; takes some minutes"
     (
         cd "$WORK/build"
         export PYTHONPATH=$WORK/tools/usr/lib/python3/dist-packages
@@ -109,11 +125,11 @@ built() {
             --target-list="$(printf '%s-linux-user,' "${targets[@]}" | sed 's/,$//')" --without-default-features \
             --disable-download --disable-docs --disable-tools --disable-install-blobs --disable-debug-info \
             --enable-plugins --enable-capstone >log 2>&1 &&
-            ninja -j "$jobs" "${targets[@]/#/qemu-}" >>log 2>&1 || {
+            NINJA_STATUS='progress:%p:' ninja -j "$jobs" "${targets[@]/#/qemu-}" 2>&1 | log_ninja || {
             tail -n 20 log >&2
             exit 1
         }
-    ) || die "QEMU $VERSION does not build"
+    ) || die "QEMU $release does not build"
     for target in "${targets[@]}"; do
         mv "$WORK/build/qemu-$target" "$WORK/bin/"
     done
@@ -125,14 +141,18 @@ built() {
 # Every executable must start and say the version asked for. Also when nothing was made: what was built here uses the
 # host's libraries, which may have changed.
 check() {
-    local binary reported found=0
-    for binary in "$DIR"/bin/qemu-{riscv64,x86_64,aarch64} "$DIR"/bin/qemu-system-{riscv64,x86_64,aarch64}; do
+    local release=${VERSION%-user} binary binaries reported found=0
+    case $VERSION in
+    *-user) binaries=("$DIR"/bin/qemu-*) ;;
+    *) binaries=("$DIR"/bin/qemu-{riscv64,x86_64,aarch64} "$DIR"/bin/qemu-system-{riscv64,x86_64,aarch64}) ;;
+    esac
+    for binary in "${binaries[@]}"; do
         [ -e "$binary" ] || continue
         found=1
         reported=$("$binary" --version | sed -nE '1s/.* version ([0-9]+\.[0-9]+).*/\1/p') || true
-        if [ "$reported" != "$VERSION" ]; then
+        if [ "$reported" != "$release" ]; then
             rm -f "$DIR/.recipe"
-            die "${binary##*/} reports version '${reported:-none}', not $VERSION"
+            die "${binary##*/} reports version '${reported:-none}', not $release"
         fi
     done
     [ "$found" = 1 ] || die "no QEMU executable in $DIR"
@@ -153,7 +173,19 @@ case $VERSION in
         qemu-system-x86 qemu-system-riscv qemu-system-arm seabios ipxe-qemu opensbi
     ;;
 10.2)
-    built 'build 1'
+    built 'build 1' 10.2 riscv64 x86_64 aarch64
+    ;;
+7.2-user)
+    packaged 'bookworm 1' bookworm 'bookworm bookworm-backports' bookworm qemu-user
+    ;;
+10.0-user)
+    # The targets of before, which a new build would lose.
+    for binary in "$DIR"/bin/qemu-*; do
+        [ ! -e "$binary" ] || set -- "$@" "${binary##*/qemu-}"
+    done
+    [ $# -gt 0 ] || set -- riscv64 x86_64 aarch64
+    mapfile -t targets < <(printf '%s\n' "$@" | sort -u)
+    built "build 1 ${targets[*]}" 10.0 "${targets[@]}"
     ;;
 esac
 check

@@ -1,0 +1,40 @@
+//! Completions and manual pages, which follow from the command line's description.
+
+use super::cli::Cli;
+use super::failure::{Failure, Status};
+use clap::CommandFactory;
+use clap_complete::Shell;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// What `completions` is told.
+#[derive(Debug, clap::Args)]
+pub struct CompletionsArgs {
+    /// The shell that is to read them
+    shell: Shell,
+}
+
+/// What `man` is told.
+#[derive(Debug, clap::Args)]
+pub struct ManArgs {
+    /// Where to write them
+    directory: PathBuf,
+}
+
+/// Prints the completions.
+pub fn completions(args: &CompletionsArgs) -> Result<ExitCode, Failure> {
+    clap_complete::generate(args.shell, &mut Cli::command(), "libcache", &mut io::stdout());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the pages: one for the command, and one for each of its subcommands.
+pub fn man_pages(args: &ManArgs) -> Result<ExitCode, Failure> {
+    fs::create_dir_all(&args.directory)
+        .and_then(|()| clap_mangen::generate_to(Cli::command(), &args.directory))
+        .map_err(|error| {
+            Failure::new(Status::Failed, format!("{}: {error}", args.directory.display()))
+        })?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,182 @@
+//! `libcache run`: a program, or a machine, under the plugin.
+
+mod page;
+
+use super::failure::{Failure, Status};
+use super::guest::Program;
+use super::plugin_options::PluginOptions;
+use super::qemu::NoneFound;
+use super::{files, places, qemu, setup, sysroot};
+use clap::ValueHint;
+use options::{GuestMode, Request};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+/// What `run` is told.
+#[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "libcache run [OPTIONS] [--] PROGRAM [ARGS]...\n       \
+                      libcache run --system [OPTIONS] -- qemu-system-ARCH [ARGS]...",
+    after_help = "The program is one for Linux, of any architecture that QEMU emulates. Build it \
+                  with -g, so that lines of its source can be named. Where its libraries are not \
+                  found, build it with -static or name their directory with --sysroot.\n\n\
+                  Sizes take K, M or G. A file name may have %p for the process id.\n\n\
+                  Exit status: that of the guest. 2: a wrong option; 125: there is no plugin, \
+                  QEMU or library to run it with; 126: it cannot be run; 127: there is no such \
+                  program."
+)]
+pub struct Args {
+    /// The words are the command line of a machine, as one would type it
+    #[arg(long)]
+    system: bool,
+    /// Add an argument of QEMU's own, such as --qemu-arg=-cpu --qemu-arg=max
+    #[arg(long = "qemu-arg", value_name = "ARG", allow_hyphen_values = true)]
+    qemu_args: Vec<OsString>,
+    /// This QEMU, or the one in this directory
+    #[arg(long, value_name = "FILE|DIR", env = "LIBCACHE_QEMU", hide_env_values = true)]
+    #[arg(value_hint = ValueHint::AnyPath)]
+    qemu: Option<PathBuf>,
+    /// The plugin's file
+    #[arg(long, value_name = "FILE", env = places::PLUGIN_VARIABLE, hide_env_values = true)]
+    #[arg(value_hint = ValueHint::FilePath)]
+    plugin: Option<PathBuf>,
+    /// The directory that has the program's /lib, as QEMU's -L
+    #[arg(short = 'L', long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    sysroot: Option<PathBuf>,
+    /// Open the page of html in a browser at the end
+    #[arg(long)]
+    open: bool,
+    /// Print the command line in place of running it
+    #[arg(long)]
+    print: bool,
+    /// The plugin's options.
+    #[command(flatten)]
+    pub options: PluginOptions,
+    /// The program and its arguments
+    #[arg(value_name = "PROGRAM", trailing_var_arg = true, hide = true)]
+    #[arg(value_hint = ValueHint::CommandWithArguments)]
+    command: Vec<OsString>,
+}
+
+/// Runs the guest. Unless there is something to do afterwards, QEMU takes this process's place, so that signals,
+/// the terminal and the status are the guest's.
+pub fn run(mut args: Args) -> Result<ExitCode, Failure> {
+    let mode = if args.system { GuestMode::System } else { GuestMode::User };
+    let page = args.open.then(|| args.options.file_or("html", &page::default_name()));
+    if let Request::Presets = args.options.check(mode)? {
+        print!("{}", options::list_text());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let plugin = places::plugin(args.plugin.as_deref())?;
+    let plugin = args.options.argument(&plugin);
+    let words = match mode {
+        GuestMode::User => program(&args, plugin)?,
+        GuestMode::System => machine(&args, plugin)?,
+    };
+    if args.print {
+        println!("{}", quoted(&words));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]);
+    match page {
+        Some(page) => page::run_and_open(command, &page),
+        None => Err(not_started(&words[0], &command.exec())),
+    }
+}
+
+/// The command line for a program.
+fn program(args: &Args, plugin: OsString) -> Result<Vec<OsString>, Failure> {
+    let Some((name, guest_args)) = args.command.split_first() else {
+        return Err(usage("no program; write libcache run [OPTIONS] ./program [ARGS]"));
+    };
+    if let Some(emulator) = emulator_name(name) {
+        return Err(usage(if emulator.starts_with("qemu-system-") {
+            format!(
+                "{emulator} runs a machine; write libcache run --system [OPTIONS] -- {emulator} ARGS"
+            )
+        } else {
+            format!("{emulator} is found by itself; write libcache run [OPTIONS] ./program [ARGS]")
+        }));
+    }
+    let program = Program::find(name)?;
+    let emulator = emulator(args, &program.target.emulator(), Some(program.target.name()))?;
+    let root = sysroot::find(&program, args.sysroot.as_deref())?;
+    let mut words = vec![emulator.into_os_string()];
+    if let Some(root) = root {
+        words.extend(["-L".into(), root.into_os_string()]);
+    }
+    words.extend(args.qemu_args.iter().cloned());
+    words.extend(["-plugin".into(), plugin, program.path.into_os_string()]);
+    words.extend(guest_args.iter().cloned());
+    Ok(words)
+}
+
+/// The command line for a machine: what was typed, and the plugin.
+fn machine(args: &Args, plugin: OsString) -> Result<Vec<OsString>, Failure> {
+    let Some((name, rest)) = args.command.split_first() else {
+        return Err(usage(
+            "no machine; write libcache run --system [OPTIONS] -- qemu-system-ARCH ARGS",
+        ));
+    };
+    if args.sysroot.is_some() {
+        return Err(usage("--sysroot is for programs; a machine has its own libraries"));
+    }
+    let qemu = match &args.qemu {
+        None if files::is_path(name) => qemu::named(Path::new(name), "")?,
+        _ => emulator(args, &name.to_string_lossy(), None)?,
+    };
+    let mut words = vec![qemu.into_os_string(), "-plugin".into(), plugin];
+    words.extend(args.qemu_args.iter().cloned());
+    words.extend(rest.iter().cloned());
+    Ok(words)
+}
+
+/// The QEMU called `name`. Where there is none for programs of `target`, a user at a terminal is offered one.
+fn emulator(args: &Args, name: &str, target: Option<&str>) -> Result<PathBuf, Failure> {
+    if let Some(place) = &args.qemu {
+        return qemu::named(place, name);
+    }
+    qemu::find(name).or_else(|none: NoneFound| {
+        let what = none.what();
+        let Some(target) = target else {
+            let remedy = "install it, or run `libcache setup --machines`";
+            return Err(Failure::new(Status::NotStarted, format!("{what}; {remedy}")));
+        };
+        if !args.print && setup::offer(&what)? {
+            return qemu::find(name).map_err(|none| Failure::new(Status::NotStarted, none.what()));
+        }
+        let remedy = format!("`libcache setup --targets {target}` gets one");
+        Err(Failure::new(Status::NotStarted, format!("{what}; {remedy}")))
+    })
+}
+
+/// The name of a QEMU that was typed where a program is expected.
+fn emulator_name(name: &OsStr) -> Option<String> {
+    let name = Path::new(name).file_name()?.to_str()?;
+    name.starts_with("qemu-").then(|| name.to_owned())
+}
+
+/// As one pastes it into a shell.
+fn quoted(words: &[OsString]) -> String {
+    let words: Vec<String> = words
+        .iter()
+        .map(|word| {
+            // No word has a byte that is zero: it was typed.
+            let quoted = shlex::bytes::try_quote(word.as_bytes()).unwrap_or_default();
+            String::from_utf8_lossy(&quoted).into_owned()
+        })
+        .collect();
+    words.join(" ")
+}
+
+fn usage(message: impl Into<String>) -> Failure {
+    Failure::new(Status::Usage, message)
+}
+
+fn not_started(executable: &OsStr, error: &std::io::Error) -> Failure {
+    Failure::new(Status::NotStarted, format!("{}: {error}", Path::new(executable).display()))
+}

@@ -1,0 +1,147 @@
+//! `libcache setup`: which QEMUs there are, and one that loads plugins where none does.
+
+mod script;
+
+use super::failure::{Failure, Status};
+use super::guest::all_targets;
+use super::places;
+use super::qemu::{self, Ability, Group, Kind};
+use std::env::consts;
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+/// What `setup` is told.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "What it gets is kept in ~/.cache/libcache (LIBCACHE_CACHE names another \
+                        directory) and changes nothing else; remove the directory to undo it. \
+                        libcache run finds it there. It needs apt, as Debian and Ubuntu have it, \
+                        and no root.")]
+pub struct Args {
+    /// Only say which QEMUs there are
+    #[arg(long)]
+    list: bool,
+    /// The architectures of programs that are needed, with QEMU's names (default: any for --packages, riscv64,
+    /// aarch64 and x86_64 for --build)
+    #[arg(long, value_name = "ARCH,...", value_delimiter = ',')]
+    targets: Vec<String>,
+    /// QEMUs for machines in place of programs
+    #[arg(long, conflicts_with_all = ["targets", "build"])]
+    machines: bool,
+    #[command(flatten)]
+    way: Way,
+    /// The Debian mirror (default: that of the machine's apt sources, else http://deb.debian.org/debian)
+    #[arg(long, value_name = "URL")]
+    mirror: Option<String>,
+}
+
+/// How to get it, also if there is one already.
+#[derive(Debug, clap::Args)]
+#[group(multiple = false)]
+struct Way {
+    /// Get the packages of Debian 12 or its backports: seconds, for x86_64 hosts (the default)
+    #[arg(long)]
+    packages: bool,
+    /// Compile QEMU 10.0 from Debian's source package: minutes
+    #[arg(long)]
+    build: bool,
+}
+
+/// What is to be got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted<'a> {
+    ProgramPackages,
+    MachinePackages,
+    Build(&'a [String]),
+}
+
+/// Says what there is, and gets what is missing.
+pub fn run(args: &Args) -> Result<ExitCode, Failure> {
+    for target in &args.targets {
+        if !all_targets().any(|known| known.name() == target) {
+            let known: Vec<&str> = all_targets().map(super::guest::Target::name).collect();
+            return Err(Failure::new(
+                Status::Usage,
+                format!("--targets {target}: unknown; QEMU's names are {}", known.join(", ")),
+            ));
+        }
+    }
+    let groups = qemu::survey();
+    if groups.is_empty() {
+        println!("There is no QEMU in PATH, and setup has got none.");
+    } else {
+        let plugin = places::plugin(None).ok();
+        print!("{}", qemu::describe(&groups, plugin.as_deref()));
+    }
+    if args.list {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let is_asked_for = args.way.packages || args.way.build;
+    if !is_asked_for && lacking(&groups, args).is_empty() {
+        println!("\nThat is what libcache run needs.");
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!();
+    get(
+        if args.machines {
+            Wanted::MachinePackages
+        } else if args.way.build {
+            Wanted::Build(&args.targets)
+        } else {
+            Wanted::ProgramPackages
+        },
+        args.mirror.as_deref(),
+    )?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The targets for which no QEMU loads plugins; "any" stands for all where none are named.
+fn lacking<'a>(groups: &[Group], args: &'a Args) -> Vec<&'a str> {
+    let kind = if args.machines { Kind::Machines } else { Kind::Programs };
+    let able = |group: &&Group| group.kind == kind && group.ability == Ability::Plugins;
+    if args.targets.is_empty() {
+        return if groups.iter().any(|group| able(&group)) { Vec::new() } else { vec!["any"] };
+    }
+    let has = |target: &str| {
+        groups.iter().filter(able).any(|group| group.targets.iter().any(|it| it == target))
+    };
+    args.targets.iter().map(String::as_str).filter(|target| !has(target)).collect()
+}
+
+/// Asks a user at a terminal whether to get a QEMU for programs, and gets it. `what` is what is missing.
+pub fn offer(what: &str) -> Result<bool, Failure> {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() || script::refusal().is_some() {
+        return Ok(false);
+    }
+    eprint!(
+        "libcache: {what}.\nGet Debian's QEMU 7.2 now, into ~/.cache/libcache, without root (about 60 MB)? [y/N] "
+    );
+    let _ = io::stderr().flush();
+    let mut answer = String::new();
+    if io::stdin().read_line(&mut answer).is_err() || !answer.trim().eq_ignore_ascii_case("y") {
+        return Ok(false);
+    }
+    get(Wanted::ProgramPackages, None)?;
+    Ok(true)
+}
+
+fn get(wanted: Wanted, mirror: Option<&str>) -> Result<(), Failure> {
+    if let Some(refusal) = script::refusal() {
+        return Err(Failure::new(Status::Failed, refusal));
+    }
+    if consts::ARCH != "x86_64" && !matches!(wanted, Wanted::Build(_)) {
+        return Err(Failure::new(
+            Status::Failed,
+            "the packages are for x86_64 hosts; here, `libcache setup --build` compiles QEMU",
+        ));
+    }
+    let args: Vec<&str> = match wanted {
+        Wanted::ProgramPackages => vec!["7.2-user"],
+        Wanted::MachinePackages => vec!["10.0"],
+        Wanted::Build(targets) => {
+            ["10.0-user"].into_iter().chain(targets.iter().map(String::as_str)).collect()
+        }
+    };
+    let directory = script::run(&args, mirror)?;
+    println!("{}/bin has what libcache run needs.", directory.display());
+    Ok(())
+}
