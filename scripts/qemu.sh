@@ -29,8 +29,9 @@ if [ "${1-}" = --list ]; then
 fi
 VERSION=${1-}
 shift || true
-{ list | cut -d ' ' -f 1 && printf '%s-user\n' 7.2 10.0; } | grep -qxF -- "$VERSION" ||
-    die "unknown QEMU version '$VERSION'; known: $(list | cut -d ' ' -f 1 | paste -sd ' ')"
+known=$(list | cut -d ' ' -f 1 && printf '%s-user\n' 7.2 10.0)
+grep -qxF -- "$VERSION" <<<"$known" ||
+    die "unknown QEMU version '$VERSION'; known: $(paste -sd ' ' <<<"$known")"
 
 DIR=$CACHE/qemu/$VERSION
 

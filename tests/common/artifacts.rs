@@ -1,7 +1,7 @@
 //! Where everything that a test runs comes from.
 
 use std::collections::HashMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -114,6 +114,11 @@ impl Qemu {
         let (major, minor) = self.version.split_once('.').expect("a version has a point");
         let number = |text: &str| text.parse().expect("a version is of numbers");
         (number(major), number(minor))
+    }
+
+    /// The directory of its executables.
+    pub fn executables(&self) -> PathBuf {
+        self.directory.join("bin")
     }
 
     /// QEMU's own C plugin for this release.
@@ -245,21 +250,46 @@ pub fn plugin() -> &'static Path {
 
 /// Builds the plugin, so that no test ever runs on a stale one, beside what cargo builds the tests in.
 fn build_plugin() -> PathBuf {
+    cargo_build("libcache", OsStr::new("release")).join("libcache.so")
+}
+
+/// A run of the command `libcache`, which finds the plugin under test.
+pub fn command() -> Run {
+    static COMMAND: LazyLock<PathBuf> = LazyLock::new(|| {
+        // In the test's own profile, in which cargo may have built it already.
+        let profile = target_directory().1;
+        cargo_build("libcache-command", &profile).join("libcache")
+    });
+    Run::new(&COMMAND).env("LIBCACHE_PLUGIN", &plugin().to_string_lossy())
+}
+
+/// Where cargo builds, and its directory for the profile that this test is built in.
+fn target_directory() -> (PathBuf, OsString) {
     let test = std::env::current_exe().expect("a test knows its own file");
     // TARGET/PROFILE/deps/TEST
-    let target = test.ancestors().nth(3).expect("cargo runs tests from its target directory");
+    let profile = test.ancestors().nth(2).expect("cargo runs tests from its target directory");
+    let name = profile.file_name().expect("a profile has a name").to_owned();
+    (profile.parent().expect("it is in the target directory").to_owned(), name)
+}
+
+/// Has cargo build a package into the directory of a profile; that directory.
+fn cargo_build(package: &str, directory: &OsStr) -> PathBuf {
+    let target = target_directory().0;
+    let profile = if directory == "debug" { OsStr::new("dev") } else { directory };
     let output = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--release", "--package", "libcache", "--target-dir"])
-        .arg(target)
+        .args(["build", "--quiet", "--package", package, "--profile"])
+        .arg(profile)
+        .arg("--target-dir")
+        .arg(&target)
         .current_dir(root())
         .output()
         .unwrap_or_else(|error| panic!("{}: {error}", env!("CARGO")));
     assert!(
         output.status.success(),
-        "the plugin does not build:\n{}",
+        "{package} does not build:\n{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    target.join("release/libcache.so")
+    target.join(directory)
 }
 
 fn root() -> &'static Path {

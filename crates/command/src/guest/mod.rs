@@ -6,6 +6,7 @@ pub use target::{Target, all as all_targets, debian_package};
 
 use super::failure::{Failure, Status};
 use super::files;
+use cachesim::escape::escape;
 use object::elf::{self, FileHeader32, FileHeader64};
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::{Endianness, FileKind, ReadCache, ReadRef};
@@ -108,22 +109,20 @@ where
     Ok((target, loader))
 }
 
+/// What a file is instead of a program.
 fn not_elf<'data>(data: impl ReadRef<'data>, path: &Path) -> String {
     const MAX_LINE: u64 = 256;
-    let Ok(head) = data.read_bytes_at_until(0..MAX_LINE, b'\n') else {
-        let is_script = data.read_bytes_at(0, 2).is_ok_and(|start| start == b"#!");
-        return if is_script { "a script, not a program" } else { "not an ELF program" }.to_owned();
+    let length = data.len().unwrap_or(0).min(MAX_LINE);
+    let head = data.read_bytes_at(0, length).unwrap_or_default();
+    let line = head.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let Some(interpreter) = line.strip_prefix(b"#!") else {
+        return "not an ELF program".to_owned();
     };
-    match head.strip_prefix(b"#!") {
-        Some(interpreter) => {
-            let interpreter = String::from_utf8_lossy(interpreter);
-            let interpreter = cachesim::escape::escape(interpreter.trim()).to_string();
-            format!(
-                "a script for {interpreter}; run that program, as it is built for the guest: libcache run \
-                 path/to/interpreter {}",
-                path.display()
-            )
-        }
-        None => "not an ELF program".to_owned(),
-    }
+    let interpreter = String::from_utf8_lossy(interpreter);
+    format!(
+        "a script for {}; run that program, as it is built for the guest: libcache run \
+         path/to/interpreter {}",
+        escape(interpreter.trim()),
+        path.display()
+    )
 }
