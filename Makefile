@@ -4,7 +4,13 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help plugin demo test test-matrix soak check miri tsan model-check bench bench-model
+# Where `make install` puts things; DESTDIR is a root to put them into.
+PREFIX ?= /usr/local
+DESTDIR ?=
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+ROOT = $(DESTDIR)$(PREFIX)
+
+.PHONY: help plugin install install-files deb test-deb demo test test-matrix soak check miri tsan model-check bench bench-model
 
 # The QEMUs that the end-to-end tests run on; scripts/qemu.sh --list has all.
 QEMUS ?= 7.2 10.0
@@ -16,8 +22,34 @@ SOAK_SEED ?=
 help: ## This list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
-plugin: ## Build target/release/libcache.so
+plugin: ## Build target/release/libcache.so and the command target/release/libcache
+	@scripts/check-toolchain.sh cc
 	cargo build --release --locked
+
+# Root, who may have no Rust, installs what a user has built.
+install: ## Install command, plugin, manual pages and completions (PREFIX=/usr/local DESTDIR=)
+	@if command -v cargo >/dev/null; then $(MAKE) --no-print-directory plugin; fi
+	@$(MAKE) --no-print-directory install-files
+
+# Manual pages and completions are what the command says of itself.
+install-files:
+	@[ -x $(TARGET)/release/libcache ] || { echo 'libcache: nothing is built; run make plugin' >&2; exit 1; }
+	install -D -m 755 -t "$(ROOT)/bin" $(TARGET)/release/libcache
+	install -D -m 644 -t "$(ROOT)/lib/libcache" $(TARGET)/release/libcache.so
+	$(TARGET)/release/libcache man "$(ROOT)/share/man/man1"
+	mkdir -p "$(ROOT)"/share/{bash-completion/completions,zsh/site-functions,fish/vendor_completions.d}
+	$(TARGET)/release/libcache completions bash >"$(ROOT)/share/bash-completion/completions/libcache"
+	$(TARGET)/release/libcache completions zsh >"$(ROOT)/share/zsh/site-functions/_libcache"
+	$(TARGET)/release/libcache completions fish >"$(ROOT)/share/fish/vendor_completions.d/libcache.fish"
+
+deb: plugin ## Build target/debian/libcache_*.deb, with cargo-deb
+	@cargo deb --version >/dev/null 2>&1 || { echo 'libcache: make deb needs cargo-deb; run cargo install cargo-deb' >&2; exit 1; }
+	rm -rf $(TARGET)/deb-root
+	@$(MAKE) --no-print-directory install-files DESTDIR=$(TARGET)/deb-root PREFIX=/usr
+	cargo deb --no-build --locked
+
+test-deb: deb ## Install the .deb into a fresh Debian and run a program there (root, debootstrap)
+	scripts/test-deb.sh $(TARGET)/debian/libcache_*.deb
 
 demo: ## Run a small guest under the plugin and explain the tables
 	scripts/demo.sh

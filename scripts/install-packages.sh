@@ -4,7 +4,7 @@
 # install, it says what is missing and fails. Prints the packages it installed on stdout, one a line: nothing if nothing
 # was missing.
 #
-#   demo    a QEMU for user mode, a cross compiler for the guest, a C compiler and make for the build
+#   demo    a cross compiler for the guest, a C compiler and make for the build
 #   test    the other cross compilers, glib to build QEMU's own cache plugin, what the other scripts here use and the
 #           tests of debug information, what reads the plugin's files: Valgrind's scripts, a browser, KCachegrind and
 #           a screen for it, and what building another simulator takes: see pycachesim.sh
@@ -17,7 +17,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-demo=(qemu-user gcc-riscv64-linux-gnu libc6-dev-riscv64-cross gcc libc6-dev make)
+demo=(gcc-riscv64-linux-gnu libc6-dev-riscv64-cross gcc libc6-dev make)
 test=("${demo[@]}" gcc-aarch64-linux-gnu libc6-dev-arm64-cross libglib2.0-dev pkg-config python3 xz-utils cpio
     g++ binutils dwz
     gcc-mips-linux-gnu libc6-dev-mips-cross gcc-mipsel-linux-gnu libc6-dev-mipsel-cross

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::process::Command;
 
 use common::artifacts::{
-    Arch, Mode, bare_guest, command, guest, mips_guest, newest, plugin, qemu_of_every_target,
-    qemus, sysroot,
+    Arch, Mode, bare_guest, command, command_file, guest, mips_guest, newest, plugin,
+    qemu_of_every_target, qemus, run_of, sysroot,
 };
 use common::launch::End;
 use common::process::{Finished, Run};
@@ -454,4 +454,35 @@ fn help_fits_into_80_columns_and_has_no_colours_in_a_file() {
         );
         assert!(!finished.stdout.contains('\u{1b}'), "{}", finished.stdout);
     }
+}
+
+#[test]
+fn what_make_installs_finds_its_plugin_and_its_qemu() {
+    let qemu = newest(Mode::User);
+    let run = run_of(Path::new("/usr/bin/make"));
+    let built = run.directory().join("built/release");
+    fs::create_dir_all(&built).expect("a directory");
+    fs::copy(command_file(), built.join("libcache")).expect("the command");
+    fs::copy(plugin(), built.join("libcache.so")).expect("the plugin");
+    let root = run.directory().join("root");
+    let installed = run
+        .qemu_args(["-C", env!("CARGO_MANIFEST_DIR"), "install-files", "PREFIX=/opt/cache"])
+        .qemu_args([format!("TARGET={}", text(built.parent().expect("built")))])
+        .qemu_args([format!("DESTDIR={}", text(&root))])
+        .succeed();
+    let root = root.join("opt/cache");
+    for file in [
+        "share/man/man1/libcache-run.1",
+        "share/bash-completion/completions/libcache",
+        "share/zsh/site-functions/_libcache",
+        "share/fish/vendor_completions.d/libcache.fish",
+    ] {
+        assert!(root.join(file).is_file(), "{file}: {}", installed.describe());
+    }
+    fs::remove_dir_all(&built).expect("it is there");
+    let finished = run_of(&root.join("bin/libcache"))
+        .qemu_args(["run", "--qemu", text(&qemu.executables()), "--limit", "0"])
+        .qemu_args([text(&guest(Arch::Riscv64, "matrix")), "8"])
+        .succeed();
+    finished.parse(&finished.stderr);
 }

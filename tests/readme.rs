@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::artifacts::{Arch, Mode, guest, newest};
+use common::artifacts::{Arch, Mode, command, guest, newest};
 use common::process::Run;
 
 const README: &str = include_str!("../README.md");
@@ -117,6 +117,15 @@ fn the_tables_of_options_are_the_parsers() {
     );
 }
 
+/// The files that examples name, in the directory of a run.
+fn add_files(run: &Run) {
+    let (_, file) = README.split_once("```toml\n").expect("README.md has a file of options");
+    let (file, _) = file.split_once("```").expect("the file ends");
+    std::fs::copy(guest(Arch::Riscv64, "matrix"), run.directory().join("firmware.elf"))
+        .expect("a file for elf=");
+    std::fs::write(run.directory().join("caches.toml"), file).expect("a file for config=");
+}
+
 #[test]
 fn the_options_of_all_examples_are_accepted() {
     let examples: Vec<&str> = README
@@ -124,16 +133,38 @@ fn the_options_of_all_examples_are_accepted() {
         .skip(1)
         .map(|rest| rest.split([' ', '\n', '`', '"']).next().unwrap_or_default())
         .collect();
-    assert!(examples.len() >= 6, "few examples: {examples:?}");
-    let (_, file) = README.split_once("```toml\n").expect("README.md has a file of options");
-    let (file, _) = file.split_once("```").expect("the file ends");
+    assert!(examples.len() >= 3, "few examples: {examples:?}");
     for options in examples {
         let run = small();
-        std::fs::copy(guest(Arch::Riscv64, "matrix"), run.directory().join("firmware.elf"))
-            .expect("a file for elf=");
-        std::fs::write(run.directory().join("caches.toml"), file).expect("a file for config=");
+        add_files(&run);
         let finished = run.plugin(options).succeed();
         // What it says of the files that it cannot use.
         assert!(!finished.stderr.contains("cache: "), "{}", finished.describe());
+    }
+}
+
+#[test]
+fn the_commands_of_all_examples_are_accepted() {
+    let blocks = README.split("```").skip(1).step_by(2);
+    let text: String = blocks.collect::<String>().replace("\\\n", " ");
+    let examples: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.trim_start_matches("$ ").strip_prefix("libcache run "))
+        .collect();
+    assert!(examples.len() >= 12, "few examples: {examples:?}");
+    let program = guest(Arch::Riscv64, "matrix");
+    for example in examples {
+        let example = example.split(" #").next().unwrap_or_default();
+        let is_machine = example.contains("--system");
+        let qemu = newest(if is_machine { Mode::System } else { Mode::User });
+        let run = command().env("LIBCACHE_QEMU", &qemu.executables().to_string_lossy());
+        add_files(&run);
+        let words = example.split_whitespace().map(|word| match word {
+            "./program" | "matrix" => program.as_os_str().to_owned(),
+            word => word.into(),
+        });
+        let finished = run.qemu_args(["run", "--print"]).qemu_args(words).succeed();
+        assert!(finished.stdout.contains(" -plugin "), "{}", finished.describe());
+        assert_eq!(finished.stderr, "", "{}", finished.describe());
     }
 }

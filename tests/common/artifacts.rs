@@ -253,14 +253,24 @@ fn build_plugin() -> PathBuf {
     cargo_build("libcache", OsStr::new("release")).join("libcache.so")
 }
 
-/// A run of the command `libcache`, which finds the plugin under test.
+/// A run of the command `libcache`, which is told of the plugin under test.
 pub fn command() -> Run {
+    Run::new(command_file()).env("LIBCACHE_PLUGIN", &plugin().to_string_lossy())
+}
+
+/// The command under test.
+pub fn command_file() -> &'static Path {
     static COMMAND: LazyLock<PathBuf> = LazyLock::new(|| {
         // In the test's own profile, in which cargo may have built it already.
         let profile = target_directory().1;
         cargo_build("libcache-command", &profile).join("libcache")
     });
-    Run::new(&COMMAND).env("LIBCACHE_PLUGIN", &plugin().to_string_lossy())
+    &COMMAND
+}
+
+/// A run of an executable that is no QEMU.
+pub fn run_of(executable: &Path) -> Run {
+    Run::new(executable)
 }
 
 /// Where cargo builds, and its directory for the profile that this test is built in.
