@@ -28,7 +28,7 @@ plugin: ## Build target/release/libcache.so and the command target/release/libca
 
 # Root, who may have no Rust, installs what a user has built.
 install: ## Install command, plugin, manual pages and completions (PREFIX=/usr/local DESTDIR=)
-	@if command -v cargo >/dev/null; then $(MAKE) --no-print-directory plugin; fi
+	@if command -v cargo >/dev/null || [ ! -x $(TARGET)/release/libcache ]; then $(MAKE) --no-print-directory plugin; fi
 	@$(MAKE) --no-print-directory install-files
 
 # Manual pages and completions are what the command says of itself.
