@@ -196,10 +196,12 @@ unpack() {
 
 # apt_tree DIR [-t SUITE] PACKAGE...: unpacks the packages and everything they depend on into DIR.
 apt_tree() {
-    local dir=$1 deb
+    local dir=$1 deb names
     shift
+    names=("$@")
+    [ "$1" != -t ] || names=("${@:3}")
     rm -f "$APT_STATE"/archives/*.deb
-    say "downloading $* and dependencies"
+    say "downloading ${names[*]} and what they depend on"
     apt_private -qq --download-only install "$@" || die "cannot download $*"
     # Merged /usr, as on an installed system; packages of bookworm still ship files under /lib.
     mkdir -p "$dir"/usr/{bin,sbin,lib,lib64}

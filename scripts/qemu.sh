@@ -115,8 +115,8 @@ built() {
     say "unpacking ${TARBALL##*/}"
     tar -xJf "$TARBALL" -C "$WORK/source" --strip-components=1 --exclude='*/roms/*' ||
         die "cannot unpack ${TARBALL##*/}"
-    # Debian's tarball has no device tree blobs, but the build description still names them.
-    : >"$WORK/source/pc-bios/dtb/meson.build"
+    # Debian's tarball has no device tree blobs, but the build description still names them, in 10.2 in a file of its own.
+    [ ! -d "$WORK/source/pc-bios/dtb" ] || : >"$WORK/source/pc-bios/dtb/meson.build"
     jobs=$(nproc)
     say "building QEMU $release with $jobs jobs; takes some minutes"
     (
@@ -177,7 +177,9 @@ case $VERSION in
     built 'build 1' 10.2 riscv64 x86_64 aarch64
     ;;
 7.2-user)
-    packaged 'bookworm 1' bookworm 'bookworm bookworm-backports' bookworm qemu-user
+    packaged 'bookworm 2' bookworm-user bookworm bookworm qemu-user
+    # Users get it once; the lists are as large as it is.
+    rm -rf "$CACHE/apt/bookworm-user"
     ;;
 10.0-user)
     # The targets of before, which a new build would lose.

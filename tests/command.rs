@@ -486,3 +486,45 @@ fn what_make_installs_finds_its_plugin_and_its_qemu() {
         .succeed();
     finished.parse(&finished.stderr);
 }
+
+#[test]
+fn a_reader_that_has_seen_enough_costs_no_panic() {
+    let finished = run_of(Path::new("/bin/sh"))
+        .env("LIBCACHE_PLUGIN", text(plugin()))
+        .qemu_args([
+            "-c",
+            "\"$0\" run --cpu list | head -n 1; \"$0\" doctor | true",
+            text(command_file()),
+        ])
+        .succeed();
+    assert_eq!(finished.stderr, "", "{}", finished.describe());
+}
+
+#[test]
+fn a_rust_that_is_missing_or_old_is_told_in_one_line() {
+    let script_file = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/check-toolchain.sh");
+    for (version, found) in [(None, "none"), (Some("1.85.0"), "1.85.0"), (Some("1.195.0"), "")] {
+        let run = run_of(&script_file);
+        let bin = run.directory().join("bin");
+        fs::create_dir(&bin).expect("a directory");
+        // Beside a Rust of the machine's own.
+        for tool in ["bash", "sed", "sort", "dirname"] {
+            symlink(Path::new("/usr/bin").join(tool), bin.join(tool)).expect("a link");
+        }
+        if let Some(version) = version {
+            script(&bin.join("cargo"), "exit 9");
+            script(&bin.join("rustc"), &format!("echo 'rustc {version} (of a test)'"));
+        }
+        let finished = run.env("PATH", text(&bin)).finish();
+        if found.is_empty() {
+            assert_eq!(finished.stderr, "", "{}", finished.describe());
+            finished.expect_status(0);
+        } else {
+            let line = one_line(&finished, 1);
+            assert!(
+                line.starts_with("needs Rust 1.") && line.contains(&format!("found {found};")),
+                "{line}"
+            );
+        }
+    }
+}

@@ -1,8 +1,9 @@
 //! `libcache doctor`: what a bug report needs.
 
 use super::failure::Failure;
-use super::{places, qemu, sysroot};
+use super::{places, qemu, stdout, sysroot};
 use std::env;
+use std::fmt::Write;
 use std::fs;
 use std::num::NonZero;
 use std::path::PathBuf;
@@ -19,38 +20,53 @@ pub struct Args {
 
 /// Prints it.
 pub fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let plugin = places::plugin(args.plugin.as_deref());
+    let groups = qemu::survey();
+    let mut text = String::new();
+    let mut row = |name: &str, value: &str| {
+        let value = if value.is_empty() { "none" } else { value };
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{name:<10} {value}");
+    };
+    row("libcache", env!("CARGO_PKG_VERSION"));
+    row("system", &distribution());
+    row("kernel", &kernel());
+    row(
+        "plugin",
+        &match &plugin {
+            Ok(path) => path.display().to_string(),
+            Err(failure) => failure.to_string(),
+        },
+    );
+    let cache = places::cache_directory();
+    row("cache", &cache.map_or_else(String::new, |path| path.display().to_string()));
+    row("variables", &variables());
+    let roots: Vec<String> = sysroot::all().iter().map(|root| root.display().to_string()).collect();
+    row("libraries", &roots.join(" "));
+    row("QEMUs", if groups.is_empty() { "" } else { "as follows" });
+    text.push_str(&qemu::describe(&groups, plugin.ok().as_deref()));
+    stdout::print(text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn kernel() -> String {
     let uname = rustix::system::uname();
     let processors = thread::available_parallelism().map_or(1, NonZero::get);
-    println!("libcache   {}", env!("CARGO_PKG_VERSION"));
-    println!("system     {}", distribution());
-    println!(
-        "kernel     {} {}, {}, {processors} processors",
+    format!(
+        "{} {}, {}, {processors} processors",
         uname.sysname().to_string_lossy(),
         uname.release().to_string_lossy(),
         uname.machine().to_string_lossy()
-    );
-    let plugin = places::plugin(args.plugin.as_deref());
-    match &plugin {
-        Ok(path) => println!("plugin     {}", path.display()),
-        Err(failure) => println!("plugin     {failure}"),
-    }
-    let cache =
-        places::cache_directory().map_or_else(String::new, |path| path.display().to_string());
-    println!("cache      {cache}");
+    )
+}
+
+/// Those that this command or QEMU looks at.
+fn variables() -> String {
     let variables: Vec<String> = env::vars_os()
         .map(|(name, value)| format!("{}={}", name.to_string_lossy(), value.to_string_lossy()))
         .filter(|variable| variable.starts_with("LIBCACHE_") || variable.starts_with("QEMU_"))
         .collect();
-    println!(
-        "variables  {}",
-        if variables.is_empty() { "none".to_owned() } else { variables.join(" ") }
-    );
-    let roots: Vec<String> = sysroot::all().iter().map(|root| root.display().to_string()).collect();
-    println!("libraries  {}", if roots.is_empty() { "none".to_owned() } else { roots.join(" ") });
-    let groups = qemu::survey();
-    println!("\nQEMUs{}", if groups.is_empty() { ": none" } else { "" });
-    print!("{}", qemu::describe(&groups, plugin.ok().as_deref()));
-    Ok(ExitCode::SUCCESS)
+    variables.join(" ")
 }
 
 fn distribution() -> String {

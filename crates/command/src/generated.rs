@@ -2,10 +2,10 @@
 
 use super::cli::Cli;
 use super::failure::{Failure, Status};
+use super::stdout;
 use clap::CommandFactory;
 use clap_complete::Shell;
 use std::fs;
-use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -25,7 +25,9 @@ pub struct ManArgs {
 
 /// Prints the completions.
 pub fn completions(args: &CompletionsArgs) -> Result<ExitCode, Failure> {
-    clap_complete::generate(args.shell, &mut Cli::command(), "libcache", &mut io::stdout());
+    let mut text = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "libcache", &mut text);
+    stdout::print(text)?;
     Ok(ExitCode::SUCCESS)
 }
 

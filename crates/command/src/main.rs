@@ -17,6 +17,7 @@ mod plugin_options;
 mod qemu;
 mod run;
 mod setup;
+mod stdout;
 mod sysroot;
 
 use clap::Parser;

@@ -4,6 +4,7 @@ use super::directories;
 use super::probe::{self, Ability, ability, loads};
 use crate::files;
 use crate::guest::all_targets;
+use std::fmt::Write;
 use std::fs;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -126,7 +127,7 @@ pub fn describe(groups: &[Group], plugin: Option<&Path>) -> String {
     let mut directory = None;
     for group in groups {
         if directory != Some(&group.directory) {
-            text.push_str(&format!("{}\n", group.directory.display()));
+            let _ = writeln!(text, "{}", group.directory.display());
             directory = Some(&group.directory);
         }
         let kind = match group.kind {
@@ -142,7 +143,8 @@ pub fn describe(groups: &[Group], plugin: Option<&Path>) -> String {
                 Err(why) => format!("does not load the plugin: {why}"),
             },
         };
-        text.push_str(&format!("  {kind}, QEMU {version}, {able}:\n"));
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "  {kind}, QEMU {version}, {able}:");
         push_words(&mut text, &group.targets);
     }
     text

@@ -6,7 +6,7 @@ use super::failure::{Failure, Status};
 use super::guest::Program;
 use super::plugin_options::PluginOptions;
 use super::qemu::NoneFound;
-use super::{files, places, qemu, setup, sysroot};
+use super::{files, places, qemu, setup, stdout, sysroot};
 use clap::ValueHint;
 use options::{GuestMode, Request};
 use std::ffi::{OsStr, OsString};
@@ -34,7 +34,7 @@ pub struct Args {
     system: bool,
     /// Add an argument of QEMU's own, such as --qemu-arg=-cpu --qemu-arg=max
     #[arg(long = "qemu-arg", value_name = "ARG", allow_hyphen_values = true)]
-    qemu_args: Vec<OsString>,
+    extra: Vec<OsString>,
     /// This QEMU, or the one in this directory
     #[arg(long, value_name = "FILE|DIR", env = "LIBCACHE_QEMU", hide_env_values = true)]
     #[arg(value_hint = ValueHint::AnyPath)]
@@ -67,7 +67,7 @@ pub fn run(mut args: Args) -> Result<ExitCode, Failure> {
     let mode = if args.system { GuestMode::System } else { GuestMode::User };
     let page = args.open.then(|| args.options.file_or("html", &page::default_name()));
     if let Request::Presets = args.options.check(mode)? {
-        print!("{}", options::list_text());
+        stdout::print(options::list_text())?;
         return Ok(ExitCode::SUCCESS);
     }
     let plugin = places::plugin(args.plugin.as_deref())?;
@@ -77,7 +77,7 @@ pub fn run(mut args: Args) -> Result<ExitCode, Failure> {
         GuestMode::System => machine(&args, plugin)?,
     };
     if args.print {
-        println!("{}", quoted(&words));
+        stdout::print(quoted(&words) + "\n")?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut command = Command::new(&words[0]);
@@ -109,7 +109,7 @@ fn program(args: &Args, plugin: OsString) -> Result<Vec<OsString>, Failure> {
     if let Some(root) = root {
         words.extend(["-L".into(), root.into_os_string()]);
     }
-    words.extend(args.qemu_args.iter().cloned());
+    words.extend(args.extra.iter().cloned());
     words.extend(["-plugin".into(), plugin, program.path.into_os_string()]);
     words.extend(guest_args.iter().cloned());
     Ok(words)
@@ -130,7 +130,7 @@ fn machine(args: &Args, plugin: OsString) -> Result<Vec<OsString>, Failure> {
         _ => emulator(args, &name.to_string_lossy(), None)?,
     };
     let mut words = vec![qemu.into_os_string(), "-plugin".into(), plugin];
-    words.extend(args.qemu_args.iter().cloned());
+    words.extend(args.extra.iter().cloned());
     words.extend(rest.iter().cloned());
     Ok(words)
 }

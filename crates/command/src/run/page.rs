@@ -58,8 +58,8 @@ fn open(page: &Path) {
         eprintln!("libcache: there is no page {}", page.display());
         return;
     }
-    let opener = if consts::OS == "macos" { "open" } else { "xdg-open" };
-    let opened = Command::new(opener)
+    let program = if consts::OS == "macos" { "open" } else { "xdg-open" };
+    let opened = Command::new(program)
         .arg(page)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -69,6 +69,6 @@ fn open(page: &Path) {
     if opened {
         eprintln!("libcache: the page is {}", page.display());
     } else {
-        eprintln!("libcache: {opener} opens no browser here; the page is {}", page.display());
+        eprintln!("libcache: {program} opens no browser here; the page is {}", page.display());
     }
 }

@@ -4,24 +4,29 @@ mod script;
 
 use super::failure::{Failure, Status};
 use super::guest::all_targets;
-use super::places;
 use super::qemu::{self, Ability, Group, Kind};
+use super::{places, stdout};
 use std::env::consts;
 use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// What `setup` is told.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "What it gets is kept in ~/.cache/libcache (LIBCACHE_CACHE names another \
+#[command(
+    after_help = "Packages are for hosts with x86_64. They have all architectures for programs; \
+                        those for machines are of QEMU 10.0, for RISC-V, x86, Arm and others. \
+                        A build is for --targets (default: riscv64, aarch64 and x86_64).\n\n\
+                        What it gets is kept in ~/.cache/libcache (LIBCACHE_CACHE names another \
                         directory) and changes nothing else; remove the directory to undo it. \
                         libcache run finds it there. It needs apt, as Debian and Ubuntu have it, \
-                        and no root.")]
+                        and no root."
+)]
 pub struct Args {
     /// Only say which QEMUs there are
     #[arg(long)]
     list: bool,
-    /// The architectures of programs that are needed, with QEMU's names (default: any for --packages, riscv64,
-    /// aarch64 and x86_64 for --build)
+    /// The architectures of programs that are needed, as QEMU calls them
     #[arg(long, value_name = "ARCH,...", value_delimiter = ',')]
     targets: Vec<String>,
     /// QEMUs for machines in place of programs
@@ -29,7 +34,7 @@ pub struct Args {
     machines: bool,
     #[command(flatten)]
     way: Way,
-    /// The Debian mirror (default: that of the machine's apt sources, else http://deb.debian.org/debian)
+    /// The Debian mirror (default: that of the machine's apt sources, else Debian's own)
     #[arg(long, value_name = "URL")]
     mirror: Option<String>,
 }
@@ -38,7 +43,7 @@ pub struct Args {
 #[derive(Debug, clap::Args)]
 #[group(multiple = false)]
 struct Way {
-    /// Get the packages of Debian 12 or its backports: seconds, for x86_64 hosts (the default)
+    /// Get the packages of Debian 12: seconds (the default)
     #[arg(long)]
     packages: bool,
     /// Compile QEMU 10.0 from Debian's source package: minutes
@@ -67,30 +72,28 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     }
     let groups = qemu::survey();
     if groups.is_empty() {
-        println!("There is no QEMU in PATH, and setup has got none.");
+        stdout::print("There is no QEMU in PATH, and setup has got none.\n")?;
     } else {
         let plugin = places::plugin(None).ok();
-        print!("{}", qemu::describe(&groups, plugin.as_deref()));
+        stdout::print(qemu::describe(&groups, plugin.as_deref()))?;
     }
     if args.list {
         return Ok(ExitCode::SUCCESS);
     }
     let is_asked_for = args.way.packages || args.way.build;
     if !is_asked_for && lacking(&groups, args).is_empty() {
-        println!("\nThat is what libcache run needs.");
+        stdout::print("\nThat is what libcache run needs.\n")?;
         return Ok(ExitCode::SUCCESS);
     }
-    println!();
-    get(
-        if args.machines {
-            Wanted::MachinePackages
-        } else if args.way.build {
-            Wanted::Build(&args.targets)
-        } else {
-            Wanted::ProgramPackages
-        },
-        args.mirror.as_deref(),
-    )?;
+    let wanted = if args.machines {
+        Wanted::MachinePackages
+    } else if args.way.build {
+        Wanted::Build(&args.targets)
+    } else {
+        Wanted::ProgramPackages
+    };
+    let directory = get(wanted, args.mirror.as_deref())?;
+    stdout::print(format!("{} has what libcache run needs.\n", directory.display()))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -113,7 +116,7 @@ pub fn offer(what: &str) -> Result<bool, Failure> {
         return Ok(false);
     }
     eprint!(
-        "libcache: {what}.\nGet Debian's QEMU 7.2 now, into ~/.cache/libcache, without root (about 60 MB)? [y/N] "
+        "libcache: {what}.\nGet Debian's QEMU 7.2 now, into ~/.cache/libcache, without root (30 MB)? [y/N] "
     );
     let _ = io::stderr().flush();
     let mut answer = String::new();
@@ -124,7 +127,8 @@ pub fn offer(what: &str) -> Result<bool, Failure> {
     Ok(true)
 }
 
-fn get(wanted: Wanted, mirror: Option<&str>) -> Result<(), Failure> {
+/// The directory with the QEMUs that there are now.
+fn get(wanted: Wanted, mirror: Option<&str>) -> Result<PathBuf, Failure> {
     if let Some(refusal) = script::refusal() {
         return Err(Failure::new(Status::Failed, refusal));
     }
@@ -141,7 +145,5 @@ fn get(wanted: Wanted, mirror: Option<&str>) -> Result<(), Failure> {
             ["10.0-user"].into_iter().chain(targets.iter().map(String::as_str)).collect()
         }
     };
-    let directory = script::run(&args, mirror)?;
-    println!("{}/bin has what libcache run needs.", directory.display());
-    Ok(())
+    Ok(script::run(&args, mirror)?.join("bin"))
 }
