@@ -3,10 +3,10 @@
 mod script;
 
 use super::failure::{Failure, Status};
-use super::guest::all_targets;
+use super::guest::{Target, all_targets};
 use super::qemu::{self, Ability, Group, Kind};
 use super::{places, stdout};
-use std::env::consts;
+use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -51,6 +51,9 @@ struct Way {
     build: bool,
 }
 
+/// Whether the packages are for this host.
+const HAS_PACKAGES: bool = cfg!(target_arch = "x86_64");
+
 /// What is to be got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wanted<'a> {
@@ -61,14 +64,13 @@ enum Wanted<'a> {
 
 /// Says what there is, and gets what is missing.
 pub fn run(args: &Args) -> Result<ExitCode, Failure> {
-    for target in &args.targets {
-        if !all_targets().any(|known| known.name() == target) {
-            let known: Vec<&str> = all_targets().map(super::guest::Target::name).collect();
-            return Err(Failure::new(
-                Status::Usage,
-                format!("--targets {target}: unknown; QEMU's names are {}", known.join(", ")),
-            ));
-        }
+    let known: BTreeSet<&str> = all_targets().map(Target::name).collect();
+    if let Some(target) = args.targets.iter().find(|target| !known.contains(target.as_str())) {
+        let known: Vec<&str> = known.into_iter().collect();
+        return Err(Failure::new(
+            Status::Usage,
+            format!("--targets {target}: unknown; QEMU's names are {}", known.join(", ")),
+        ));
     }
     let groups = qemu::survey();
     if groups.is_empty() {
@@ -81,7 +83,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     let is_asked_for = args.way.packages || args.way.build;
-    if !is_asked_for && lacking(&groups, args).is_empty() {
+    if !is_asked_for && suffices(&groups, args) {
         stdout::print("\nThat is what libcache run needs.\n")?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -97,22 +99,21 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The targets for which no QEMU loads plugins; "any" stands for all where none are named.
-fn lacking<'a>(groups: &[Group], args: &'a Args) -> Vec<&'a str> {
+/// Whether some QEMU loads plugins, for each target that is named; for any if none is.
+fn suffices(groups: &[Group], args: &Args) -> bool {
     let kind = if args.machines { Kind::Machines } else { Kind::Programs };
-    let able = |group: &&Group| group.kind == kind && group.ability == Ability::Plugins;
+    let mut able = groups.iter().filter(|it| it.kind == kind && it.ability == Ability::Plugins);
     if args.targets.is_empty() {
-        return if groups.iter().any(|group| able(&group)) { Vec::new() } else { vec!["any"] };
+        return able.next().is_some();
     }
-    let has = |target: &str| {
-        groups.iter().filter(able).any(|group| group.targets.iter().any(|it| it == target))
-    };
-    args.targets.iter().map(String::as_str).filter(|target| !has(target)).collect()
+    let known: Vec<&String> = able.flat_map(|group| &group.targets).collect();
+    args.targets.iter().all(|target| known.contains(&target))
 }
 
 /// Asks a user at a terminal whether to get a QEMU for programs, and gets it. `what` is what is missing.
 pub fn offer(what: &str) -> Result<bool, Failure> {
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() || script::refusal().is_some() {
+    let can_ask = io::stdin().is_terminal() && io::stderr().is_terminal();
+    if !can_ask || !HAS_PACKAGES || script::refusal().is_some() {
         return Ok(false);
     }
     eprint!(
@@ -132,7 +133,7 @@ fn get(wanted: Wanted, mirror: Option<&str>) -> Result<PathBuf, Failure> {
     if let Some(refusal) = script::refusal() {
         return Err(Failure::new(Status::Failed, refusal));
     }
-    if consts::ARCH != "x86_64" && !matches!(wanted, Wanted::Build(_)) {
+    if !matches!(wanted, Wanted::Build(_)) && !HAS_PACKAGES {
         return Err(Failure::new(
             Status::Failed,
             "the packages are for x86_64 hosts; here, `libcache setup --build` compiles QEMU",
