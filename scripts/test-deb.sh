@@ -9,7 +9,15 @@ package=$(realpath -- "${1-}") && [ -f "$package" ] || die "names no package; ma
 command -v debootstrap >/dev/null || die "needs debootstrap; apt-get install debootstrap"
 
 root=$(mktemp -d)
-trap 'rm -rf "$root"' EXIT
+# Other users are to look into it.
+chmod 755 "$root"
+clean() {
+    if mountpoint -q "$root/proc"; then
+        umount "$root/proc"
+    fi
+    rm -rf --one-file-system "$root"
+}
+trap clean EXIT
 mirror=$(debian_mirror)
 say "installing Debian 13 into $root"
 debootstrap --variant=minbase trixie "$root" "$mirror" >"$root.log" 2>&1 || {
@@ -17,6 +25,7 @@ debootstrap --variant=minbase trixie "$root" "$mirror" >"$root.log" 2>&1 || {
     die "debootstrap failed"
 }
 rm -f "$root.log"
+mount -t proc proc "$root/proc"
 cp "$package" "$root/tmp/"
 cp /etc/resolv.conf "$root/etc/"
 
