@@ -174,7 +174,7 @@ fn table_by(profile: &Profile, by: By) -> String {
 fn description(qemu: &Qemu, options: &Options) -> RunDescription {
     let (mode, vcpus) = qemu.guest();
     RunDescription {
-        version: env!("CARGO_PKG_VERSION"),
+        version: env!("CARGO_PKG_VERSION").into(),
         target: qemu.target.clone(),
         mode,
         vcpus,

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 /// `name` in `longest` characters, or as few as leaving out arguments makes it: first the innermost
 /// template arguments (`std::vector<std::pair<…>>`), then more of them (`std::vector<…>`), then those of
 /// functions (`find(…)`).
-pub(crate) fn fold(name: &str, longest: usize) -> Cow<'_, str> {
+pub fn fold(name: &str, longest: usize) -> Cow<'_, str> {
     let is_short = |name: &str| name.chars().nth(longest).is_none();
     if is_short(name) {
         return Cow::Borrowed(name);

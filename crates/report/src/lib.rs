@@ -29,6 +29,7 @@ pub mod table;
 mod top;
 mod valgrind;
 
+pub use fold::fold;
 pub use formats::{ReadSource, Renderer};
 pub use full::{Events, FullProfile};
 pub use profile::{

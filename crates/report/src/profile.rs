@@ -1,5 +1,6 @@
 //! What every instruction of a run has counted and where it is in the source, as plain data.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::iter::Sum;
@@ -32,7 +33,7 @@ pub struct Profile {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunDescription {
     /// The version of libcache.
-    pub version: &'static str,
+    pub version: Cow<'static, str>,
     /// The guest's architecture as QEMU calls it: `riscv64`, `x86_64`.
     pub target: String,
     /// A program or a machine.

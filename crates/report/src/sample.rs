@@ -325,7 +325,7 @@ fn cores() -> Vec<CoreProfile> {
 
 fn run() -> RunDescription {
     RunDescription {
-        version: "0.1.0",
+        version: "0.1.0".into(),
         target: "riscv64".to_owned(),
         mode: GuestMode::User,
         vcpus: 1,

@@ -53,11 +53,13 @@ pub(super) const PALETTE: [Colour; 10] =
 
 /// A chart.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Chart {
-    pub(super) width: u32,
-    pub(super) height: u32,
+pub struct Chart {
+    /// In pixels.
+    pub width: u32,
+    /// In pixels.
+    pub height: u32,
     /// What is inside of the SVG element.
-    pub(super) body: String,
+    pub body: String,
 }
 
 type Drawn = Result<(), Box<dyn Error>>;
@@ -121,6 +123,54 @@ pub(super) fn rates(bars: &[(usize, f64)]) -> Chart {
     })
 }
 
+/// A line through `values`, one a run, in their order from 1.
+pub fn line(values: &[f64]) -> Chart {
+    let (lowest, highest) =
+        values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &value| {
+            (low.min(value), high.max(value))
+        });
+    // From 0, so that a small change looks small.
+    let bottom = if lowest.is_finite() { lowest.min(0.0) } else { 0.0 };
+    let top = if highest > bottom { bottom + (highest - bottom) * 1.08 } else { bottom + 1.0 };
+    let last = values.len().max(2);
+    let points = || (1..).zip(values.iter().copied());
+    chart(760, 220, |area| {
+        let text = ("sans-serif", 15).into_font().color(&TEXT.drawn);
+        let mut chart = ChartBuilder::on(area)
+            .margin(6)
+            .margin_right(16)
+            .x_label_area_size(38)
+            .y_label_area_size(84)
+            .build_cartesian_2d(1..last, bottom..top)?;
+        chart
+            .configure_mesh()
+            .disable_x_mesh()
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(GRID.drawn)
+            .axis_style(GRID.drawn)
+            .label_style(text)
+            .x_labels(last.min(17))
+            .y_labels(5)
+            .x_desc("run")
+            .y_label_formatter(&|value| scaled(*value))
+            .draw()?;
+        let path: Vec<_> = points().collect();
+        chart.draw_series([PathElement::new(path, BAR.drawn.stroke_width(2))])?;
+        chart.draw_series(points().map(|point| Circle::new(point, 3, BAR.drawn.filled())))?;
+        Ok(())
+    })
+}
+
+/// A number of an axis, in few digits.
+fn scaled(value: f64) -> String {
+    for (unit, name) in [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")] {
+        if value.abs() >= unit {
+            return format!("{}{name}", (value / unit * 100.0).round() / 100.0);
+        }
+    }
+    format!("{}", (value * 10_000.0).round() / 10_000.0)
+}
+
 /// Misses as rows of squares, each the sum of `sets_per_square` neighbouring sets.
 pub(super) fn heat_map(squares: &[u64], sets_per_square: usize) -> Chart {
     let wide = squares.len() > 1024;
@@ -174,7 +224,8 @@ mod tests {
     fn all_colours_are_in_the_palette() {
         let all: Vec<u64> = (0..100).collect();
         let bars: Vec<_> = (0..32_u32).map(|core| (core as usize, f64::from(core))).collect();
-        for chart in [heat_map(&all, 1), rates(&bars)] {
+        let values: Vec<_> = (0..40).map(f64::from).collect();
+        for chart in [heat_map(&all, 1), rates(&bars), line(&values)] {
             assert!(colours(&chart).count() > 30);
             for drawn in colours(&chart) {
                 assert!(PALETTE.iter().any(|colour| colour.attribute() == drawn), "{drawn}");
@@ -204,5 +255,8 @@ mod tests {
         rates(&[]);
         rates(&[(0, 0.0)]);
         rates(&[(0, 100.0), (4095, 1e-9)]);
+        line(&[]);
+        line(&[0.0]);
+        line(&[-1.0, 1e19]);
     }
 }

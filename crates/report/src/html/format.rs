@@ -11,11 +11,11 @@ const MAX_TEXT_CHARS: usize = 300;
 
 /// A count with its thousands apart, or a dash where nothing was counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Count(pub Option<u64>);
+pub struct Count(pub Option<u64>);
 
 impl Count {
     /// Counted, and nothing there: the page plays it down.
-    pub(super) fn is_zero(self) -> bool {
+    pub fn is_zero(self) -> bool {
         self.0 == Some(0)
     }
 }
@@ -80,7 +80,7 @@ impl Display for Percent {
 }
 
 /// A size in bytes, in the largest unit that divides it.
-pub(super) fn size(bytes: u64) -> String {
+pub fn size(bytes: u64) -> String {
     let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
     let unit = units.iter().find(|(shift, _)| bytes > 0 && bytes.trailing_zeros() >= *shift);
     match unit {
@@ -91,7 +91,7 @@ pub(super) fn size(bytes: u64) -> String {
 
 /// Text of the guest, on one line, with what would steer the reader made visible, and not endless.
 /// It is still any text: the template escapes it for HTML.
-pub(super) fn clean(text: &str) -> String {
+pub fn clean(text: &str) -> String {
     clean_up_to(text, MAX_TEXT_CHARS)
 }
 

@@ -5,7 +5,7 @@
 //! the template escapes all that is put into it, and the charts hold numbers only. The page is bounded
 //! whatever ran: the limits below, of which it says so where they cut something off.
 
-mod charts;
+pub mod charts;
 mod configuration;
 mod format;
 mod lists;
@@ -21,6 +21,7 @@ use std::sync::Arc;
 use askama::Template as _;
 
 use crate::{Profile, ReadSource};
+pub use format::{Count, clean, size};
 
 /// The rows of a list of functions or lines.
 const MAX_ROWS: usize = 50;
@@ -59,6 +60,8 @@ pub enum SourceState {
     Newer,
     /// Its text is another.
     Changed,
+    /// It was written to after the report that is read.
+    NewerThanReport,
 }
 
 impl<T: Into<Arc<str>>> From<T> for Source {
@@ -78,4 +81,9 @@ impl<T: Into<Arc<str>>> From<T> for Source {
 /// [`Frame::file`]: ::source::Frame::file
 pub fn write(profile: &Profile, source: ReadSource<'_>, out: &mut dyn Write) -> io::Result<()> {
     view::Page::new(profile, source).write_into(out)
+}
+
+/// The style sheet of the page, for other pages that shall look like it.
+pub fn style_sheet() -> String {
+    view::Style { palette: &charts::PALETTE }.to_string()
 }

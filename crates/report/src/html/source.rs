@@ -142,6 +142,7 @@ impl Sources {
                     SourceState::AsCompiled => None,
                     SourceState::Newer => Some("This file is newer than the program"),
                     SourceState::Changed => Some("This file was changed after it was compiled"),
+                    SourceState::NewerThanReport => Some("This file is newer than the report"),
                 },
             });
             sources.texts.insert(Arc::clone(path), (index, text));

@@ -47,6 +47,13 @@ pub(super) struct Page {
     sets: Vec<SetMaps>,
 }
 
+/// The style sheet alone.
+#[derive(Template)]
+#[template(path = "report.css", escape = "none")]
+pub(super) struct Style {
+    pub(super) palette: &'static [Colour],
+}
+
 /// A number that matters.
 struct Tile {
     label: String,
@@ -108,7 +115,7 @@ struct SummaryRow {
 
 impl Page {
     pub(super) fn new(profile: &Profile, source: &dyn Fn(&str) -> Option<Source>) -> Self {
-        let RunDescription { version, process_id, plugin_api, .. } = profile.run;
+        let RunDescription { version, process_id, plugin_api, .. } = &profile.run;
         let config = &profile.run.options.config;
         let levels: Vec<Lower> = Lower::of(config).collect();
         let totals: CoreSnapshot = profile.cores.iter().map(|core| &core.counts).sum();

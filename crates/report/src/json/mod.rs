@@ -156,7 +156,7 @@ impl<'a> Report<'a> {
         Self {
             schema: "libcache",
             schema_version: SCHEMA_VERSION,
-            libcache: Libcache { version: profile.run.version },
+            libcache: Libcache { version: &profile.run.version },
             qemu: Qemu::of(&profile.run),
             guest: Guest::of(&profile.run),
             configuration: Configuration::of(options),
