@@ -10,13 +10,14 @@ use askama::Template;
 use cachesim::escape::escape;
 use clap::ValueEnum;
 use report::html::charts::{Chart, line};
-use report::html::{clean, style_sheet};
+use report::html::clean;
 
 use crate::budget::{Budget, Outcome};
 use crate::diff::Change;
 use crate::diff::format::{difference, relative, value};
 use crate::metric::{Metric, Run, Value};
 use crate::output::{to_stdout, write_to};
+use crate::page::head;
 use crate::read::{Extent, Saved};
 
 /// The order of the runs.
@@ -93,6 +94,10 @@ impl History {
                 let (before, last) = (read(before)?, read(last)?);
                 budgets.iter().map(|it| it.check(&before, &last)).collect::<anyhow::Result<_>>()?
             }
+            [_] if !budgets.is_empty() => {
+                eprintln!("libcache: one run only: there is nothing to hold it to");
+                Vec::new()
+            }
             _ => Vec::new(),
         };
         let name = |saved: &Saved| {
@@ -157,9 +162,10 @@ impl History {
                     .collect(),
             }
         });
+        let title = format!("Cache misses of {} runs", self.runs.len());
         let page = Page {
-            style: style_sheet(),
-            title: format!("Cache misses of {} runs", self.runs.len()),
+            head: head(&title),
+            title,
             folder: clean(&self.folder),
             charts: charts.collect(),
             made_by: format!("libcache {}", env!("CARGO_PKG_VERSION")),
@@ -207,7 +213,7 @@ fn changes(metric: Metric, values: &[Option<Value>]) -> Vec<Row> {
 #[derive(Template)]
 #[template(path = "history.html")]
 struct Page {
-    style: String,
+    head: String,
     title: String,
     folder: String,
     charts: Vec<ChartView>,
@@ -249,4 +255,43 @@ fn sparkline(values: &[Option<Value>]) -> String {
         BARS[index.min(7)]
     };
     values.iter().map(bar).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(counts: &[u64]) -> Vec<Option<Value>> {
+        counts.iter().map(|&count| Some(Value::Count(count))).collect()
+    }
+
+    #[test]
+    fn a_sparkline_goes_from_the_lowest_to_the_highest() {
+        assert_eq!(sparkline(&counts(&[10, 17, 12, 10])), "▁█▃▁");
+        assert_eq!(sparkline(&counts(&[5, 5, 5])), "▁▁▁");
+        assert_eq!(sparkline(&[None, Some(Value::Number(0.5)), None]), " ▁ ");
+        assert_eq!(sparkline(&[]), "");
+    }
+
+    #[test]
+    fn each_run_is_beside_the_one_before_it() {
+        let history = History {
+            folder: "runs".to_owned(),
+            runs: ["one", "two", "three", "four"].map(str::to_owned).into(),
+            series: vec![Series {
+                metric: Metric::DATA_MISSES,
+                values: [counts(&[1000, 1100]), vec![None], counts(&[900])].concat(),
+            }],
+            outcomes: Vec::new(),
+        };
+        insta::assert_snapshot!(history.text(), @r"
+        l1d.misses of 4 runs: ▅█ ▁
+
+        l1d.misses  change  relative  run
+             1,000                    one
+             1,100    +100   +10.00%  two
+                 –                    three
+               900                    four
+        ");
+    }
 }

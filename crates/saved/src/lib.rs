@@ -14,6 +14,7 @@ pub mod diff;
 pub mod history;
 pub mod metric;
 pub mod output;
+pub mod page;
 pub mod read;
 mod reports;
 #[cfg(test)]
@@ -21,4 +22,4 @@ mod sample;
 
 pub use diff::DiffArgs;
 pub use read::{Extent, ReadError, Saved};
-pub use reports::{ReportArgs, Subject};
+pub use reports::{ReportArgs, Subject, table};

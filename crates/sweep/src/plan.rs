@@ -194,11 +194,11 @@ impl Plan {
             if command.is_empty() {
                 bail!("programs.{name}: an empty command");
             }
-            for (input_name, command, stdin) in self.inputs_of(name, program, &command)? {
+            for Filled { input, command, stdin } in self.inputs_of(name, program, &command)? {
                 for (machine, machine_settings) in named(&self.machines) {
                     for (variant, settings) in named(&self.options) {
                         jobs.push(Job {
-                            names: [name, input_name, machine, variant].map(str::to_owned),
+                            names: [name, input, machine, variant].map(str::to_owned),
                             settings: together([Some(&self.run), machine_settings, settings]),
                             command: command.clone(),
                             stdin: stdin.clone(),
@@ -216,10 +216,10 @@ impl Plan {
         name: &str,
         program: &'a Program,
         command: &[String],
-    ) -> anyhow::Result<Vec<(&'a str, Vec<String>, Option<String>)>> {
+    ) -> anyhow::Result<Vec<Filled<'a>>> {
         let takes_words = command.iter().any(|word| word.contains(INPUT));
         if !takes_words && program.inputs.is_none() {
-            return Ok(vec![(UNNAMED, command.to_vec(), None)]);
+            return Ok(vec![Filled { input: UNNAMED, command: command.to_vec(), stdin: None }]);
         }
         if self.inputs.is_empty() {
             bail!("programs.{name}: its command has {INPUT}, but there are no [inputs]");
@@ -232,10 +232,18 @@ impl Plan {
                 Input::Full(FullInput { words, stdin }) => (words, stdin.clone()),
             };
             let words = words.split().with_context(|| format!("inputs.{input_name}"))?;
-            Ok((&input_name[..], with_input(command, &words)?, stdin))
+            Ok(Filled { input: input_name, command: with_input(command, &words)?, stdin })
         });
         inputs.collect()
     }
+}
+
+/// A command with an input.
+struct Filled<'a> {
+    /// The input's name.
+    input: &'a str,
+    command: Vec<String>,
+    stdin: Option<String>,
 }
 
 /// What an input takes the place of.

@@ -7,11 +7,12 @@ use askama::Template;
 use cachesim::escape::escape;
 use csv::{Terminator, WriterBuilder};
 use indexmap::IndexMap;
-use report::html::{clean, style_sheet};
+use report::html::clean;
 use saved::diff::Change;
 use saved::diff::format::{relative, value};
 use saved::metric::{Metric, Run, Value};
 use saved::output::write_to;
+use saved::page::head;
 use saved::{Extent, Saved};
 
 use crate::plan::{Job, UNNAMED};
@@ -128,9 +129,10 @@ impl Results {
                 .collect(),
             names: runs.iter().map(|run| label(&[&run.job.names[2], &run.job.names[3]])).collect(),
         });
+        let title = "Cache misses side by side";
         let page = Page {
-            style: style_sheet(),
-            title: "Cache misses side by side".to_owned(),
+            head: head(title),
+            title,
             runs: self.runs.len(),
             missing: self
                 .missing
@@ -146,16 +148,16 @@ impl Results {
 
 /// "sort, small"; what has no name is left out.
 fn label(names: &[&str]) -> String {
-    let named: Vec<_> = names.iter().copied().filter(|name| *name != UNNAMED).collect();
-    if named.is_empty() { "default".to_owned() } else { named.join(", ") }
+    let told: Vec<_> = names.iter().copied().filter(|name| *name != UNNAMED).collect();
+    if told.is_empty() { "default".to_owned() } else { told.join(", ") }
 }
 
 /// The page.
 #[derive(Template)]
 #[template(path = "results.html")]
 struct Page {
-    style: String,
-    title: String,
+    head: String,
+    title: &'static str,
     runs: usize,
     missing: Vec<(String, String)>,
     groups: Vec<Group>,

@@ -230,7 +230,7 @@ mod tests {
         };
         assert_eq!(
             command(&job, "plan.sweep/runs/p/i/m/o.json", Path::new("/usr/bin/libcache")),
-            "/usr/bin/libcache run --cpu=zen3 --json=plan.sweep/runs/p/i/m/o.json -- ./p 'two words' '$HOME' < 'a b'"
+            "/usr/bin/libcache run '--cpu=zen3' '--json=plan.sweep/runs/p/i/m/o.json' -- ./p 'two words' '$HOME' < 'a b'"
         );
     }
 

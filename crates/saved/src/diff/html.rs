@@ -3,17 +3,18 @@
 use std::io::{self, Write};
 
 use askama::Template;
-use report::html::{clean, style_sheet};
+use report::html::clean;
 
 use super::format::{Length, difference, extent, name, outcome, relative, subject, value};
 use super::{Change, Comparison, List};
 use crate::metric::{Measure, Metric};
+use crate::page::head;
 
 /// The page.
 #[derive(Template)]
 #[template(path = "diff.html")]
 struct Page {
-    style: String,
+    head: String,
     title: String,
     sides: [(&'static str, String, String); 2],
     differences: Vec<String>,
@@ -72,7 +73,7 @@ pub fn write(comparison: &Comparison, limit: usize, out: &mut dyn Write) -> io::
     };
     let [a, b] = &comparison.sides;
     let page = Page {
-        style: style_sheet(),
+        head: head(&title),
         title,
         sides: [side("A", a), side("B", b)],
         differences: comparison.differences.iter().map(|text| clean(text)).collect(),

@@ -160,8 +160,8 @@ pub fn program(profile: &Profile) -> Option<Arc<str>> {
     let objects = paths(profile, |one| one.location.object.iter());
     let by_name: HashMap<&str, &Arc<str>> =
         objects.iter().map(|object| (file_name(object), object)).collect();
-    let words = profile.run.command.iter().skip(1);
-    words.filter_map(|word| by_name.get(file_name(word)).copied()).cloned().next()
+    let mut words = profile.run.command.iter().skip(1);
+    words.find_map(|word| by_name.get(file_name(word)).copied()).cloned()
 }
 
 /// A path without its directories.

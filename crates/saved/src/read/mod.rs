@@ -57,7 +57,6 @@ pub enum Extent {
 pub struct ReadError {
     path: PathBuf,
     /// What is wrong with it.
-    #[source]
     pub fault: Fault,
 }
 
