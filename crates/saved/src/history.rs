@@ -15,7 +15,7 @@ use report::html::clean;
 use crate::budget::{Budget, Outcome};
 use crate::diff::Change;
 use crate::diff::format::{difference, relative, value};
-use crate::metric::{Metric, Run, Value};
+use crate::metric::{Metric, Run, Unit, Value};
 use crate::output::{to_stdout, write_to};
 use crate::page::head;
 use crate::read::{Extent, Saved};
@@ -152,14 +152,17 @@ impl History {
     fn page(&self, out: &mut dyn Write) -> io::Result<()> {
         let charts = self.series.iter().map(|Series { metric, values }| {
             let rows = changes(*metric, values).into_iter();
+            let (factor, unit) = match metric.unit() {
+                Unit::Rate => (100.0, "%"),
+                Unit::Count | Unit::Quotient => (1.0, ""),
+            };
+            let points: Vec<_> =
+                values.iter().map(|value| value.map(|value| factor * value.number())).collect();
+            let rows = (1..).zip(&self.runs).zip(rows);
             ChartView {
                 metric: metric.to_string(),
-                drawing: line(&values.iter().flatten().map(|it| it.number()).collect::<Vec<_>>()),
-                rows: (1..)
-                    .zip(&self.runs)
-                    .zip(rows)
-                    .map(|((number, run), row)| (number, clean(run), row))
-                    .collect(),
+                drawing: line(&points, unit),
+                rows: rows.map(|((number, run), row)| (number, clean(run), row)).collect(),
             }
         });
         let title = format!("Cache misses of {} runs", self.runs.len());

@@ -268,7 +268,7 @@ impl Words {
     fn split(&self) -> anyhow::Result<Vec<String>> {
         match self {
             Self::List(words) => Ok(words.clone()),
-            Self::Line(line) => shell_words::split(line).context("a quote is not closed"),
+            Self::Line(line) => shlex::split(line).context("a quote is not closed"),
         }
     }
 }

@@ -108,10 +108,10 @@ impl Place {
 /// Where a file cannot be written.
 pub fn write(plan: &Plan, jobs: &[Job], place: &Place, engine: &Engine) -> anyhow::Result<()> {
     let results = place.results_path();
-    let view = |job: &Job| JobView {
-        report: place.report(job),
-        files: files(job, &place.folder),
-        command: command(job, &place.report(job), &engine.libcache),
+    let view = |job: &Job| {
+        let report = place.report(job);
+        let command = command(job, &report, &engine.libcache)?;
+        Ok((job.name(), JobView { files: files(job, &place.folder), command, report }))
     };
     let document = Document {
         results: place.results.to_str().context("not UTF-8")?,
@@ -120,7 +120,7 @@ pub fn write(plan: &Plan, jobs: &[Job], place: &Place, engine: &Engine) -> anyho
             .iter()
             .map(|(name, value)| (&name[..], resource(value)))
             .collect(),
-        jobs: jobs.iter().map(|job| (job.name(), view(job))).collect(),
+        jobs: jobs.iter().map(view).collect::<anyhow::Result<_>>()?,
     };
     let write = || {
         fs::create_dir_all(&results)?;
@@ -139,18 +139,19 @@ fn resource(value: &Scalar) -> Resource<'_> {
 }
 
 /// The line that does the job, for a shell in the plan's directory.
-fn command(job: &Job, report: &str, libcache: &Path) -> String {
+fn command(job: &Job, report: &str, libcache: &Path) -> anyhow::Result<String> {
     let mut words = vec![libcache.to_string_lossy().into_owned(), "run".to_owned()];
     words.extend(job.settings.iter().map(|(name, value)| format!("--{name}={value}")));
     words.push(format!("--json={report}"));
     words.push("--".to_owned());
     words.extend_from_slice(&job.command);
-    let line = shell_words::join(words);
-    match &job.stdin {
-        Some(stdin) => format!("{line} < {}", shell_words::quote(stdin)),
-        None => format!("{line} < /dev/null"),
-    }
+    let line = shlex::try_join(words.iter().map(String::as_str)).context(NUL)?;
+    let stdin = shlex::try_quote(job.stdin.as_deref().unwrap_or("/dev/null")).context(NUL)?;
+    Ok(format!("{line} < {stdin}"))
 }
+
+/// Why a word cannot be quoted.
+const NUL: &str = "a word of a command has a NUL in it";
 
 /// The files among the words: the program, its input.
 fn files(job: &Job, folder: &Path) -> Vec<String> {
@@ -229,7 +230,7 @@ mod tests {
             stdin: Some("a b".to_owned()),
         };
         assert_eq!(
-            command(&job, "plan.sweep/runs/p/i/m/o.json", Path::new("/usr/bin/libcache")),
+            command(&job, "plan.sweep/runs/p/i/m/o.json", Path::new("/usr/bin/libcache")).unwrap(),
             "/usr/bin/libcache run '--cpu=zen3' '--json=plan.sweep/runs/p/i/m/o.json' -- ./p 'two words' '$HOME' < 'a b'"
         );
     }

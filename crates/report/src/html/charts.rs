@@ -123,17 +123,16 @@ pub(super) fn rates(bars: &[(usize, f64)]) -> Chart {
     })
 }
 
-/// A line through `values`, one a run, in their order from 1.
-pub fn line(values: &[f64]) -> Chart {
-    let (lowest, highest) =
-        values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &value| {
-            (low.min(value), high.max(value))
-        });
+/// A line through `values`, one a run, in their order from 1; a run without a value is passed over. `unit` follows
+/// the numbers of the axis.
+pub fn line(values: &[Option<f64>], unit: &str) -> Chart {
+    let known = || values.iter().flatten().copied();
     // From 0, so that a small change looks small.
-    let bottom = if lowest.is_finite() { lowest.min(0.0) } else { 0.0 };
+    let bottom = known().fold(0.0, f64::min);
+    let highest = known().fold(bottom, f64::max);
     let top = if highest > bottom { bottom + (highest - bottom) * 1.08 } else { bottom + 1.0 };
     let last = values.len().max(2);
-    let points = || (1..).zip(values.iter().copied());
+    let points = || (1..).zip(values).filter_map(|(run, value)| Some((run, (*value)?)));
     chart(760, 220, |area| {
         let text = ("sans-serif", 15).into_font().color(&TEXT.drawn);
         let mut chart = ChartBuilder::on(area)
@@ -152,7 +151,7 @@ pub fn line(values: &[f64]) -> Chart {
             .x_labels(last.min(17))
             .y_labels(5)
             .x_desc("run")
-            .y_label_formatter(&|value| scaled(*value))
+            .y_label_formatter(&|value| scaled(*value) + unit)
             .draw()?;
         let path: Vec<_> = points().collect();
         chart.draw_series([PathElement::new(path, BAR.drawn.stroke_width(2))])?;
@@ -224,8 +223,8 @@ mod tests {
     fn all_colours_are_in_the_palette() {
         let all: Vec<u64> = (0..100).collect();
         let bars: Vec<_> = (0..32_u32).map(|core| (core as usize, f64::from(core))).collect();
-        let values: Vec<_> = (0..40).map(f64::from).collect();
-        for chart in [heat_map(&all, 1), rates(&bars), line(&values)] {
+        let values: Vec<_> = (0..40).map(|run| Some(f64::from(run))).collect();
+        for chart in [heat_map(&all, 1), rates(&bars), line(&values, "")] {
             assert!(colours(&chart).count() > 30);
             for drawn in colours(&chart) {
                 assert!(PALETTE.iter().any(|colour| colour.attribute() == drawn), "{drawn}");
@@ -255,8 +254,9 @@ mod tests {
         rates(&[]);
         rates(&[(0, 0.0)]);
         rates(&[(0, 100.0), (4095, 1e-9)]);
-        line(&[]);
-        line(&[0.0]);
-        line(&[-1.0, 1e19]);
+        line(&[], "");
+        line(&[None], "%");
+        line(&[Some(0.0)], "");
+        line(&[Some(-1.0), None, Some(1e19)], "");
     }
 }

@@ -119,8 +119,9 @@ pub fn name(place: &Place, by: Subject, program: Option<&str>, length: Length) -
     let room = length.of();
     let object = place.object.as_deref().map(|object| escape(file_name(object)).to_string());
     let function = |room: usize| {
-        let name = place.function.as_deref().unwrap_or("???");
-        escape(&fold(name, room)).to_string()
+        let name = fold(place.function.as_deref().unwrap_or("???"), room);
+        let name = if name.chars().count() > room { without_result(&name) } else { &name };
+        head(&escape(name).to_string(), room)
     };
     let elsewhere = object.filter(|object| {
         program != Some(object) && by == Subject::Function || place.function.is_none()
@@ -135,10 +136,12 @@ pub fn name(place: &Place, by: Subject, program: Option<&str>, length: Length) -
     let name = match (by, &place.instruction, &place.file) {
         (Subject::Line, _, Some(file)) => {
             let line = place.line.map(|line| format!(":{line}")).unwrap_or_default();
-            let function = function(room / 2);
+            let file = escape(file).to_string();
+            // The file's own name has precedence, then the function has half of the room.
+            let least = file_name(&file).chars().count() + line.chars().count() + 5;
+            let function = function((room / 2).min(room.saturating_sub(least)).max(3));
             let taken = line.chars().count() + function.chars().count() + 3;
-            let file = tail(&escape(file).to_string(), room.saturating_sub(taken).max(room / 4));
-            format!("{file}{line} ({function})")
+            format!("{}{line} ({function})", tail(&file, room.saturating_sub(taken)))
         }
         (Subject::Instruction, Some((address, disassembly)), _) => {
             let words: Vec<_> = disassembly.split_whitespace().collect();
@@ -150,16 +153,39 @@ pub fn name(place: &Place, by: Subject, program: Option<&str>, length: Length) -
     head(&name, room)
 }
 
-/// The end of a path that is longer than `room`: its first directories are left out.
+/// The end of a path that is longer than `room`: its first directories are left out, its last name is whole.
 fn tail(path: &str, room: usize) -> String {
-    let length = path.chars().count();
-    if length <= room {
+    if path.chars().count() <= room {
         return path.to_owned();
     }
-    let cut: String = path.chars().skip(length - room.saturating_sub(1).max(1)).collect();
-    // From a directory on, if one begins there.
-    let whole = cut.find('/').filter(|at| at + 1 < cut.len()).map_or(&cut[..], |at| &cut[at..]);
-    format!("…{whole}")
+    let ends = path.match_indices('/').map(|(at, _)| &path[at..]);
+    let end = ends.filter(|end| end.len() > 1).find(|end| end.chars().count() < room);
+    end.map_or_else(|| file_name(path).to_owned(), |end| format!("…{end}"))
+}
+
+/// A C++ function's name without the type of its result: what is before the last blank that is in no brackets, if
+/// arguments follow.
+fn without_result(name: &str) -> &str {
+    // Their names have blanks and brackets in them: `operator new`, `operator< <…>`.
+    if name.contains("operator") {
+        return name;
+    }
+    let mut depth = 0_usize;
+    let (mut blank, mut begin) = (0, 0);
+    for (at, character) in name.char_indices() {
+        match character {
+            // What precedes arguments at this depth is the function's name.
+            '(' if depth == 0 && at > blank => begin = blank,
+            ' ' if depth == 0 => blank = at + 1,
+            _ => {}
+        }
+        match character {
+            '<' | '(' | '[' | '{' => depth += 1,
+            '>' | ')' | ']' | '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    &name[begin..]
 }
 
 /// The beginning of a name that is longer than `room`.
@@ -232,9 +258,8 @@ mod tests {
         let name = |by, room| super::name(&place, by, Some("matrix"), Length::Characters(room));
         assert_eq!(name(Subject::Function, 40), "std::vector<…>::push_back(long)");
         assert_eq!(name(Subject::Function, 12), "std::vector…");
-        let line = name(Subject::Line, 48);
-        assert!(line.ends_with(":31 (std::vector<…>::push_back(…))"), "{line}");
-        assert!(line.starts_with("…/"), "{line}");
+        assert_eq!(name(Subject::Line, 48), "…/down/matrix.c:31 (std::vector<…>::push_ba…)");
+        assert_eq!(name(Subject::Line, 24), "…/matrix.c:31 (std::ve…)");
         for room in 1..80 {
             for by in [Subject::Function, Subject::Line] {
                 assert!(name(by, room).chars().count() <= room, "{room}: {}", name(by, room));
@@ -242,5 +267,22 @@ mod tests {
         }
         let other = super::name(&place, Subject::Function, Some("other"), Length::Whole);
         assert!(other.ends_with("push_back(long) (matrix)"), "{other}");
+    }
+
+    #[test]
+    fn the_type_of_a_result_says_least() {
+        for (whole, without) in [
+            ("void std::sort<int*>(int*, int*)", "std::sort<int*>(int*, int*)"),
+            ("A<B, C>::type std::swap<P>(P&, P&)", "std::swap<P>(P&, P&)"),
+            ("f(int) const", "f(int) const"),
+            ("(anonymous namespace)::set(int, long)", "(anonymous namespace)::set(int, long)"),
+            ("void (anonymous namespace)::set<int>(int)", "(anonymous namespace)::set<int>(int)"),
+            ("bool operator< <A>(A, A)", "bool operator< <A>(A, A)"),
+            ("<A as B<C>>::f", "<A as B<C>>::f"),
+            ("a b", "a b"),
+            ("", ""),
+        ] {
+            assert_eq!(without_result(whole), without);
+        }
     }
 }

@@ -24,20 +24,26 @@ use crate::{Subject, history};
 
 /// Compare two runs, hold them to budgets, or chart many
 #[derive(Debug, Clone, Args)]
-#[command(after_help = "\
-Functions are matched by name and ELF file, lines by file and number, so the builds may differ.
-The lists have what changed, most first. Without a format a table is printed; a FILE of - is
-standard output.
+#[command(
+    override_usage = "libcache diff [OPTIONS] A.json B.json\n       \
+                      libcache diff [OPTIONS] --history DIR",
+    after_help = "\
+Functions are matched by name and ELF file, lines by file and number, so the
+builds may differ. Lists have what changed, most first. Without a format a
+table is printed. A FILE of - is standard output.
 
-A budget says when to fail: METRIC OPERATOR AMOUNT, with > >= < or <=. A signed amount is a change from
-A: 'l1d.misses > +2%', 'memory.read > +1000'. One without a sign stands for itself: 'l1d.rate > 20%'.
+A budget says when to fail: METRIC OPERATOR AMOUNT, where OPERATOR is > >= <
+or <=. A signed amount is a change from A: 'l1d.misses > +2%',
+'memory.read > +1000'. One without a sign stands for itself: 'l1d.rate > 20%'.
 METRIC is of the run, or function(NAME).METRIC, or line(FILE:NUMBER).METRIC.
 
-Metrics: instructions; l1d, l1i, l2, l3 with .accesses .misses .rate .mpki; l1d.reads and l1d.writes,
-l2.fetches, l2.reads, l2.writes (and of l3) with the same; l1d.write_backs, l1d.passed_on, memory.read,
-memory.written, stalls, stalls.per_instruction. The names in the JSON are understood too.
+Metrics: instructions; l1d, l1i, l2, l3 with .accesses .misses .rate .mpki;
+the same of l1d.reads, l1d.writes, and of l2 and l3 .fetches, .reads, .writes;
+l1d.write_backs (also l2, l3), l1d.passed_on, memory.read, memory.written,
+stalls, stalls.per_instruction. The names of the JSON are understood too.
 
-The exit status is 1 if a budget is broken, with a line on standard error for each.")]
+Exit status: 1 if a budget is broken, with a line for each; 2: a wrong use."
+)]
 pub struct DiffArgs {
     /// The report of the first run, written with json=FILE
     #[arg(value_name = "A.json", required_unless_present = "history", conflicts_with = "history")]
@@ -55,7 +61,7 @@ pub struct DiffArgs {
     #[arg(long, value_name = "ROWS", default_value_t = 10, conflicts_with = "history")]
     limit: usize,
 
-    /// What is compared of functions and lines, or charted [default: l1d.misses and those of the last level]
+    /// What is compared of rows, or charted [default: misses of L1d and the last level]
     #[arg(long, value_name = "METRIC")]
     metric: Vec<Metric>,
 
@@ -75,7 +81,7 @@ pub struct DiffArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "history")]
     json: Option<PathBuf>,
 
-    /// Chart all reports of a directory; budgets are for the last one, beside the one before it
+    /// Chart all reports of a directory; budgets hold the last to the one before
     #[arg(long, value_name = "DIR")]
     history: Option<PathBuf>,
 
