@@ -1,5 +1,6 @@
 //! Where what is made goes: standard output, or a file that appears whole or not at all.
 
+use std::error::Error as _;
 use std::fs::Permissions;
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::Path;
@@ -56,7 +57,12 @@ fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) ->
     let permissions: Permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
     #[cfg(unix)]
     builder.permissions(permissions);
-    let file = buffered(builder.tempfile_in(folder)?, write)?;
+    // Its name says nothing to the user.
+    let without_name = |error: io::Error| match error.source() {
+        Some(source) => io::Error::new(error.kind(), source.to_string()),
+        None => error,
+    };
+    let file = buffered(builder.tempfile_in(folder).map_err(without_name)?, write)?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
 }

@@ -119,6 +119,9 @@ impl SweepArgs {
         }
         if self.dry_run {
             args.push("--dry-run".to_owned());
+        } else {
+            // How far it is, and what fails; not every command.
+            args.extend(["--quiet", "rules", "reason", "host"].map(str::to_owned));
         }
         args.extend_from_slice(&self.snakemake);
         args

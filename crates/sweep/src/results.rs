@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 use report::html::clean;
 use saved::diff::Change;
 use saved::diff::format::{relative, value};
-use saved::metric::{Metric, Run, Value};
+use saved::metric::{Measure, Metric, Run, Value};
 use saved::output::write_to;
 use saved::page::head;
 use saved::{Extent, Saved};
@@ -111,10 +111,6 @@ impl Results {
     }
 
     fn page(&self, out: &mut dyn Write) -> io::Result<()> {
-        let shown: Vec<Metric> = {
-            let all = self.metrics();
-            Metric::shown().filter(|metric| all.contains(metric)).collect()
-        };
         let mut groups: IndexMap<[&str; 2], Vec<&Measured>> = IndexMap::new();
         for run in &self.runs {
             let [program, input, ..] = &run.job.names;
@@ -122,11 +118,7 @@ impl Results {
         }
         let groups = groups.into_iter().map(|([program, input], runs)| Group {
             title: label(&[program, input]),
-            metrics: shown
-                .iter()
-                .filter(|metric| **metric != Metric::Instructions)
-                .filter_map(|metric| MetricView::of(*metric, &runs))
-                .collect(),
+            metrics: shown().filter_map(|metric| MetricView::of(metric, &runs)).collect(),
             names: runs.iter().map(|run| label(&[&run.job.names[2], &run.job.names[3]])).collect(),
         });
         let title = "Cache misses side by side";
@@ -144,6 +136,15 @@ impl Results {
         };
         page.write_into(out)
     }
+}
+
+/// What the page tells of: not what is the same of all machines, and of costs what they come to.
+fn shown() -> impl Iterator<Item = Metric> {
+    Metric::shown().filter(|metric| match metric {
+        Metric::Of(_, measure) => *measure != Measure::Accesses,
+        Metric::Instructions | Metric::StallsPerInstruction => false,
+        _ => true,
+    })
 }
 
 /// "sort, small"; what has no name is left out.
@@ -187,7 +188,7 @@ struct Cell {
 }
 
 impl MetricView {
-    /// `None` where no run of the group has the metric.
+    /// `None` where no run of the group has the metric, or any of it.
     fn of(metric: Metric, runs: &[&Measured]) -> Option<Self> {
         let name = metric.to_string();
         let values: Vec<Option<Value>> =
@@ -195,7 +196,7 @@ impl MetricView {
         let numbers = || values.iter().flatten().map(|value| value.number());
         let least = numbers().fold(f64::INFINITY, f64::min);
         let is_even = numbers().all(|number| number.total_cmp(&least).is_eq());
-        values.iter().any(Option::is_some).then(|| {
+        numbers().any(|number| number > 0.0).then(|| {
             let cells = values.iter().enumerate().map(|(index, &it)| {
                 let change = Change { name: (), unit: metric.unit(), a: values[0], b: it };
                 let is_beside = index > 0 && it.is_some() && values[0].is_some();

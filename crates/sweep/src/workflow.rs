@@ -88,17 +88,24 @@ impl Place {
 
     /// The same, seen from here.
     pub fn report_path(&self, job: &Job) -> PathBuf {
-        self.folder.join(self.report(job))
+        self.seen_from_here(self.report(job))
     }
 
     /// The file with what the job has said.
     pub fn log_path(&self, job: &Job) -> PathBuf {
-        self.folder.join(&self.results).join("logs").join(format!("{}.log", job.name()))
+        self.results_path().join("logs").join(format!("{}.log", job.name()))
     }
 
     /// The directory of the results, seen from here.
     pub fn results_path(&self) -> PathBuf {
-        self.folder.join(&self.results)
+        self.seen_from_here(&self.results)
+    }
+
+    fn seen_from_here(&self, path: impl AsRef<Path>) -> PathBuf {
+        match self.folder.to_str() {
+            Some(".") => path.as_ref().to_owned(),
+            _ => self.folder.join(path),
+        }
     }
 }
 
