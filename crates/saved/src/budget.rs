@@ -23,6 +23,7 @@ use source::Location;
 
 use crate::Saved;
 use crate::diff::compare::check_rows;
+use crate::diff::matching::frame;
 use crate::metric::{Metric, Run, Unit, UnknownMetric, Value};
 
 /// One budget.
@@ -245,15 +246,15 @@ impl Budget {
     }
 
     fn is_of(&self, location: &Location) -> bool {
-        let Some(innermost) = location.frames.first() else { return false };
+        let Some(frame) = frame(location) else { return false };
         match &self.subject {
             Subject::Run => true,
             Subject::Function(name) => {
-                innermost.function.as_deref().is_some_and(|known| is_called(known, name))
+                frame.function.as_deref().is_some_and(|known| is_called(known, name))
             }
             Subject::Line(file, line) => {
-                innermost.line == Some(*line)
-                    && innermost.file.as_deref().is_some_and(|known| ends_in(known, file))
+                frame.line == Some(*line)
+                    && frame.file.as_deref().is_some_and(|known| ends_in(known, file))
             }
         }
     }
@@ -263,7 +264,7 @@ impl Budget {
         let frames = runs
             .iter()
             .flat_map(|saved| &saved.profile.instructions)
-            .filter_map(|one| one.location.frames.first());
+            .filter_map(|one| frame(&one.location));
         let (what, name, known): (_, _, BTreeSet<&str>) = match &self.subject {
             Subject::Run => return String::new(),
             Subject::Function(name) => {

@@ -9,8 +9,7 @@ use anyhow::{Context as _, bail};
 use askama::Template;
 use cachesim::escape::escape;
 use clap::ValueEnum;
-use report::html::charts::{Chart, line};
-use report::html::clean;
+use report::html::{Chart, clean, line_chart};
 
 use crate::budget::{Budget, Outcome};
 use crate::diff::Change;
@@ -161,7 +160,7 @@ impl History {
             let rows = (1..).zip(&self.runs).zip(rows);
             ChartView {
                 metric: metric.to_string(),
-                drawing: line(&points, unit),
+                drawing: line_chart(&points, unit),
                 rows: rows.map(|((number, run), row)| (number, clean(run), row)).collect(),
             }
         });

@@ -13,6 +13,7 @@ use saved::diff::format::{relative, value};
 use saved::metric::{Measure, Metric, Run, Value};
 use saved::output::write_to;
 use saved::page::head;
+use saved::read::Fault;
 use saved::{Extent, Saved};
 
 use crate::plan::{Job, UNNAMED};
@@ -48,7 +49,15 @@ impl Results {
                     });
                     results.runs.push(Measured { job: job.clone(), values: values.collect() });
                 }
-                Err(error) => results.missing.push((job.clone(), error.fault.to_string())),
+                Err(error) => {
+                    let why = match &error.fault {
+                        Fault::Io(error) if error.kind() == io::ErrorKind::NotFound => {
+                            format!("logs/{}.log has what it said", job.name())
+                        }
+                        fault => fault.to_string(),
+                    };
+                    results.missing.push((job.clone(), why));
+                }
             }
         }
         results

@@ -125,7 +125,7 @@ pub(super) fn rates(bars: &[(usize, f64)]) -> Chart {
 
 /// A line through `values`, one a run, in their order from 1; a run without a value is passed over. `unit` follows
 /// the numbers of the axis.
-pub fn line(values: &[Option<f64>], unit: &str) -> Chart {
+pub fn line_chart(values: &[Option<f64>], unit: &str) -> Chart {
     let known = || values.iter().flatten().copied();
     // From 0, so that a small change looks small.
     let bottom = known().fold(0.0, f64::min);
@@ -224,7 +224,7 @@ mod tests {
         let all: Vec<u64> = (0..100).collect();
         let bars: Vec<_> = (0..32_u32).map(|core| (core as usize, f64::from(core))).collect();
         let values: Vec<_> = (0..40).map(|run| Some(f64::from(run))).collect();
-        for chart in [heat_map(&all, 1), rates(&bars), line(&values, "")] {
+        for chart in [heat_map(&all, 1), rates(&bars), line_chart(&values, "")] {
             assert!(colours(&chart).count() > 30);
             for drawn in colours(&chart) {
                 assert!(PALETTE.iter().any(|colour| colour.attribute() == drawn), "{drawn}");
@@ -254,9 +254,9 @@ mod tests {
         rates(&[]);
         rates(&[(0, 0.0)]);
         rates(&[(0, 100.0), (4095, 1e-9)]);
-        line(&[], "");
-        line(&[None], "%");
-        line(&[Some(0.0)], "");
-        line(&[Some(-1.0), None, Some(1e19)], "");
+        line_chart(&[], "");
+        line_chart(&[None], "%");
+        line_chart(&[Some(0.0)], "");
+        line_chart(&[Some(-1.0), None, Some(1e19)], "");
     }
 }

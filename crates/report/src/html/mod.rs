@@ -5,7 +5,7 @@
 //! the template escapes all that is put into it, and the charts hold numbers only. The page is bounded
 //! whatever ran: the limits below, of which it says so where they cut something off.
 
-pub mod charts;
+mod charts;
 mod configuration;
 mod format;
 mod lists;
@@ -21,6 +21,7 @@ use std::sync::Arc;
 use askama::Template as _;
 
 use crate::{Profile, ReadSource};
+pub use charts::{Chart, line_chart};
 pub use format::{Count, clean, size};
 
 /// The rows of a list of functions or lines.

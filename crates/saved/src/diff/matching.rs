@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use cachesim::instructions::Code;
 use report::{InstructionCounts, Profile, ProfiledInstruction};
+use source::{Frame, Location};
 
 use crate::Subject;
 
@@ -111,16 +112,20 @@ pub fn rows(profile: &Profile, by: Subject, paths: &Paths) -> HashMap<Key, Row> 
     rows
 }
 
+/// The function and line that code counts for: as in the lists of a run, the innermost.
+pub fn frame(location: &Location) -> Option<&Frame> {
+    location.frames.first()
+}
+
 fn key(one: &ProfiledInstruction, by: Subject, paths: &Paths) -> Key {
-    let location = &one.location;
-    let innermost = location.frames.first();
-    let object = paths.object(location.object.as_ref());
-    match (by, innermost.and_then(|frame| frame.file.as_ref())) {
+    let counting = frame(&one.location);
+    let object = paths.object(one.location.object.as_ref());
+    match (by, counting.and_then(|frame| frame.file.as_ref())) {
         (Subject::Line, Some(file)) => {
-            Key::Line { file: paths.file(file), line: innermost.and_then(|frame| frame.line) }
+            Key::Line { file: paths.file(file), line: counting.and_then(|frame| frame.line) }
         }
         (Subject::Function, _) | (Subject::Line, None) => {
-            Key::Function { name: innermost.and_then(|frame| frame.function.clone()), object }
+            Key::Function { name: counting.and_then(|frame| frame.function.clone()), object }
         }
         (Subject::Instruction, _) => Key::Instruction {
             object,
@@ -131,12 +136,12 @@ fn key(one: &ProfiledInstruction, by: Subject, paths: &Paths) -> Key {
 }
 
 fn place(one: &ProfiledInstruction, by: Subject) -> Place {
-    let innermost = one.location.frames.first();
+    let counting = frame(&one.location);
     let place = Place {
-        function: innermost.and_then(|frame| frame.function.clone()),
+        function: counting.and_then(|frame| frame.function.clone()),
         object: one.location.object.clone(),
-        file: innermost.and_then(|frame| frame.file.clone()),
-        line: innermost.and_then(|frame| frame.line),
+        file: counting.and_then(|frame| frame.file.clone()),
+        line: counting.and_then(|frame| frame.line),
         instruction: None,
     };
     match by {
