@@ -1,6 +1,5 @@
 //! Where what is made goes: standard output, or a file that appears whole or not at all.
 
-use std::error::Error as _;
 use std::fs::Permissions;
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::Path;
@@ -57,10 +56,11 @@ fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) ->
     let permissions: Permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
     #[cfg(unix)]
     builder.permissions(permissions);
-    // Its name says nothing to the user.
-    let without_name = |error: io::Error| match error.source() {
-        Some(source) => io::Error::new(error.kind(), source.to_string()),
-        None => error,
+    // The name of the file that could not be made says nothing to the user.
+    let without_name = |error: io::Error| {
+        let text = error.to_string();
+        let (why, _) = text.split_once(" at path ").unwrap_or((&text, ""));
+        io::Error::new(error.kind(), why)
     };
     let file = buffered(builder.tempfile_in(folder).map_err(without_name)?, write)?;
     file.persist(path).map_err(|error| error.error)?;

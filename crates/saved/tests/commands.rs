@@ -108,7 +108,7 @@ fn every_wrong_use_is_one_line() {
         ),
         ("diff @full.json @full.json --metric l1d", "unknown metric l1d; did you mean"),
         ("diff @full.json @full.json --history @", "cannot be used with"),
-        ("diff @full.json @full.json --order time", "required arguments were not provided"),
+        ("diff @full.json @full.json --order time", "cannot be used with"),
     ] {
         let error = libcache(folder.path(), words).unwrap_err();
         assert!(error.contains(message), "{words}: {error}");

@@ -86,7 +86,7 @@ pub struct DiffArgs {
     history: Option<PathBuf>,
 
     /// The order of the history
-    #[arg(long, value_enum, default_value_t, requires = "history")]
+    #[arg(long, value_enum, default_value_t, conflicts_with_all = ["a", "b"])]
     order: history::Order,
 }
 
