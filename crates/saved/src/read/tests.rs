@@ -88,26 +88,28 @@ fn what_is_no_report_is_told_in_one_line() {
 
 #[test]
 fn another_version_of_the_schema_is_refused_by_its_number() {
-    let version = |version: &str| {
+    let version = |version: u32| {
+        let ours = format!("\"schema_version\": {SCHEMA_VERSION}");
+        assert!(sample::levels_json().contains(&ours));
         let text = sample::levels_json()
-            .replace("\"schema_version\": 2", &format!("\"schema_version\": {version}"))
+            .replace(&ours, &format!("\"schema_version\": {version}"))
             .replace("\"version\": \"0.1.0\"", "\"version\": \"9.3.0\"");
         read(text.as_bytes()).unwrap_err()
     };
-    let ours = env!("CARGO_PKG_VERSION");
-    assert_eq!(
-        version("3"),
-        format!(
-            "has version 3 of the schema, written by libcache 9.3.0; this is libcache {ours}, which reads version 2"
-        )
+    let next = SCHEMA_VERSION + 1;
+    let reader = format!(
+        "this is libcache {}, which reads version {SCHEMA_VERSION}",
+        env!("CARGO_PKG_VERSION")
     );
-    assert!(version("1").starts_with("has version 1 of the schema, "));
+    assert_eq!(
+        version(next),
+        format!("has version {next} of the schema, written by libcache 9.3.0; {reader}")
+    );
+    assert!(version(1).starts_with("has version 1 of the schema, "));
     // Also where nothing else is as it was.
-    let text = "{\"schema\": \"libcache\", \"schema_version\": 4}";
-    assert_eq!(
-        read(text.as_bytes()).unwrap_err(),
-        format!("has version 4 of the schema; this is libcache {ours}, which reads version 2")
-    );
+    let text = "{\"schema\": \"libcache\", \"schema_version\": 99}";
+    let error = read(text.as_bytes()).unwrap_err();
+    assert_eq!(error, format!("has version 99 of the schema; {reader}"));
 }
 
 #[test]
