@@ -27,6 +27,12 @@ pub struct Cli {
 pub enum Subcommand {
     /// Run a program or a machine under the plugin
     Run(run::Args),
+    /// Compare two saved reports, check budgets, or show the history of many
+    Diff(saved::DiffArgs),
+    /// Make other formats of a saved report
+    Report(saved::ReportArgs),
+    /// Run programs on inputs, machines and options, with Snakemake
+    Sweep(sweep::SweepArgs),
     /// Say which QEMUs can load the plugin, and get one where none can
     Setup(setup::Args),
     /// Print what a bug report needs

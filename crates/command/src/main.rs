@@ -23,7 +23,7 @@ mod sysroot;
 use clap::Parser;
 use clap::error::ErrorKind;
 use cli::{Cli, Subcommand};
-use failure::Failure;
+use failure::{Failure, Status};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -50,9 +50,17 @@ fn main() -> ExitCode {
 fn dispatch(subcommand: Subcommand) -> Result<ExitCode, Failure> {
     match subcommand {
         Subcommand::Run(args) => run::run(args),
+        Subcommand::Diff(args) => executed(args.execute()),
+        Subcommand::Report(args) => executed(args.execute()),
+        Subcommand::Sweep(args) => executed(args.execute()),
         Subcommand::Setup(args) => setup::run(&args),
         Subcommand::Doctor(args) => doctor::run(&args),
         Subcommand::Completions(args) => generated::completions(&args),
         Subcommand::Man(args) => generated::man_pages(&args),
     }
+}
+
+/// What came of a subcommand of another crate: where it did not come to its end, what it was given was wrong.
+fn executed(result: anyhow::Result<ExitCode>) -> Result<ExitCode, Failure> {
+    result.map_err(|error| Failure::new(Status::Usage, format!("{error:#}")))
 }
