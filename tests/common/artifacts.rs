@@ -1,7 +1,7 @@
 //! Where everything that a test runs comes from.
 
 use std::collections::HashMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -244,13 +244,8 @@ pub fn plugin() -> &'static Path {
     static PLUGIN: OnceLock<PathBuf> = OnceLock::new();
     PLUGIN.get_or_init(|| match std::env::var_os("LIBCACHE_PLUGIN") {
         Some(file) => std::path::absolute(file).expect("LIBCACHE_PLUGIN is a path"),
-        None => build_plugin(),
+        None => built_release().join("libcache.so"),
     })
-}
-
-/// Builds the plugin, so that no test ever runs on a stale one, beside what cargo builds the tests in.
-fn build_plugin() -> PathBuf {
-    cargo_build("libcache", OsStr::new("release")).join("libcache.so")
 }
 
 /// A run of the command `libcache`, which is told of the plugin under test.
@@ -260,11 +255,7 @@ pub fn command() -> Run {
 
 /// The command under test.
 pub fn command_file() -> &'static Path {
-    static COMMAND: LazyLock<PathBuf> = LazyLock::new(|| {
-        // In the test's own profile, in which cargo may have built it already.
-        let profile = target_directory().1;
-        cargo_build("libcache-command", &profile).join("libcache")
-    });
+    static COMMAND: LazyLock<PathBuf> = LazyLock::new(|| built_release().join("libcache"));
     &COMMAND
 }
 
@@ -273,33 +264,24 @@ pub fn run_of(executable: &Path) -> Run {
     Run::new(executable)
 }
 
-/// Where cargo builds, and its directory for the profile that this test is built in.
-fn target_directory() -> (PathBuf, OsString) {
-    let test = std::env::current_exe().expect("a test knows its own file");
-    // TARGET/PROFILE/deps/TEST
-    let profile = test.ancestors().nth(2).expect("cargo runs tests from its target directory");
-    let name = profile.file_name().expect("a profile has a name").to_owned();
-    (profile.parent().expect("it is in the target directory").to_owned(), name)
-}
-
-/// Has cargo build a package into the directory of a profile; that directory.
-fn cargo_build(package: &str, directory: &OsStr) -> PathBuf {
-    let target = target_directory().0;
-    let profile = if directory == "debug" { OsStr::new("dev") } else { directory };
-    let output = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--package", package, "--profile"])
-        .arg(profile)
-        .arg("--target-dir")
-        .arg(&target)
-        .current_dir(root())
-        .output()
-        .unwrap_or_else(|error| panic!("{}: {error}", env!("CARGO")));
-    assert!(
-        output.status.success(),
-        "{package} does not build:\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    target.join(directory)
+/// Plugin and command as users build them, both at once (else cargo may make one anew for the other's features),
+/// beside what cargo builds the tests in: so no test ever runs on stale ones.
+fn built_release() -> &'static Path {
+    static RELEASE: LazyLock<PathBuf> = LazyLock::new(|| {
+        let test = std::env::current_exe().expect("a test knows its own file");
+        // TARGET/PROFILE/deps/TEST
+        let target = test.ancestors().nth(3).expect("cargo runs tests from its target directory");
+        let output = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--release", "--target-dir"])
+            .arg(target)
+            .current_dir(root())
+            .output()
+            .unwrap_or_else(|error| panic!("{}: {error}", env!("CARGO")));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "libcache does not build:\n{said}");
+        target.join("release")
+    });
+    &RELEASE
 }
 
 fn root() -> &'static Path {
