@@ -257,7 +257,7 @@ fn the_validator_finds_what_is_not_as_the_schema_says() {
     let json = finished.file("a.json").expect("a JSON");
     for (good, bad) in [
         ("\"detail\": \"full\"", "\"detail\": \"misses\""),
-        ("\"schema_version\": 2", "\"schema_version\": \"2\""),
+        ("\"schema_version\": 3", "\"schema_version\": \"3\""),
         ("\"fetch_misses\":", "\"misses\":"),
         ("\"address\": \"0x", "\"address\": \"0X"),
         ("\"reads\":", "\"writes\":"),
@@ -277,7 +277,7 @@ fn python_reads_the_same_rows_from_the_csv_as_from_the_json() {
     for qemu in qemus(Mode::User) {
         for arch in Arch::ALL {
             for profile in ["off", "on"] {
-                let options = format!("json=a.json,csv=a.csv,profile={profile}");
+                let options = format!("json=a.json,csv=a.csv,attribution=innermost,profile={profile}");
                 let finished = matrix(&qemu, arch, "16").plugin(&options).succeed();
                 let mut command = python(finished.directory(), "read_csv.py", &["a.csv", "a.json"]);
                 let rows = String::from_utf8(run(&mut command).stdout).expect("a number");

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""read_csv.py CSV JSON: fails unless the rows of CSV are the instructions of JSON. Prints how many there are."""
+"""read_csv.py CSV JSON: fails unless the rows of CSV are the instructions of JSON, by their innermost functions.
+Prints how many there are."""
 
 import csv
 import json

@@ -36,6 +36,7 @@ pub use value::Form;
 
 use cachesim::config::Config;
 use error::shown;
+use source::Attribution;
 use std::time::Duration;
 use table::Read;
 use typed::{Layer, Source, Switch, Typed};
@@ -71,6 +72,8 @@ pub struct Options {
     pub limit: usize,
     /// What the lists are of.
     pub by: Subject,
+    /// What code counts for where functions are inlined.
+    pub attribution: Attribution,
     /// Where the report goes.
     pub output: Output,
     /// What else is written, and where: each format at most once, in the order of [`Format::ALL`].

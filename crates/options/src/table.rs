@@ -406,6 +406,18 @@ pub static GROUPS: &[OptionGroup] = &[
                 }),
             },
             OptionSpec {
+                name: "attribution",
+                value: "own|innermost|outermost",
+                default: "own",
+                help: "which function and line inlined code counts for: own: the innermost that is \
+                       not of the toolchain, the system or a dependency; innermost: the one that \
+                       is inlined; outermost: the one that it is inlined into",
+                read: Read::Value(|typed, source| {
+                    typed.attribution = value::attribution(source.text)?;
+                    Ok(())
+                }),
+            },
+            OptionSpec {
                 name: "out",
                 value: "auto|log|stderr|FILE",
                 default: "auto",

@@ -9,6 +9,7 @@ use cachesim::geometry::{CacheGeometry, MAX_LINES};
 use cachesim::policy::PolicyKind;
 use error::policies;
 use proptest::prelude::*;
+use source::Attribution;
 use std::fmt::Write;
 use std::num::NonZeroU32;
 
@@ -75,6 +76,7 @@ fn the_defaults_are_those_of_the_reference() {
         preset: None,
         limit: 32,
         by: Subject::Instruction,
+        attribution: Attribution::Own,
         output: Output::Auto,
         files: Vec::new(),
         detail: Detail::Misses,
@@ -103,7 +105,7 @@ fn the_defaults_in_the_table_are_the_defaults() {
         .filter(|spec| !spec.default.is_empty() && !spec.default.contains(' '))
         .map(|spec| format!("{}={}", spec.name, spec.default))
         .collect();
-    assert_eq!(args.len(), 31);
+    assert_eq!(args.len(), 32);
     assert_eq!(parse(&args, &USER, &no_file), Ok(Request::Run(Box::new(options(&[])))));
 }
 
@@ -122,6 +124,7 @@ fn every_option_reaches_its_setting() {
             "cores=3",
             "limit=0",
             "by=line",
+            "attribution=outermost",
             "out=log",
             "html=%p.html",
             "json=a.json",
@@ -142,6 +145,7 @@ fn every_option_reaches_its_setting() {
             preset: None,
             limit: 0,
             by: Subject::Line,
+            attribution: Attribution::Outermost,
             output: Output::Log,
             files: vec![
                 (Format::Json, PathTemplate::new("a.json").unwrap()),

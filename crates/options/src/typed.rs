@@ -10,6 +10,7 @@ use cachesim::config::{
 };
 use cachesim::geometry::{CacheGeometry, GeometryError, MAX_LINE_BYTES, MAX_LINES};
 use cachesim::policy::PolicyKind;
+use source::Attribution;
 use std::borrow::Cow;
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -159,6 +160,7 @@ pub(super) struct Typed {
     pub(super) cores: Option<Given<u32>>,
     pub(super) limit: usize,
     pub(super) by: Subject,
+    pub(super) attribution: Attribution,
     pub(super) output: Output,
     /// By [`Format::index`].
     pub(super) files: [Option<Given<PathTemplate>>; Format::ALL.len()],
@@ -212,6 +214,7 @@ impl Default for Typed {
             cores: None,
             limit: 32,
             by: Subject::Instruction,
+            attribution: Attribution::Own,
             output: Output::Auto,
             files: [const { None }; Format::ALL.len()],
             profile: Switch::Off,
@@ -242,6 +245,7 @@ impl Typed {
             summary: self.summary(config.lower().as_ref())?,
             limit: self.limit,
             by: self.by,
+            attribution: self.attribution,
             output: self.output,
             files,
             detail,

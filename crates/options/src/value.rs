@@ -3,6 +3,7 @@
 use super::{ElfImage, Output, PRESETS, PathTemplate, Preset, Problem, Subject};
 use cachesim::config::{Inclusion, Straddle, WriteHit};
 use cachesim::policy::PolicyKind;
+use source::Attribution;
 use std::fmt::{self, Display};
 
 /// What a number may look like.
@@ -99,6 +100,18 @@ pub(super) fn subject(text: &str) -> Result<Subject, Problem> {
             nearest: nearest(text, ["instruction", "function", "line"]),
         }),
     }
+}
+
+/// What code counts for where functions are inlined.
+pub(super) fn attribution(text: &str) -> Result<Attribution, Problem> {
+    choice(
+        text,
+        &[
+            ("own", Attribution::Own),
+            ("innermost", Attribution::Innermost),
+            ("outermost", Attribution::Outermost),
+        ],
+    )
 }
 
 /// What a level has in common with those above.

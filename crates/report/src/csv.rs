@@ -9,6 +9,7 @@
 use std::io::{self, Write};
 
 use ::csv::{ErrorKind, Terminator, Writer, WriterBuilder};
+use source::Attribution;
 
 use crate::settings::Lower;
 use crate::{Events, FullProfile, MissesByKind, Profile, ProfiledInstruction, hex};
@@ -49,6 +50,8 @@ pub fn write(profile: &Profile, out: &mut dyn Write) -> io::Result<()> {
 fn write_records(out: &mut Writer<&mut dyn Write>, profile: &Profile) -> ::csv::Result<()> {
     let levels: Vec<Lower> = Lower::of(&profile.run.options.config).collect();
     let lower_columns = levels.iter().flat_map(|level| level.miss_fields());
+    let attribution = profile.run.options.attribution;
+    let place = |instruction| place(instruction, attribution);
     let lower = |instruction: &ProfiledInstruction| -> Vec<String> {
         let misses = levels.iter().map(|level| level.misses(&instruction.counts));
         let misses = misses.flat_map(|MissesByKind { fetch, read, write }| [fetch, read, write]);
@@ -69,8 +72,11 @@ fn write_records(out: &mut Writer<&mut dyn Write>, profile: &Profile) -> ::csv::
     })
 }
 
-fn place(instruction: &ProfiledInstruction) -> [String; PLACE.len()] {
-    let line = instruction.location.source_line();
+fn place(
+    instruction: &ProfiledInstruction,
+    attribution: Attribution,
+) -> [String; PLACE.len()] {
+    let line = instruction.location.source_line(attribution);
     let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
     [
         hex::address(instruction.vaddr),
@@ -183,7 +189,7 @@ mod tests {
             let (_, rows) = read(&render(&profile));
             prop_assert_eq!(rows.len(), profile.instructions.len());
             for (row, instruction) in rows.iter().zip(&profile.instructions) {
-                let line = instruction.location.source_line();
+                let line = instruction.location.source_line(Attribution::Own);
                 let text = |text: &Option<Arc<str>>| text.as_deref().unwrap_or("").to_owned();
                 let expected = [
                     instruction.disassembly.clone(),

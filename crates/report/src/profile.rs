@@ -198,24 +198,37 @@ pub struct LineRow {
     pub counts: InstructionCounts,
 }
 
-/// The counts by function, in the order of functions.
+/// The counts by function, in the order of functions, as the run attributes code to them.
 pub fn by_function(profile: &Profile) -> Vec<FunctionRow> {
+    let attribution = profile.run.options.attribution;
     let mut files = HashMap::new();
-    for ProfiledInstruction { location, .. } in &profile.instructions {
-        if let Some(file) = location.frames.first().and_then(|frame| frame.file.as_ref()) {
-            files.entry(location.function()).or_insert_with(|| Arc::clone(file));
+    for location in locations(profile) {
+        let frame = location.frame(attribution);
+        if let Some(file) = frame.and_then(|frame| frame.file.as_ref()) {
+            files.entry(location.function(attribution)).or_insert_with(|| Arc::clone(file));
         }
     }
-    let sums = sum_by(profile, Location::function);
+    let sums = sum_by(profile, |location| location.function(attribution));
     sums.into_iter()
         .map(|(function, counts)| FunctionRow { file: files.remove(&function), function, counts })
         .collect()
 }
 
-/// The counts by line, in the order of lines.
+/// The counts by line, in the order of lines, as the run attributes code to them.
 pub fn by_line(profile: &Profile) -> Vec<LineRow> {
-    let sums = sum_by(profile, Location::source_line);
+    let attribution = profile.run.options.attribution;
+    let sums = sum_by(profile, |location| location.source_line(attribution));
     sums.into_iter().map(|(line, counts)| LineRow { line, counts }).collect()
+}
+
+/// The locations, in the order of instructions, but for neighbours of the same.
+fn locations(profile: &Profile) -> impl Iterator<Item = &Location> {
+    let instructions = profile.instructions.chunk_by(|one, next| is_same_place(one, next));
+    instructions.filter_map(|same| same.first()).map(|first| &*first.location)
+}
+
+fn is_same_place(one: &ProfiledInstruction, other: &ProfiledInstruction) -> bool {
+    Arc::ptr_eq(&one.location, &other.location)
 }
 
 fn sum_by<K: Hash + Ord>(
@@ -223,9 +236,10 @@ fn sum_by<K: Hash + Ord>(
     key: impl Fn(&Location) -> K,
 ) -> Vec<(K, InstructionCounts)> {
     let mut sums: HashMap<K, InstructionCounts> = HashMap::new();
-    for ProfiledInstruction { location, counts, .. } in &profile.instructions {
-        let sum = sums.entry(key(location)).or_default();
-        *sum = *sum + *counts;
+    // Neighbours mostly share their location, and to find out what it counts for takes its time.
+    for same in profile.instructions.chunk_by(|one, next| is_same_place(one, next)) {
+        let sum = sums.entry(key(&same[0].location)).or_default();
+        *sum = *sum + same.iter().map(|one| one.counts).sum();
     }
     let mut sums: Vec<_> = sums.into_iter().collect();
     sums.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));

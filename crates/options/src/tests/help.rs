@@ -100,6 +100,12 @@ fn the_help_lists_every_option() {
       limit=N                       most rows in each list; 0 for no lists (default:
                                     32)
       by=instruction|function|line  what the lists are of (default: instruction)
+      attribution=own|innermost|outermost
+                                    which function and line inlined code counts for:
+                                    own: the innermost that is not of the toolchain,
+                                    the system or a dependency; innermost: the one
+                                    that is inlined; outermost: the one that it is
+                                    inlined into (default: own)
       out=auto|log|stderr|FILE      where the report goes: auto is QEMU's log with
                                     -d plugin, else stderr; in a file name %p is the
                                     process id and %% a percent sign; - is standard

@@ -77,6 +77,7 @@ const BAD_INPUTS: &[&[&str]] = &[
     // What is told of instructions.
     &["by=functions"],
     &["by=address"],
+    &["attribution=inner"],
     &["profile=yes"],
     &["json="],
     &["html=on"],
@@ -234,6 +235,7 @@ fn every_bad_input_has_its_message() {
     out=100%: % in a file name must be %p (the process id) or %% (a percent sign)
     by=functions: unknown; did you mean function? lists are by instruction, function or line
     by=address: unknown; lists are by instruction, function or line
+    attribution=inner: unknown; did you mean innermost? write own, innermost or outermost
     profile=yes: neither on nor off
     json=: needs a value; write json=FILE
     html=on: needs a value; write html=FILE

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use ::source::Function;
+use ::source::{Attribution, Function};
 
 use super::format::{
     Count, Percent, clean, clean_keeping_tabs, clean_up_to, level, shown_of, split_path,
@@ -354,12 +354,18 @@ pub(super) fn instructions(profile: &Profile, levels: &[Lower]) -> Instructions 
         vaddr: one.vaddr,
         code: one.code,
     });
-    let rows: Vec<_> = rows.into_iter().map(|one| instruction_row(one, levels)).collect();
+    let attribution = profile.run.options.attribution;
+    let rows = rows.into_iter().map(|one| instruction_row(one, attribution, levels));
+    let rows: Vec<_> = rows.collect();
     Instructions { shown: shown_of(rows.len(), all), rows: Rows::split(rows, OPEN_INSTRUCTIONS) }
 }
 
-fn instruction_row(one: &ProfiledInstruction, levels: &[Lower]) -> InstructionRow {
-    let line = one.location.source_line();
+fn instruction_row(
+    one: &ProfiledInstruction,
+    attribution: Attribution,
+    levels: &[Lower],
+) -> InstructionRow {
+    let line = one.location.source_line(attribution);
     let executed = one.counts.executed;
     InstructionRow {
         vaddr: format!("{:#x}", one.vaddr),

@@ -4,6 +4,7 @@ use cachesim::config::{Directions, L2Kind, Level, Straddle, WriteHit, WriteMiss,
 use cachesim::policy::PolicyKind;
 use options::{Latencies, Options, Output};
 use serde::Serialize;
+use source::Attribution;
 
 #[derive(Serialize)]
 pub(super) struct Configuration {
@@ -19,6 +20,7 @@ pub(super) struct Configuration {
     seed: u64,
     cores: u32,
     limit: usize,
+    attribution: &'static str,
     output: String,
 }
 
@@ -63,7 +65,7 @@ struct LatencySettings {
 impl Configuration {
     pub(super) fn of(options: &Options) -> Self {
         // What is written beside the report says itself what it is.
-        let Options { config, preset, summary, limit, output, .. } = options;
+        let Options { config, preset, summary, limit, attribution, output, .. } = options;
         let lower = config.lower();
         Self {
             preset: *preset,
@@ -93,6 +95,11 @@ impl Configuration {
             seed: config.seed(),
             cores: config.cores().get(),
             limit: *limit,
+            attribution: match attribution {
+                Attribution::Own => "own",
+                Attribution::Innermost => "innermost",
+                Attribution::Outermost => "outermost",
+            },
             output: match output {
                 Output::Auto => "auto".to_owned(),
                 Output::Log => "log".to_owned(),

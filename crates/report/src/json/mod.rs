@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// The version of the schema.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 3;
 
 /// Writes the whole file. Without [`Detail::Full`] it has no fields for executions,
 /// loads and stores, and only the instructions that missed.
