@@ -52,7 +52,9 @@ impl Locator<'_> {
         let Some(name) = self.instructions.symbol(instruction.symbol) else { return found };
         let key = (found.object.clone(), instruction.symbol);
         let named = self.named.entry(key).or_insert_with(|| {
-            let frame = Frame { function: Some(Arc::clone(name)), ..Frame::default() };
+            // QEMU does not demangle.
+            let name = symbols::demangle(name.as_bytes()).into();
+            let frame = Frame { function: Some(name), ..Frame::default() };
             Arc::new(Location { object: found.object.clone(), frames: vec![frame] })
         });
         Arc::clone(named)

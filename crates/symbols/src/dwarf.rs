@@ -14,7 +14,7 @@ use source::Frame;
 
 use crate::elf::Elf;
 use crate::files::Files;
-use crate::names::Names;
+use crate::names::{Names, normalized};
 use crate::sections::{Bytes, Dwarf, endianness, load_sections, section};
 use crate::separate::{Finder, package_path};
 use crate::vet::{Use, vet};
@@ -147,7 +147,7 @@ fn add_sums_of_unit(unit: &UnitRef<Bytes<'_>>, sums: &mut SourceSums) {
             }
             path += &part;
         }
-        sums.entry(path).or_default().insert(*file.md5());
+        sums.entry(normalized(&path).into_owned()).or_default().insert(*file.md5());
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use object::{CompressionFormat, Object as _, ObjectKind, ObjectSection as _, ObjectSegment as _};
 use object::{SectionFlags, SegmentFlags, elf};
 
-use crate::files::{Files, GuestFile, read_elf};
+use crate::files::{Files, GuestFile, NOT_LINKED, read_elf};
 
 /// More than any compressor makes of debug information; what claims more is broken.
 const MAX_COMPRESSION: u64 = 256;
@@ -34,7 +34,7 @@ impl<'files> Elf<'files> {
         let content = file.read().map_err(|error| error.to_string())?;
         let elf = Self::parse(files, &file.path, content)?;
         if elf.file.kind() == ObjectKind::Relocatable {
-            return Err("not linked: a relocatable file has no addresses".to_owned());
+            return Err(NOT_LINKED.to_owned());
         }
         Ok(elf)
     }

@@ -2,6 +2,7 @@
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek as _};
+use std::ops::Range;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -151,6 +152,37 @@ impl Files {
     }
 }
 
+/// Whether the file begins as a linked ELF file does: a wrong name is known before the guest runs.
+///
+/// # Errors
+/// As the system says, or [`io::ErrorKind::InvalidData`] with the reason.
+pub fn check_elf(path: &Path) -> io::Result<()> {
+    const TYPE: Range<usize> = 16..18;
+    let mut head = Vec::new();
+    File::open(path)?.take(TYPE.end as u64).read_to_end(&mut head)?;
+    if !head.starts_with(MAGIC) {
+        return refuse("not an ELF file");
+    }
+    let is_relocatable = match (head.get(5), head.get(TYPE)) {
+        (Some(&order), Some(bytes)) if order == elf::ELFDATA2LSB.0 => {
+            bytes == elf::ET_REL.0.to_le_bytes()
+        }
+        (_, Some(bytes)) => bytes == elf::ET_REL.0.to_be_bytes(),
+        (_, None) => return refuse("an ELF file that ends in its header"),
+    };
+    if is_relocatable { refuse(NOT_LINKED) } else { Ok(()) }
+}
+
+/// What is said of a relocatable file.
+pub(crate) const NOT_LINKED: &str = "not linked: a relocatable file has no addresses";
+
+/// What an ELF file begins with.
+const MAGIC: &[u8] = b"\x7fELF";
+
+fn refuse<T>(reason: &str) -> io::Result<T> {
+    Err(io::Error::new(io::ErrorKind::InvalidData, reason))
+}
+
 /// Reads a regular file that begins as an ELF file does.
 ///
 /// # Errors
@@ -161,7 +193,6 @@ pub(crate) fn read_elf(path: &Path) -> io::Result<Vec<u8>> {
 
 /// The same, if `is_it` says so of the file and its version.
 fn read_if(path: &Path, is_it: &dyn Fn(&File, Version) -> bool) -> io::Result<Vec<u8>> {
-    let refuse = |reason: &str| Err(io::Error::new(io::ErrorKind::InvalidData, reason));
     // Opening a pipe would wait for its writer.
     if !path.metadata()?.is_file() {
         return refuse("not a regular file");
@@ -178,7 +209,7 @@ fn read_if(path: &Path, is_it: &dyn Fn(&File, Version) -> bool) -> io::Result<Ve
     }
     let mut content = Vec::new();
     (&mut file).take(4).read_to_end(&mut content)?;
-    if content != b"\x7fELF" {
+    if content != MAGIC {
         return refuse("not an ELF file");
     }
     if content.try_reserve_exact(usize::try_from(size_bytes).unwrap_or(usize::MAX)).is_err() {
@@ -284,6 +315,31 @@ mod tests {
         assert!(old.read().unwrap_err().to_string().contains("changed or replaced"));
         // An id that is none.
         assert!(noted(b"").read().is_err());
+    }
+
+    #[test]
+    fn a_file_that_is_no_linked_elf_file_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        let checked = |bytes: &[u8]| {
+            fs::write(&path, bytes).unwrap();
+            check_elf(&path).map_err(|error| error.to_string())
+        };
+        let good = elf_file(b"an id of sixteen", b"");
+        assert_eq!(checked(&good), Ok(()));
+        assert_eq!(checked(b""), Err("not an ELF file".to_owned()));
+        assert_eq!(checked(b"MZ, some other format"), Err("not an ELF file".to_owned()));
+        assert_eq!(checked(&good[..17]), Err("an ELF file that ends in its header".to_owned()));
+        for (order, kind) in [(1, [1, 0]), (2, [0, 1])] {
+            let mut object = good.clone();
+            object[5] = order;
+            object[16..18].copy_from_slice(&kind);
+            assert_eq!(checked(&object), Err(NOT_LINKED.to_owned()));
+        }
+        assert_eq!(
+            check_elf(&path.with_file_name("none")).unwrap_err().kind(),
+            io::ErrorKind::NotFound
+        );
     }
 
     #[test]

@@ -43,7 +43,8 @@ use std::sync::Arc;
 
 use source::Location;
 
-pub use files::{BuildId, Expected, Files, GuestFile, Version};
+pub use files::{BuildId, Expected, Files, GuestFile, Version, check_elf};
+pub use names::demangle;
 pub use warnings::Warning;
 
 use dwarf::SourceSums;

@@ -34,8 +34,8 @@ impl<'files> Names<'files> {
         if path.is_empty() {
             return None;
         }
-        let path = cut(path);
-        if let Some(known) = self.files.get(path) {
+        let path = normalized(cut(path));
+        if let Some(known) = self.files.get(&*path) {
             return Some(Arc::clone(known));
         }
         let path: Arc<str> = path.into();
@@ -65,9 +65,29 @@ impl<'files> Names<'files> {
     }
 }
 
+/// A path without `.` and `..`, as text: `/a/../w/x.c` is `/w/x.c`, so that a source file has one name. Where a
+/// directory is a symbolic link, `..` might lead elsewhere.
+pub(crate) fn normalized(path: &str) -> Cow<'_, str> {
+    let (root, rest) = path.strip_prefix('/').map_or(("", path), |rest| ("/", rest));
+    if !rest.split('/').any(|part| matches!(part, "" | "." | "..")) {
+        return Cow::Borrowed(path);
+    }
+    let mut parts: Vec<&str> = Vec::new();
+    for part in rest.split('/') {
+        match (part, parts.last()) {
+            ("" | ".", _) => {}
+            ("..", Some(&last)) if last != ".." => _ = parts.pop(),
+            // Above the root is the root.
+            ("..", None) if !root.is_empty() => {}
+            _ => parts.push(part),
+        }
+    }
+    if parts.is_empty() { path.into() } else { format!("{root}{}", parts.join("/")).into() }
+}
+
 /// The name that a compiler of Rust (legacy or v0) or C++ made `symbol` from, without Rust's hash;
 /// `symbol` itself where none did. A version (`@`, as the GNU linker writes it) stays.
-fn demangle(symbol: &[u8]) -> String {
+pub fn demangle(symbol: &[u8]) -> String {
     let symbol = String::from_utf8_lossy(symbol);
     let (mangled, version) = symbol.split_at(symbol.find('@').unwrap_or(symbol.len()));
     let name = if let Ok(name) = rustc_demangle::try_demangle(mangled) {
@@ -195,6 +215,13 @@ mod tests {
             ("_Znot", "_Znot"),
             ("memcpy@@GLIBC_2.14", "memcpy@@GLIBC_2.14"),
             ("_ZN4list4pushI4nodeIiJEEEEvv", "void list::push<node<int> >()"),
+            (
+                "_ZSt4swapIiENSt9enable_ifIXsrSt6__and_IJSt6__not_ISt15__is_tuple_likeIT_EESt21is_move_\
+                 constructibleIS4_ESt18is_move_assignableIS4_EEE5valueEvE4typeERS4_SE_",
+                "std::enable_if<std::__and_<std::__not_<std::__is_tuple_like<int> >, \
+                 std::is_move_constructible<int>, std::is_move_assignable<int> >::value, void>::type \
+                 std::swap<int>(int&, int&)",
+            ),
         ] {
             assert_eq!(demangle(symbol.as_bytes()), name);
         }
@@ -257,6 +284,22 @@ mod tests {
         }
         bomb += "Evv";
         assert!(demangle(bomb.as_bytes()).len() <= MAX_NAME_BYTES);
+    }
+
+    #[test]
+    fn a_source_file_has_one_path() {
+        for (path, expected) in [
+            ("/a/../w/x.c", "/w/x.c"),
+            ("/build/./src//x.c", "/build/src/x.c"),
+            ("/../x.c", "/x.c"),
+            ("./malloc/../sysdeps/x.c", "sysdeps/x.c"),
+            ("../../x/../y.c", "../../y.c"),
+            ("/src/x.c", "/src/x.c"),
+            ("x..c/.h", "x..c/.h"),
+        ] {
+            assert_eq!(normalized(path), expected);
+            assert_eq!(Names::default().file(path).as_deref(), Some(expected));
+        }
     }
 
     #[test]

@@ -104,7 +104,8 @@ pub fn oracle(prefix: &str, file: &Path, addresses: &[u64]) -> BTreeMap<u64, Vec
         let known =
             |text: &str| if text.starts_with('?') { String::new() } else { text.to_owned() };
         let number = if number == "0" { "" } else { number };
-        answers.entry(address).or_default().push((known(line), known(file), known(number)));
+        let file = without_dots(&known(file));
+        answers.entry(address).or_default().push((known(line), file, known(number)));
     }
     for frames in answers.values_mut() {
         if let [(_, file, line)] = &mut frames[..]
@@ -118,6 +119,17 @@ pub fn oracle(prefix: &str, file: &Path, addresses: &[u64]) -> BTreeMap<u64, Vec
     }
     assert_eq!(answers.len(), addresses.len());
     answers
+}
+
+/// A path as we write it: the binutils leave `.` and `..` in it.
+fn without_dots(path: &str) -> String {
+    let mut path = path.replace("/./", "/");
+    while let Some(dots) = path.find("/../")
+        && let Some(start) = path[..dots].rfind('/')
+    {
+        path.replace_range(start..dots + "/..".len(), "");
+    }
+    path
 }
 
 /// The frames as texts.
