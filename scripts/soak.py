@@ -37,7 +37,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -58,11 +58,15 @@ SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 HEADING = "core #, data accesses, data misses, dmiss rate, insn accesses, insn misses, imiss rate"
 LEVEL_HEADING = ", {0} accesses, {0} misses, {0} miss rate"
+# With two levels they are in a block of their own.
+LEVELS_HEADING = "core #, cache, accesses, misses, miss rate"
 LIST_HEADING = "address, {} misses, instruction"
+STALLS_HEADING = "address, stall cycles, instruction"
 ROW = re.compile(r"0x([0-9a-f]+)(?: \(.*?\))?, (\d+), .+")
-# What QEMU itself says of a signal.
-QEMU_LINES = re.compile(r"qemu: uncaught target signal \d+ \(.*\) - (core dumped|exiting)|"
-                        r"qemu-system-\w+: terminating on signal \d+.*")
+# What QEMU itself says of a signal, and the plugin of threads.
+OTHER_LINES = re.compile(r"qemu: uncaught target signal \d+ \(.*\) - (core dumped|exiting)|"
+                         r"qemu-system-\w+: terminating on signal \d+.*|"
+                         r"cache: \d+ threads ran on one simulated core; .*")
 
 
 class Wrong(Exception):
@@ -118,6 +122,29 @@ def core_line(line, levels):
     return label, Counts(*data, *fetch, tuple(rest))
 
 
+def level_line(line):
+    """The label, the level and its (accesses, misses) of a line."""
+    words = line.split()
+    if len(words) != 5 or not (words[2] + words[3]).isdigit():
+        raise Wrong(f"bad line of levels {line!r}")
+    label, level, accesses, misses = words[0], words[1], int(words[2]), int(words[3])
+    laid_out = f"{label:<8}{level:<7}{accesses:<14} {misses:<12} {rate(misses, accesses):>10}"
+    if line != laid_out or misses > accesses:
+        raise Wrong(f"line of levels {line!r}, not {laid_out!r}")
+    return label, level, (accesses, misses)
+
+
+def with_levels(rows, lines):
+    """The rows with L2 and L3 from the block that the lines begin with, and the lines after it."""
+    end = lines.index("") if "" in lines else len(lines)
+    block = [level_line(line) for line in lines[1:end]]
+    labels = [(label, level) for label, _ in rows for level in ("L2", "L3")]
+    if lines[:1] != [LEVELS_HEADING] or [line[:2] for line in block] != labels:
+        raise Wrong(f"levels {lines[:end]}")
+    counts = iter(line[2] for line in block)
+    return [(label, replace(core, levels=(next(counts), next(counts)))) for label, core in rows], lines[end + 1:]
+
+
 def sum_of(cores):
     """What the cores add up to."""
     firsts = (sum(getattr(core, name) for core in cores) for name in ("accesses", "misses", "fetches", "fetch_misses"))
@@ -131,10 +158,14 @@ def core_table(text, levels=()):
     if not text.endswith("\n"):
         raise Wrong("the report breaks off in a line")
     lines = text[:-1].split("\n")
-    if lines[0] != HEADING + "".join(map(LEVEL_HEADING.format, levels)):
+    in_table = levels if len(levels) < 2 else ()
+    if lines[0] != HEADING + "".join(map(LEVEL_HEADING.format, in_table)):
         raise Wrong("the report does not begin with its heading")
     end = lines.index("") if "" in lines else len(lines)
-    rows = [core_line(line, levels) for line in lines[1:end]]
+    rows = [core_line(line, in_table) for line in lines[1:end]]
+    rest = lines[end + 1:]
+    if in_table != levels:
+        rows, rest = with_levels(rows, rest)
     cores = [counts for label, counts in rows if label != "sum"]
     labels = [str(index) for index in range(len(cores))] + (["sum"] if len(cores) > 1 else [])
     if not cores or [label for label, _ in rows] != labels:
@@ -144,7 +175,7 @@ def core_table(text, levels=()):
         raise Wrong("the sum is not that of the cores")
     if end == len(lines):
         raise Wrong("no empty line after the core table")
-    return Report(cores, total), lines[end + 1:]
+    return Report(cores, total), rest
 
 
 def check_list(rows, limit, misses, what):
@@ -171,6 +202,10 @@ def parse(text, case):
         raise Wrong(f"{len(report.cores)} cores, not {case.cores}")
     blocks = [list(block) for is_block, block in itertools.groupby(lines, key=bool) if is_block]
     lists = [block for block in blocks if block[0].startswith("address, ")]
+    if lists and case.levels and lists[0][0] == STALLS_HEADING:
+        stalls = lists.pop(0)
+        check_list(stalls[1:], case.limit, None, "stall cycles")
+        blocks.remove(stalls)
     total = report.sum
     misses = {"data": total.misses, "fetch": total.fetch_misses}
     misses |= {name.upper(): level[1] for name, level in zip(case.levels, total.levels)}
@@ -653,8 +688,8 @@ def check_end(case, done):
 
 
 def own_text(stderr):
-    """What is left of stderr without QEMU's lines."""
-    return "".join(line for line in stderr.splitlines(keepends=True) if not QEMU_LINES.fullmatch(line.rstrip("\n")))
+    """What is left of stderr without other lines."""
+    return "".join(line for line in stderr.splitlines(keepends=True) if not OTHER_LINES.fullmatch(line.rstrip("\n")))
 
 
 def check_reports(case, done):

@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{anyhow, bail};
+use cachesim::config::MAX_CORES;
 use cachesim::core::Core;
 use cachesim::hierarchy::Hierarchy;
 use cachesim::pages::PAGE_SHIFT;
@@ -232,6 +233,21 @@ impl Session {
         held.write_complaints();
     }
 
+    /// What is said where several threads of a program ran on one core.
+    fn shared_core(&self) -> Option<String> {
+        let threads = self.reporter.threads();
+        let is_shared = self.qemu.emulation == Emulation::User
+            && threads > 1
+            && self.options.config.cores().get() == 1;
+        is_shared.then(|| {
+            format!(
+                "{threads} threads ran on one simulated core; cores={} gives each its own (false sharing \
+                 is not modelled)",
+                threads.min(MAX_CORES),
+            )
+        })
+    }
+
     fn table(&self) -> String {
         let snapshot = self.reading(&self.translator.lock()).snapshot();
         table::render(&snapshot, &self.options)
@@ -266,6 +282,9 @@ impl Session {
         let has_run = !translator.instructions().is_empty();
         drop(translator);
         if has_run {
+            if let Some(notice) = self.shared_core() {
+                held.complain(&notice);
+            }
             self.tell(
                 held,
                 |report| {
@@ -378,6 +397,10 @@ fn complain_of_signals(error: &anyhow::Error) {
 #[cfg(target_os = "linux")]
 fn in_child() {
     handover::forget_in_child();
+    // It has the threads' counts, but none of the threads.
+    if let Some(session) = SESSION.get() {
+        session.reporter.forget_threads();
+    }
     signals::pause_in_child();
     match report_thread::start_in_child() {
         Ok(()) => signals::go_on_in_child(),
@@ -472,6 +495,7 @@ impl Events for Session {
     fn made(vcpu_index: u32) {
         with_session("vCPU creation", |session| {
             vcpu_made_here();
+            session.reporter.made(vcpu_index);
             if vcpu_index > 0 && session.qemu.emulation == Emulation::User {
                 DIRECTORY.expect_several();
             }

@@ -277,7 +277,8 @@ fn python_reads_the_same_rows_from_the_csv_as_from_the_json() {
     for qemu in qemus(Mode::User) {
         for arch in Arch::ALL {
             for profile in ["off", "on"] {
-                let options = format!("json=a.json,csv=a.csv,attribution=innermost,profile={profile}");
+                let options =
+                    format!("json=a.json,csv=a.csv,attribution=innermost,profile={profile}");
                 let finished = matrix(&qemu, arch, "16").plugin(&options).succeed();
                 let mut command = python(finished.directory(), "read_csv.py", &["a.csv", "a.json"]);
                 let rows = String::from_utf8(run(&mut command).stdout).expect("a number");

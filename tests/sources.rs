@@ -466,30 +466,34 @@ fn a_list_by_function_names_functions_and_shares() {
             core #, data accesses, data misses, dmiss rate, insn accesses, insn misses, imiss rate
             0       384            161            41.9271%  828            20              2.4155%
 
-            function, data misses, share
-            walk, 161, 100.00%
+            data misses, share, function
+            161          100.00%  walk
 
-            function, fetch misses, share
-            _start, 10, 50.00%
-            walk, 10, 50.00%
+            fetch misses, share, function
+            10            50.00%  _start
+            10            50.00%  walk
             ");
-            // It has no debug information.
-            insta::assert_snapshot!(list("line"), @r"
+            // It has no debug information, and a line says so.
+            let list = list("line");
+            let (hint, list) = list.split_once('\n').expect("a hint");
+            assert!(hint.ends_with("/strides, with 100.00% of the misses, has no line numbers: compile it with -g, or \
+                install its debug information"), "{hint}");
+            insta::assert_snapshot!(list, @r"
             core #, data accesses, data misses, dmiss rate, insn accesses, insn misses, imiss rate
             0       384            161            41.9271%  828            20              2.4155%
 
-            line, data misses, share
-            ??? (walk), 161, 100.00%
+            data misses, share, line
+            161          100.00%  ??? (walk)
 
-            line, fetch misses, share
-            ??? (_start), 10, 50.00%
-            ??? (walk), 10, 50.00%
+            fetch misses, share, line
+            10            50.00%  ??? (_start)
+            10            50.00%  ??? (walk)
             ");
         }
     }
 }
 
-/// A row of a list by function or line, which is read from its end.
+/// A row of a list by function or line; those with one miss each may be together in the last.
 #[derive(PartialEq, Eq, PartialOrd, Ord, Clone, Debug)]
 struct ListRow {
     misses: u64,
@@ -504,15 +508,20 @@ fn lists(finished: &Finished) -> [Vec<ListRow>; 2] {
         let list = parts.next().unwrap_or_else(|| panic!("{}", finished.describe()));
         let rows = list.trim_end().strip_prefix(heading).unwrap_or_else(|| panic!("{list}"));
         let row = |row: &str| {
-            let mut fields = row.rsplitn(3, ", ");
-            let mut field = || fields.next().unwrap_or_else(|| panic!("{row}")).to_owned();
-            let (share, misses, name) = (field(), field(), field());
-            ListRow { misses: misses.parse().expect("a number"), name, share }
+            let (misses, rest) = row.split_once(' ').unwrap_or_else(|| panic!("{row}"));
+            let count: u64 = misses.parse().expect("a number");
+            let (share, name) = rest.trim_start().split_once("  ").unwrap_or_default();
+            let (name, share) = (name.to_owned(), share.to_owned());
+            if rest.ends_with("with one miss each") {
+                vec![ListRow { misses: 1, name, share }; usize::try_from(count).expect("a few")]
+            } else {
+                vec![ListRow { misses: count, name, share }]
+            }
         };
-        rows.lines().skip(1).map(row).collect()
+        rows.lines().skip(1).flat_map(row).collect()
     };
-    let kind = if finished.stderr.contains("\nline, ") { "line" } else { "function" };
-    let lists = [format!("{kind}, data misses, share"), format!("{kind}, fetch misses, share")];
+    let kind = if finished.stderr.contains(" share, line\n") { "line" } else { "function" };
+    let lists = [format!("data misses, share, {kind}"), format!("fetch misses, share, {kind}")];
     let lists = lists.map(|heading| list(&heading));
     assert_eq!(parts.next(), None, "{}", finished.describe());
     lists
@@ -570,7 +579,7 @@ fn lists_by_function_and_line_are_the_rows_of_the_json_with_the_most_misses() {
                     .collect();
                 misses.sort_unstable_by(|first, second| second.cmp(first));
                 assert_eq!(list.iter().map(|row| row.misses).collect::<Vec<_>>(), misses);
-                for row in list {
+                for row in list.iter().filter(|row| !row.name.is_empty()) {
                     assert_eq!(row.share, percent(row.misses, all), "{row:?}");
                     let named = |(name, counts): &&(String, _)| {
                         *name == row.name && of(counts) == row.misses
@@ -606,7 +615,9 @@ fn inner_line() -> u32 {
 
 fn machine_profile(run: Run, options: &str) -> Profile {
     let finished = run.plugin_to_file(&format!("profile=on,json=a.json{options}")).succeed();
-    assert_eq!(finished.stderr, "", "{}", finished.describe());
+    // There may be files of which no code runs.
+    let is_hint = |line: &str| line.contains(": no code that missed is at its addresses; ");
+    assert!(finished.stderr.lines().all(is_hint), "{}", finished.describe());
     let profile = Profile::of(&finished, "a.json");
     profile.check_sums(&finished.plugin_report());
     profile
@@ -716,8 +727,6 @@ fn a_broken_file_of_symbols_is_complained_of_once_and_the_report_comes() {
             *byte ^= u8::try_from(index % 251).expect("less than 256");
         }
         for (what, bytes) in [
-            ("no ELF file", b"not at all\n".to_vec()),
-            ("empty", Vec::new()),
             ("its first bytes only", good[..40].to_vec()),
             ("its first half only", good[..good.len() / 2].to_vec()),
             ("scrambled", scrambled),

@@ -10,7 +10,7 @@ use cachesim::instructions::{Identity, Instruction, LowerCounters};
 use machine::{PendingMisses, Simulator};
 use options::{Detail, Options};
 use report::{
-    CoreProfile, Executed, InstructionCounts, LowerMisses, MissLists, MissRow, MissesByKind,
+    CoreProfile, Costs, Executed, InstructionCounts, LowerMisses, MissLists, MissRow, MissesByKind,
     Profile, ProfiledInstruction, Rank, RunDescription, Snapshot, top_by,
 };
 
@@ -123,22 +123,25 @@ impl<'a> Reading<'a> {
     /// The rows with the most misses.
     fn lists(&self) -> MissLists {
         let mut texts = self.translator.texts();
-        let mut rows = |misses: &dyn Fn(usize, &Misses) -> u64| -> Vec<MissRow> {
+        let mut rows = |count: &dyn Fn(usize, &Misses) -> u64| -> Vec<MissRow> {
             let ranked = self.misses.iter().enumerate().map(|(index, counted)| {
                 let instruction = counted.instruction;
                 let Instruction { vaddr, identity: Identity { code, .. }, .. } = *instruction;
-                (instruction, Rank { misses: misses(index, counted), vaddr, code })
+                (instruction, Rank { count: count(index, counted), vaddr, code })
             });
             let row = |(instruction, rank): (&'static Instruction, Rank)| MissRow {
                 vaddr: rank.vaddr,
                 symbol: self.translator.instructions().symbol(instruction.symbol).cloned(),
-                misses: rank.misses,
+                count: rank.count,
                 disassembly: texts.text(instruction),
             };
             top_by(ranked, self.options.limit, |&(_, rank)| rank).into_iter().map(row).collect()
         };
         let lower = self.options.config.lower();
+        let costs = Costs::of_instructions(self.options);
         MissLists {
+            stalls: costs
+                .map(|costs| rows(&|index, misses| costs.total(&self.counts(index, misses)))),
             data: rows(&|_, misses| misses.data),
             fetch: rows(&|_, misses| misses.fetch),
             l2: lower.map(|_| rows(&|index, _| self.lower[index].l2.total())),

@@ -6,16 +6,16 @@ use std::fs;
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{self, Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use anyhow::{Context, bail};
 use cachesim::escape::escape;
-use options::{ElfImage, Format, Options, Subject};
+use options::{ElfImage, Format, GuestMode, Options, Subject};
 use report::html::{Source, SourceState};
 use report::table::{self, By};
-use report::{Profile, Renderer, RunDescription, Snapshot};
+use report::{NamedFile, Profile, Renderer, RunDescription, Snapshot, hints};
 use source::Location;
-use symbols::{Expected, LoadedElf, Sources, Symbols, Version};
+use symbols::{Expected, LoadedElf, Sources, Symbols, Version, Warning, check_elf};
 
 use crate::outcome::Reading;
 use crate::outcome::locator::Locator;
@@ -32,6 +32,8 @@ pub struct Reporter {
     sysroot: Option<PathBuf>,
     /// Whether it has been told what is wrong with files of symbols.
     warned: AtomicBool,
+    /// How many vCPUs there have been.
+    threads: AtomicU32,
 }
 
 /// What the files beside the report are made of, all of one reading.
@@ -73,6 +75,7 @@ impl Reporter {
             images: options.images.iter().map(loaded_elf).collect::<anyhow::Result<_>>()?,
             sysroot: sysroot.and_then(|prefix| path::absolute(prefix).ok()),
             warned: AtomicBool::new(false),
+            threads: AtomicU32::new(0),
         })
     }
 
@@ -120,14 +123,66 @@ impl Reporter {
             instructions: translator.instructions(),
             named: HashMap::new(),
         };
-        let profile = reading.profile(description(qemu, options), &mut locator);
+        let profile = reading.profile(self.description(qemu, options), &mut locator);
         for warning in locator.symbols.warnings() {
             warnings.tell(&warning.to_string());
+        }
+        if warnings == Warnings::Told {
+            let readable = self.readable(options, locator.symbols.warnings());
+            for hint in hints(&profile, &readable) {
+                output::complain(&hint);
+            }
         }
         let mut renderers = options.files.iter().map(|(format, _)| Renderer::of(*format));
         let shows_sources = renderers.any(Renderer::shows_source);
         let sources = if shows_sources { locator.symbols.sources() } else { Sources::default() };
         (profile, sources)
+    }
+}
+
+impl Reporter {
+    /// The files of `elf` of which nothing is wrong.
+    fn readable(&self, options: &Options, warnings: &[Warning]) -> Vec<NamedFile> {
+        let named = options.images.iter().zip(&self.images).filter_map(|(option, image)| {
+            let path = &image.file.path;
+            let is_fine = warnings.iter().all(|warning| warning.path != *path);
+            let object = path.to_string_lossy().into_owned();
+            is_fine.then(|| NamedFile { option: option.path.clone(), object })
+        });
+        named.collect()
+    }
+
+    fn description(&self, qemu: &Qemu, options: &Options) -> RunDescription {
+        let (mode, vcpus) = qemu.guest();
+        RunDescription {
+            version: env!("CARGO_PKG_VERSION"),
+            target: qemu.target.clone(),
+            mode,
+            vcpus: match mode {
+                GuestMode::User => self.threads(),
+                GuestMode::System => vcpus,
+            },
+            plugin_api: qemu.api,
+            qemu_version: qemu.version(),
+            command: std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect(),
+            process_id: std::process::id(),
+            options: options.clone(),
+        }
+    }
+
+    /// There is a vCPU of this index.
+    pub fn made(&self, vcpu_index: u32) {
+        self.threads.fetch_max(vcpu_index.saturating_add(1), Ordering::Relaxed);
+    }
+
+    /// Of the vCPUs that there have been, one is left.
+    pub fn forget_threads(&self) {
+        self.threads.store(1, Ordering::Relaxed);
+    }
+
+    /// The most threads that a program has had at once so far, each of which is a vCPU.
+    pub fn threads(&self) -> u32 {
+        self.threads.load(Ordering::Relaxed).max(1)
     }
 }
 
@@ -171,29 +226,27 @@ fn table_by(profile: &Profile, by: By) -> String {
     table + &table::render_by(profile, by, options.limit)
 }
 
-fn description(qemu: &Qemu, options: &Options) -> RunDescription {
-    let (mode, vcpus) = qemu.guest();
-    RunDescription {
-        version: env!("CARGO_PKG_VERSION").into(),
-        target: qemu.target.clone(),
-        mode,
-        vcpus,
-        plugin_api: qemu.api,
-        qemu_version: qemu.version(),
-        command: std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect(),
-        process_id: std::process::id(),
-        options: options.clone(),
-    }
-}
-
 /// An ELF file, by a name that holds wherever the guest's program goes.
 fn loaded_elf(image: &ElfImage) -> anyhow::Result<LoadedElf> {
     let ElfImage { path, bias } = image;
     let open = || {
         // Opening a pipe would wait for its writer.
-        if !fs::metadata(path)?.is_file() {
+        let metadata = match fs::metadata(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                match path.rsplit_once('@') {
+                    // What follows is no number.
+                    Some((file, _)) if Path::new(file).exists() => {
+                        bail!("no such file; for a BIAS write a number, such as elf={file}@0x1000")
+                    }
+                    _ => return Err(error.into()),
+                }
+            }
+            metadata => metadata?,
+        };
+        if !metadata.is_file() {
             bail!("not a file; name an ELF file");
         }
+        check_elf(Path::new(path))?;
         Ok(image_file(Path::new(path))?)
     };
     let file = open().with_context(|| format!("elf={path}"))?;

@@ -114,6 +114,8 @@ pub struct Counts {
     pub l3_fetch_misses: Option<u64>,
     pub l3_read_misses: Option<u64>,
     pub l3_write_misses: Option<u64>,
+    /// There in a run that has levels or a summary.
+    pub stall_cycles: Option<u64>,
 }
 
 /// What the counts of rows add up to, by the names of the table.

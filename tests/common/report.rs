@@ -4,6 +4,11 @@
 use std::collections::BTreeMap;
 use std::iter::Peekable;
 
+mod summary;
+
+pub use summary::Summary;
+use summary::{cache_summary, summary};
+
 /// What the first line of a report begins with; without levels beyond the first, it is all of it.
 pub const HEADING: &str =
     "core #, data accesses, data misses, dmiss rate, insn accesses, insn misses, imiss rate";
@@ -11,11 +16,11 @@ const DATA_HEADING: &str = "address, data misses, instruction";
 const FETCH_HEADING: &str = "address, fetch misses, instruction";
 const L2_HEADING: &str = "address, L2 misses, instruction";
 const L3_HEADING: &str = "address, L3 misses, instruction";
+const STALLS_HEADING: &str = "address, stall cycles, instruction";
+const LEVELS_HEADING: &str = "core #, cache, accesses, misses, miss rate";
 const DIRECTIONS_HEADING: &str = "core #, cache, kind, accesses, misses, miss rate";
 const TRAFFIC_HEADING: &str = "core #, traffic, count";
 const SUMMARY_HEADING: &str = "summary, misses, MPKI, hit rate, global hit rate";
-const MEMORY_HEADING: &str = "memory, bytes, bytes per instruction";
-const ESTIMATE_HEADING: &str = "estimate without overlap or prefetching, cycles";
 
 /// How many reports `text` holds.
 pub fn report_count(text: &str) -> usize {
@@ -65,43 +70,12 @@ pub struct TrafficRow {
     pub count: u64,
 }
 
-/// The derived numbers. A number that is not there is `-` in the report.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Summary {
-    pub caches: Vec<CacheSummary>,
-    pub memory_read: Traffic,
-    pub memory_written: Option<Traffic>,
-    pub cycles_per_data_access: Option<f64>,
-    pub cycles_per_fetch: Option<f64>,
-    pub stall_cycles_per_instruction: f64,
-    pub stall_cycles: u64,
-    /// As the report has them: `L1 4, L2 12, memory 200`.
-    pub latencies: String,
-}
-
-/// A line of the summary. Rates are in percent.
-#[derive(Clone, PartialEq, Debug)]
-pub struct CacheSummary {
-    /// `L1d`, `L1i`, `L2` or `L3`.
-    pub cache: String,
-    pub misses: u64,
-    pub mpki: f64,
-    pub hit_rate: Option<f64>,
-    pub global_hit_rate: Option<f64>,
-}
-
-/// Bytes one way.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Traffic {
-    pub bytes: u64,
-    pub per_instruction: f64,
-}
-
 /// A line of a list.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MissRow {
     pub address: u64,
     pub symbol: Option<String>,
+    /// Or stall cycles.
     pub misses: u64,
     pub disassembly: String,
 }
@@ -118,6 +92,8 @@ pub struct Report {
     pub traffic: Option<Vec<TrafficRow>>,
     /// There with `summary=on`.
     pub summary: Option<Summary>,
+    /// There in a run with levels that QEMU's own plugin does not have, unless with `limit=0`.
+    pub stalls: Option<Vec<MissRow>>,
     /// Not there with `limit=0`.
     pub data: Option<Vec<MissRow>>,
     pub fetch: Option<Vec<MissRow>>,
@@ -129,8 +105,14 @@ pub struct Report {
 /// What the line begins with that tells whose report follows, where there may be several.
 const SIGNATURE: &str = "cache: process ";
 
+/// Whether the line is what is said before the report where threads share a core.
+pub fn is_of_threads(line: &str) -> bool {
+    line.starts_with("cache: ") && line.contains(" threads ran on one simulated core; cores=")
+}
+
 /// The reports in `text`, which holds nothing else, each with the process that its line names.
 pub fn reports(text: &str) -> Result<Vec<(Option<u32>, Report)>, String> {
+    let text: String = text.split_inclusive('\n').filter(|line| !is_of_threads(line)).collect();
     let begins = |start: usize| {
         let before = text[..start].strip_suffix('\n').unwrap_or_default();
         let line = before.rfind('\n').map_or(0, |end| end + 1);
@@ -170,9 +152,17 @@ impl Report {
             return Err("no end of line at the end of the report".to_owned());
         }
         let mut lines = text.lines().peekable();
-        let levels = levels(lines.next().unwrap_or_default())?;
-        let cores: Vec<CoreRow> = block(&mut lines, |line| core_row(line, levels))?;
+        let in_table = levels(lines.next().unwrap_or_default())?;
+        let mut cores: Vec<CoreRow> = block(&mut lines, |line| core_row(line, in_table))?;
         check_labels(&cores)?;
+        let levels = match next_block(&mut lines, LEVELS_HEADING, level_row)? {
+            Some(rows) if in_table == 0 => {
+                add_levels(&mut cores, &rows)?;
+                2
+            }
+            Some(_) => return Err("levels in the table and below it".to_owned()),
+            None => in_table,
+        };
         let labels: Vec<&str> = cores.iter().map(|row| row.label.as_str()).collect();
         let directions = next_block(&mut lines, DIRECTIONS_HEADING, direction_row)?;
         let traffic = next_block(&mut lines, TRAFFIC_HEADING, traffic_row)?;
@@ -186,6 +176,7 @@ impl Report {
             None => None,
             Some(caches) => Some(summary(caches, &mut lines, levels)?),
         };
+        let stalls = next_block(&mut lines, STALLS_HEADING, miss_row)?;
         let data = next_block(&mut lines, DATA_HEADING, miss_row)?;
         let fetch = next_block(&mut lines, FETCH_HEADING, miss_row)?;
         let l2 = next_block(&mut lines, L2_HEADING, miss_row)?;
@@ -197,12 +188,17 @@ impl Report {
         if [fetch.is_some(), l2.is_some(), l3.is_some()] != expected {
             return Err("one list without another".to_owned());
         }
+        let is_the_references =
+            levels < 2 && directions.is_none() && traffic.is_none() && summary.is_none();
+        if stalls.is_some() != (levels > 0 && !is_the_references && data.is_some()) {
+            return Err("stall cycles of instructions too many or too few".to_owned());
+        }
         let table = text.split("\n\n").next().unwrap_or_default().to_owned();
         // The table ends in an empty line, the last list does not.
         if text.ends_with("\n\n") != data.is_none() {
             return Err("a wrong end of the report".to_owned());
         }
-        Ok(Self { table, cores, directions, traffic, summary, data, fetch, l2, l3 })
+        Ok(Self { table, cores, directions, traffic, summary, stalls, data, fetch, l2, l3 })
     }
 
     /// Row `index` of the table, which must be a core's.
@@ -270,7 +266,8 @@ impl Report {
     /// Checks what holds of every list: most misses first, of equals the lower address first, and no
     /// row without a miss. The reference keeps none but the first of these rules.
     pub fn check_order(&self) {
-        for list in [&self.data, &self.fetch, &self.l2, &self.l3].into_iter().flatten() {
+        let lists = [&self.stalls, &self.data, &self.fetch, &self.l2, &self.l3];
+        for list in lists.into_iter().flatten() {
             for pair in list.windows(2) {
                 let [first, second] = pair else { continue };
                 assert!(
@@ -297,6 +294,9 @@ impl Report {
         for (list, counts) in [(&self.l2, total.l2), (&self.l3, total.l3)] {
             let sum = list.as_deref().map(sum);
             assert_eq!(sum, counts.map(|counts| counts.misses), "not the sum\n{}", self.table);
+        }
+        if let (Some(stalls), Some(summary)) = (&self.stalls, &self.summary) {
+            assert_eq!(sum(stalls), summary.stall_cycles, "not the stalls of the summary");
         }
         self.check_directions();
     }
@@ -348,8 +348,7 @@ fn check_labels(cores: &[CoreRow]) -> Result<(), String> {
 /// How many levels beyond the first the heading of the core table has.
 fn levels(heading: &str) -> Result<usize, String> {
     let l2 = format!("{HEADING}, l2 accesses, l2 misses, l2 miss rate");
-    let l3 = format!("{l2}, l3 accesses, l3 misses, l3 miss rate");
-    let headings = [HEADING, &l2, &l3];
+    let headings = [HEADING, &l2];
     let levels = headings.iter().position(|known| *known == heading);
     levels.ok_or_else(|| "the report does not begin with the heading of the core table".to_owned())
 }
@@ -383,8 +382,37 @@ fn core_row(line: &str, levels: usize) -> Result<CoreRow, String> {
         data: *data,
         fetch: *fetch,
         l2: lower.first().copied(),
-        l3: lower.get(1).copied(),
+        l3: None,
     })
+}
+
+/// A core's number or `sum`, a level, and what is counted of it.
+type LevelRow = (String, String, Counts);
+
+fn level_row(line: &str) -> Result<LevelRow, String> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let &[label, level, accesses, misses, rate] = &words[..] else {
+        return Err(format!("bad line of levels {line:?}"));
+    };
+    let counts = Counts { accesses: number(accesses)?, misses: number(misses)? };
+    check_rate(counts, rate)?;
+    check_layout(line, &format!("{label:<8}{level:<7}{accesses:<14} {misses:<12} {rate:>10}"))?;
+    Ok((label.to_owned(), level.to_owned(), counts))
+}
+
+/// Gives each core its L2 and L3.
+fn add_levels(cores: &mut [CoreRow], rows: &[LevelRow]) -> Result<(), String> {
+    if rows.len() != 2 * cores.len() {
+        return Err(format!("{} lines of levels", rows.len()));
+    }
+    for (core, rows) in cores.iter_mut().zip(rows.chunks(2)) {
+        let names = rows.iter().map(|(label, level, _)| [&**label, &**level]);
+        if !names.eq([[&*core.label, "L2"], [&*core.label, "L3"]]) {
+            return Err(format!("wrong levels {rows:?}"));
+        }
+        (core.l2, core.l3) = (Some(rows[0].2), Some(rows[1].2));
+    }
+    Ok(())
 }
 
 fn number(word: &str) -> Result<u64, String> {
@@ -397,24 +425,6 @@ fn check_rate(counts: Counts, rate: &str) -> Result<(), String> {
     } else {
         Err(format!("wrong rate {rate} of {counts:?}"))
     }
-}
-
-/// A number with four decimals, or what is not there.
-fn decimal(word: &str) -> Result<Option<f64>, String> {
-    let is_known = word.split_once('.').is_some_and(|(_, decimals)| decimals.len() == 4);
-    match word {
-        "-" => Ok(None),
-        word if is_known => word.parse().map(Some).map_err(|_| format!("{word:?} is no number")),
-        _ => Err(format!("{word:?} has not four decimals")),
-    }
-}
-
-fn percent(word: &str) -> Result<Option<f64>, String> {
-    let percent = decimal(word.strip_suffix('%').unwrap_or("-"))?;
-    if percent.is_some_and(|percent| !(0.0..=100.0).contains(&percent)) {
-        return Err(format!("{word:?} is no rate"));
-    }
-    Ok(percent)
 }
 
 fn direction_row(line: &str) -> Result<DirectionRow, String> {
@@ -443,81 +453,6 @@ fn traffic_row(line: &str) -> Result<TrafficRow, String> {
     let what = what.trim_end();
     check_layout(line, &format!("{label:<8}{what:<21}{count}"))?;
     Ok(TrafficRow { label: label.to_owned(), what: what.to_owned(), count: number(count)? })
-}
-
-fn cache_summary(line: &str) -> Result<CacheSummary, String> {
-    let words: Vec<&str> = line.split_whitespace().collect();
-    let &[cache, misses, mpki, hit_rate, global_hit_rate] = &words[..] else {
-        return Err(format!("bad line of the summary {line:?}"));
-    };
-    check_layout(
-        line,
-        &format!("{cache:<8}{misses:<14} {mpki:>10} {hit_rate:>12} {global_hit_rate:>12}"),
-    )?;
-    Ok(CacheSummary {
-        cache: cache.to_owned(),
-        misses: number(misses)?,
-        mpki: decimal(mpki)?.ok_or("no MPKI")?,
-        hit_rate: percent(hit_rate)?,
-        global_hit_rate: percent(global_hit_rate)?,
-    })
-}
-
-/// The rest of the summary that begins with `caches`.
-fn summary<'text>(
-    caches: Vec<CacheSummary>,
-    lines: &mut Peekable<impl Iterator<Item = &'text str>>,
-    levels: usize,
-) -> Result<Summary, String> {
-    let names: Vec<&str> = caches.iter().map(|row| row.cache.as_str()).collect();
-    if names != ["L1d", "L1i", "L2", "L3"][..levels + 2] {
-        return Err(format!("wrong caches in the summary {names:?}"));
-    }
-    let memory = next_block(lines, MEMORY_HEADING, |line| Ok(line.to_owned()))?;
-    let [read, written] = &memory.ok_or("a summary without memory")?[..] else {
-        return Err("wrong lines of memory".to_owned());
-    };
-    let memory = |line: &str, name: &str| -> Result<Option<Traffic>, String> {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let &[first, bytes, each] = &words[..] else {
-            return Err(format!("bad line of memory {line:?}"));
-        };
-        check_layout(line, &format!("{name:<8}{bytes:<14} {each:>10}"))?;
-        match (first == name, bytes, decimal(each)?) {
-            (true, "-", None) => Ok(None),
-            (true, bytes, Some(per_instruction)) => {
-                Ok(Some(Traffic { bytes: number(bytes)?, per_instruction }))
-            }
-            _ => Err(format!("bad line of memory {line:?}")),
-        }
-    };
-    let estimate = next_block(lines, ESTIMATE_HEADING, |line| Ok(line.to_owned()))?;
-    let [data, fetch, each, stalls, latencies] =
-        &estimate.ok_or("a summary without an estimate")?[..]
-    else {
-        return Err("wrong lines of the estimate".to_owned());
-    };
-    let value = |line: &str, name: &str| -> Result<String, String> {
-        let value = line.strip_prefix(&format!("{name:<23}"));
-        value.map(str::to_owned).ok_or_else(|| format!("{line:?} is not about {name}"))
-    };
-    let cycles = |line: &str, name: &str| -> Result<Option<f64>, String> {
-        let value = value(line, name)?;
-        check_layout(&value, &format!("{:>10}", value.trim_start()))?;
-        decimal(value.trim_start())
-    };
-    let all_stalls = value(stalls, "stalls")?;
-    check_layout(&all_stalls, &format!("{:>5}", all_stalls.trim_start()))?;
-    Ok(Summary {
-        caches,
-        memory_read: memory(read, "read")?.ok_or("no bytes from memory")?,
-        memory_written: memory(written, "written")?,
-        cycles_per_data_access: cycles(data, "per data access")?,
-        cycles_per_fetch: cycles(fetch, "per fetch")?,
-        stall_cycles_per_instruction: cycles(each, "stalls per instruction")?.ok_or("no stalls")?,
-        stall_cycles: number(all_stalls.trim_start())?,
-        latencies: value(latencies, "latencies")?,
-    })
 }
 
 fn check_layout(line: &str, laid_out: &str) -> Result<(), String> {

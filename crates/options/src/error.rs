@@ -93,14 +93,21 @@ pub enum Problem {
     #[error("must be at least 1")]
     Zero,
     /// There is no replacement policy of this name.
-    #[error("unknown policy; {}the policies are {}", did_you_mean(*nearest), policies())]
+    #[error(
+        "unknown policy; {}the policies are {}",
+        did_you_mean((!nearest.is_empty()).then(|| alternatives(nearest)).as_deref()),
+        policies()
+    )]
     UnknownPolicy {
-        /// The policy with the most similar name, if one is similar at all.
-        nearest: Option<&'static str>,
+        /// Those that may be meant.
+        nearest: Vec<&'static str>,
     },
     /// The value of a switch is neither of its two.
-    #[error("neither on nor off")]
-    NeitherOnNorOff,
+    #[error("neither on nor off; write {name}=on or {name}=off")]
+    NeitherOnNorOff {
+        /// The name of the option.
+        name: &'static str,
+    },
     /// There are no lists of this.
     #[error("unknown; {}lists are by instruction, function or line", did_you_mean(*nearest))]
     UnknownSubject {
@@ -214,7 +221,20 @@ pub enum Problem {
         /// Those with the most similar names, if any are similar at all.
         nearest: Vec<&'static str>,
     },
-    /// Something is said of a level that there is not.
+    /// The computer does not tell its caches.
+    #[error(
+        "this computer does not tell its caches ({}: {}); name a core, such as cpu=zen3 (cpu=list \
+         lists all)",
+        path,
+        escape(why)
+    )]
+    HostUnknown {
+        /// The file that should.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// An option of a level that there is not.
     #[error("there is no {}; add {level}=on", level.to_uppercase())]
     NoLevel {
         /// The option that turns the level on.
@@ -282,9 +302,18 @@ pub enum Problem {
         /// What the reader of TOML says.
         message: String,
     },
-    /// A date, a table, a number with a fraction.
+    /// A date, a number with a fraction.
     #[error("write a string, a whole number, true or false")]
     NoScalar,
+    /// A table.
+    #[error(
+        "a table, and options are in none; write them without a line such as [{}] above",
+        shown(name)
+    )]
+    Table {
+        /// Its name.
+        name: String,
+    },
     /// An array for an option that takes one value.
     #[error("several values; only elf takes an array")]
     SeveralValues,

@@ -43,6 +43,9 @@ pub(super) fn arguments(
                 values.into_iter().map(Spanned::into_inner).collect()
             }
             DeValue::Array(_) => return Err(refused(Problem::SeveralValues)),
+            DeValue::Table(_) => {
+                return Err(refused(Problem::Table { name: key.get_ref().to_string() }));
+            }
             value => vec![value],
         };
         for value in values {

@@ -18,6 +18,7 @@
 
 mod error;
 mod file;
+mod host;
 mod output;
 mod presets;
 mod report;
@@ -29,13 +30,14 @@ mod value;
 
 pub use error::{OptionError, Problem};
 pub use output::{Output, PathTemplate};
-pub use presets::{PRESETS, Preset, list_text};
+pub use presets::{PRESETS, Preset, Sources, list_text};
 pub use report::{Detail, ElfImage, Format, Latencies, Subject};
 pub use table::{GROUPS, OptionGroup, OptionSpec, all, help_text};
 pub use value::Form;
 
 use cachesim::config::Config;
 use error::shown;
+use presets::Base;
 use source::Attribution;
 use std::time::Duration;
 use table::Read;
@@ -64,10 +66,12 @@ pub struct Host {
 pub struct Options {
     /// The simulated machine.
     pub config: Config,
-    /// The core that the settings began with.
+    /// The core that the settings began with, or `host`.
     pub preset: Option<&'static str>,
-    /// The latencies for the summary, if there is to be one.
-    pub summary: Option<Latencies>,
+    /// How long accesses take, for estimates.
+    pub latencies: Latencies,
+    /// Whether the report has a summary.
+    pub wants_summary: bool,
     /// The most rows of a list; with 0 there are no lists.
     pub limit: usize,
     /// What the lists are of.
@@ -117,8 +121,8 @@ pub enum Request {
     Presets,
 }
 
-/// Reads the plugin's arguments, and with `read_file` the text of the file that they may name; what that
-/// cannot do it says in one line.
+/// Reads the plugin's arguments, and with `read_file` the text of the file that they may name, and those that
+/// tell this computer's caches (`cpu=host`); what that cannot do it says in one line.
 ///
 /// QEMU rewrites a bare `name` into `name=on`; both forms are understood, and mean the same. A
 /// request for help is granted whatever else is wrong.
@@ -144,8 +148,22 @@ pub fn parse(
         arguments.splice(0..0, file::arguments(&file, read_file)?);
     }
     let (mut typed, mut result) = read_all(&arguments);
-    if let Some(preset) = typed.preset {
-        arguments.splice(0..0, preset.options.iter().map(|it| Argument::of_preset(preset, it)));
+    if let Some(base) = &typed.base {
+        let name = base.value.name();
+        let given: Vec<Argument> = match base.value {
+            Base::Preset(preset) => {
+                let options = preset.options.iter();
+                options.map(|(option, value)| Argument::of_base(name, option, value)).collect()
+            }
+            Base::Host => {
+                let options = host::options(read_file).map_err(|problem| base.error(problem))?;
+                options
+                    .iter()
+                    .map(|(option, value)| Argument::of_base(name, option, value))
+                    .collect()
+            }
+        };
+        arguments.splice(0..0, given);
         (typed, result) = read_all(&arguments);
     }
     result?;
@@ -171,12 +189,12 @@ impl Argument {
         Self { name: name.to_owned(), value, layer: Layer::CommandLine, note: String::new() }
     }
 
-    fn of_preset(preset: &Preset, (name, value): &(&str, &str)) -> Self {
+    fn of_base(base: &str, name: &str, value: &str) -> Self {
         Self {
-            name: (*name).to_owned(),
-            value: Some((*value).to_owned()),
+            name: name.to_owned(),
+            value: Some(value.to_owned()),
             layer: Layer::Preset,
-            note: format!(" (cpu={})", preset.name),
+            note: format!(" (cpu={base})"),
         }
     }
 
@@ -194,7 +212,8 @@ impl Argument {
             return Err(match self.name.as_str() {
                 "" => Problem::NoName,
                 name => Problem::UnknownOption {
-                    nearest: value::nearest(name, all().map(|spec| spec.name)),
+                    nearest: value::synonym(name)
+                        .or_else(|| value::nearest(name, all().map(|spec| spec.name))),
                 },
             });
         };
@@ -213,7 +232,7 @@ impl Argument {
                 read(typed, source("off").given(Switch::Off));
                 Ok(())
             }
-            (Read::OnOff(_), Some(_)) => Err(Problem::NeitherOnNorOff),
+            (Read::OnOff(_), Some(_)) => Err(Problem::NeitherOnNorOff { name: spec.name }),
             (Read::Value(_), None | Some("" | "on")) => {
                 Err(Problem::NoValue { name: spec.name, syntax: spec.value })
             }

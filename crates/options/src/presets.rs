@@ -13,9 +13,43 @@ pub struct Preset {
     pub name: &'static str,
     /// Which silicon it is.
     pub description: &'static str,
+    /// How well its options are known.
+    pub sources: Sources,
     /// Names of options and their values, each name once.
     pub options: &'static [(&'static str, &'static str)],
 }
+
+/// Of a preset's options, how many have what kind of source in `docs/presets.md`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sources {
+    /// The value was read in a public source.
+    pub read: u8,
+    /// A source is named for it that was not verified.
+    pub cited: u8,
+    /// It is not public, or not known to be.
+    pub assumed: u8,
+}
+
+/// What `cpu` names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Base {
+    /// A core of the list.
+    Preset(&'static Preset),
+    /// The computer that runs QEMU.
+    Host,
+}
+
+impl Base {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Preset(preset) => preset.name,
+            Self::Host => HOST,
+        }
+    }
+}
+
+/// What is typed for [`Base::Host`].
+pub(crate) const HOST: &str = "host";
 
 impl Preset {
     /// The value that the preset gives an option, if it gives any.
@@ -24,14 +58,20 @@ impl Preset {
     }
 }
 
-/// What `cpu=list` prints, of at most 80 columns: the presets and the sizes of their caches.
+/// What `cpu=list` prints, of at most 80 columns: the presets, the sizes of their caches, and how well they are
+/// known.
 pub fn list_text() -> String {
     let mut text = String::from(
-        "Presets, as in cpu=NAME (options given beside it override single values):\n\n",
+        "Presets, as in cpu=NAME (options given beside it override single values).\n\
+         R, C, A: of its settings so many were read in a public source, are cited from a\n\
+         source that was not verified, are assumed (docs/presets.md has each).\n\
+         cpu=host: sizes, lines and ways of this computer's caches.\n\n",
     );
-    push_row(&mut text, ["NAME", "L1I", "L1D", "L2", "L3", "SILICON"]);
+    push_row(&mut text, ["NAME", "L1I", "L1D", "L2", "L3", "R", "C", "A", "SILICON"]);
     for preset in PRESETS {
         let size = |option| preset.option(option).unwrap_or("-");
+        let Sources { read, cited, assumed } = preset.sources;
+        let [read, cited, assumed] = [read, cited, assumed].map(|count| count.to_string());
         push_row(
             &mut text,
             [
@@ -40,6 +80,9 @@ pub fn list_text() -> String {
                 size("dcachesize"),
                 size("l2cachesize"),
                 size("l3cachesize"),
+                &read,
+                &cited,
+                &assumed,
                 preset.description,
             ],
         );
@@ -47,8 +90,11 @@ pub fn list_text() -> String {
     text
 }
 
-fn push_row(text: &mut String, [name, l1i, l1d, l2, l3, description]: [&str; 6]) {
-    writeln!(text, "  {name:<15}  {l1i:>4}  {l1d:>4}  {l2:>5}  {l3:>6}  {description}")
+fn push_row(text: &mut String, cells: [&str; 9]) {
+    let [name, l1i, l1d, l2, l3, read, cited, assumed, description] = cells;
+    let sizes = format!("{l1i:>4} {l1d:>4} {l2:>5} {l3:>6}");
+    let sources = format!("{read:>2} {cited:>2} {assumed:>2}");
+    writeln!(text, "  {name:<15} {sizes} {sources}  {description}")
         .expect("writing to a String cannot fail");
 }
 
@@ -57,6 +103,7 @@ pub static PRESETS: &[Preset] = &[
     Preset {
         name: "cortex-m7",
         description: "STM32H743",
+        sources: Sources { read: 4, cited: 5, assumed: 3 },
         options: &[
             ("icachesize", "16K"),
             ("iblksize", "32"),
@@ -75,6 +122,7 @@ pub static PRESETS: &[Preset] = &[
     Preset {
         name: "cortex-a53",
         description: "BCM2837, Raspberry Pi 3",
+        sources: Sources { read: 13, cited: 0, assumed: 6 },
         options: &[
             ("icachesize", "32K"),
             ("iblksize", "64"),
@@ -100,6 +148,7 @@ pub static PRESETS: &[Preset] = &[
     Preset {
         name: "cortex-a55",
         description: "RK3588, the four little cores",
+        sources: Sources { read: 18, cited: 1, assumed: 7 },
         options: &[
             ("icachesize", "32K"),
             ("iblksize", "64"),
@@ -132,6 +181,7 @@ pub static PRESETS: &[Preset] = &[
     Preset {
         name: "cortex-a57",
         description: "Tegra X1, Jetson Nano",
+        sources: Sources { read: 14, cited: 0, assumed: 5 },
         options: &[
             ("icachesize", "48K"),
             ("iblksize", "64"),
@@ -157,6 +207,7 @@ pub static PRESETS: &[Preset] = &[
     Preset {
         name: "cortex-a72",
         description: "RK3399, the two big cores",
+        sources: Sources { read: 14, cited: 2, assumed: 3 },
         options: &[
             ("icachesize", "48K"),
             ("iblksize", "64"),
@@ -182,6 +233,7 @@ pub static PRESETS: &[Preset] = &[
     Preset {
         name: "cortex-a76",
         description: "RK3588, the four big cores",
+        sources: Sources { read: 20, cited: 0, assumed: 6 },
         options: &[
             ("icachesize", "64K"),
             ("iblksize", "64"),
@@ -214,6 +266,7 @@ pub static PRESETS: &[Preset] = &[
     Preset {
         name: "neoverse-n1",
         description: "Ampere Altra, 80 cores",
+        sources: Sources { read: 14, cited: 5, assumed: 7 },
         options: &[
             ("icachesize", "64K"),
             ("iblksize", "64"),
@@ -246,6 +299,7 @@ pub static PRESETS: &[Preset] = &[
     Preset {
         name: "graviton2",
         description: "AWS Graviton2, 64 cores",
+        sources: Sources { read: 13, cited: 5, assumed: 8 },
         options: &[
             ("icachesize", "64K"),
             ("iblksize", "64"),
@@ -278,6 +332,7 @@ pub static PRESETS: &[Preset] = &[
     Preset {
         name: "neoverse-v1",
         description: "AWS Graviton3, 64 cores",
+        sources: Sources { read: 0, cited: 12, assumed: 14 },
         options: &[
             ("icachesize", "64K"),
             ("iblksize", "64"),
@@ -310,6 +365,7 @@ pub static PRESETS: &[Preset] = &[
     Preset {
         name: "neoverse-v2",
         description: "AWS Graviton4, 96 cores",
+        sources: Sources { read: 4, cited: 8, assumed: 14 },
         options: &[
             ("icachesize", "64K"),
             ("iblksize", "64"),
@@ -342,6 +398,7 @@ pub static PRESETS: &[Preset] = &[
     Preset {
         name: "rpi4",
         description: "Raspberry Pi 4, BCM2711",
+        sources: Sources { read: 14, cited: 2, assumed: 3 },
         options: &[
             ("icachesize", "48K"),
             ("iblksize", "64"),
@@ -367,6 +424,7 @@ pub static PRESETS: &[Preset] = &[
     Preset {
         name: "rpi5",
         description: "Raspberry Pi 5, BCM2712",
+        sources: Sources { read: 20, cited: 0, assumed: 6 },
         options: &[
             ("icachesize", "64K"),
             ("iblksize", "64"),
@@ -399,6 +457,7 @@ pub static PRESETS: &[Preset] = &[
     Preset {
         name: "a64fx",
         description: "Fujitsu A64FX",
+        sources: Sources { read: 1, cited: 11, assumed: 7 },
         options: &[
             ("icachesize", "64K"),
             ("iblksize", "256"),
@@ -424,6 +483,7 @@ pub static PRESETS: &[Preset] = &[
     Preset {
         name: "sifive-u54",
         description: "FU540, HiFive Unleashed",
+        sources: Sources { read: 6, cited: 5, assumed: 8 },
         options: &[
             ("icachesize", "32K"),
             ("iblksize", "64"),
@@ -449,6 +509,7 @@ pub static PRESETS: &[Preset] = &[
     Preset {
         name: "sifive-u74",
         description: "FU740, HiFive Unmatched",
+        sources: Sources { read: 13, cited: 0, assumed: 6 },
         options: &[
             ("icachesize", "32K"),
             ("iblksize", "64"),
@@ -474,6 +535,7 @@ pub static PRESETS: &[Preset] = &[
     Preset {
         name: "sifive-p550",
         description: "EIC7700X, HiFive Premier P550",
+        sources: Sources { read: 18, cited: 0, assumed: 8 },
         options: &[
             ("icachesize", "32K"),
             ("iblksize", "64"),
@@ -506,6 +568,7 @@ pub static PRESETS: &[Preset] = &[
     Preset {
         name: "spacemit-k1",
         description: "SpacemiT K1, Banana Pi BPI-F3",
+        sources: Sources { read: 13, cited: 0, assumed: 6 },
         options: &[
             ("icachesize", "32K"),
             ("iblksize", "64"),
@@ -530,7 +593,8 @@ pub static PRESETS: &[Preset] = &[
     },
     Preset {
         name: "rocket",
-        description: "Rocket, the generators' defaults",
+        description: "Rocket, generators' defaults",
+        sources: Sources { read: 14, cited: 1, assumed: 4 },
         options: &[
             ("icachesize", "16K"),
             ("iblksize", "64"),
@@ -556,6 +620,7 @@ pub static PRESETS: &[Preset] = &[
     Preset {
         name: "thead-c906",
         description: "Allwinner D1, Nezha",
+        sources: Sources { read: 8, cited: 2, assumed: 2 },
         options: &[
             ("icachesize", "32K"),
             ("iblksize", "64"),
@@ -574,6 +639,7 @@ pub static PRESETS: &[Preset] = &[
     Preset {
         name: "thead-c908",
         description: "Kendryte K230",
+        sources: Sources { read: 0, cited: 10, assumed: 9 },
         options: &[
             ("icachesize", "32K"),
             ("iblksize", "64"),
@@ -599,6 +665,7 @@ pub static PRESETS: &[Preset] = &[
     Preset {
         name: "thead-c910",
         description: "TH1520, Lichee Pi 4A",
+        sources: Sources { read: 17, cited: 0, assumed: 2 },
         options: &[
             ("icachesize", "64K"),
             ("iblksize", "64"),
@@ -624,6 +691,7 @@ pub static PRESETS: &[Preset] = &[
     Preset {
         name: "skylake-client",
         description: "Core i7-6700K",
+        sources: Sources { read: 17, cited: 4, assumed: 5 },
         options: &[
             ("icachesize", "32K"),
             ("iblksize", "64"),
@@ -656,6 +724,7 @@ pub static PRESETS: &[Preset] = &[
     Preset {
         name: "skylake-server",
         description: "Xeon Platinum 8180, 28 cores",
+        sources: Sources { read: 17, cited: 0, assumed: 9 },
         options: &[
             ("icachesize", "32K"),
             ("iblksize", "64"),
@@ -688,6 +757,7 @@ pub static PRESETS: &[Preset] = &[
     Preset {
         name: "sapphire-rapids",
         description: "Xeon with 60 MiB of L3",
+        sources: Sources { read: 15, cited: 0, assumed: 11 },
         options: &[
             ("icachesize", "32K"),
             ("iblksize", "64"),
@@ -720,6 +790,7 @@ pub static PRESETS: &[Preset] = &[
     Preset {
         name: "icelake-client",
         description: "Core i5-1035G1",
+        sources: Sources { read: 17, cited: 0, assumed: 9 },
         options: &[
             ("icachesize", "32K"),
             ("iblksize", "64"),
@@ -752,6 +823,7 @@ pub static PRESETS: &[Preset] = &[
     Preset {
         name: "zen1",
         description: "Ryzen 7 1800X, one CCX",
+        sources: Sources { read: 17, cited: 3, assumed: 6 },
         options: &[
             ("icachesize", "64K"),
             ("iblksize", "64"),
@@ -784,6 +856,7 @@ pub static PRESETS: &[Preset] = &[
     Preset {
         name: "zen2",
         description: "Ryzen 7 3800X, one CCX",
+        sources: Sources { read: 15, cited: 4, assumed: 7 },
         options: &[
             ("icachesize", "32K"),
             ("iblksize", "64"),
@@ -816,6 +889,7 @@ pub static PRESETS: &[Preset] = &[
     Preset {
         name: "zen3",
         description: "Ryzen 7 5800X",
+        sources: Sources { read: 3, cited: 17, assumed: 6 },
         options: &[
             ("icachesize", "32K"),
             ("iblksize", "64"),
@@ -848,6 +922,7 @@ pub static PRESETS: &[Preset] = &[
     Preset {
         name: "zen4",
         description: "Ryzen 7 7700X",
+        sources: Sources { read: 1, cited: 18, assumed: 7 },
         options: &[
             ("icachesize", "32K"),
             ("iblksize", "64"),
@@ -879,7 +954,8 @@ pub static PRESETS: &[Preset] = &[
     },
     Preset {
         name: "zen5",
-        description: "Ryzen AI Max+ 395, one of two dies",
+        description: "Ryzen AI Max+ 395, one die",
+        sources: Sources { read: 19, cited: 0, assumed: 7 },
         options: &[
             ("icachesize", "32K"),
             ("iblksize", "64"),
@@ -912,6 +988,7 @@ pub static PRESETS: &[Preset] = &[
     Preset {
         name: "power10",
         description: "Power10, one SMT8 core",
+        sources: Sources { read: 1, cited: 14, assumed: 11 },
         options: &[
             ("icachesize", "48K"),
             ("iblksize", "128"),
@@ -944,6 +1021,7 @@ pub static PRESETS: &[Preset] = &[
     Preset {
         name: "loongson-3a5000",
         description: "Loongson 3A5000",
+        sources: Sources { read: 14, cited: 4, assumed: 8 },
         options: &[
             ("icachesize", "64K"),
             ("iblksize", "64"),
@@ -1152,8 +1230,8 @@ mod tests {
             assert!(line.chars().count() <= 80, "{line}");
             assert_eq!(*line, line.trim_end());
         }
-        assert_eq!(lines.len(), PRESETS.len() + 3);
-        for (preset, line) in PRESETS.iter().zip(&lines[3..]) {
+        assert_eq!(lines.len(), PRESETS.len() + 6);
+        for (preset, line) in PRESETS.iter().zip(&lines[6..]) {
             assert_eq!(line.split_whitespace().next(), Some(preset.name));
             assert!(line.ends_with(preset.description), "{line}");
         }
@@ -1162,8 +1240,8 @@ mod tests {
     #[test]
     fn the_columns_of_the_list_stay_in_line() {
         let text = list_text();
-        let column = text.lines().nth(2).unwrap().find("SILICON").unwrap();
-        for (preset, line) in PRESETS.iter().zip(text.lines().skip(3)) {
+        let column = text.lines().nth(5).unwrap().find("SILICON").unwrap();
+        for (preset, line) in PRESETS.iter().zip(text.lines().skip(6)) {
             assert_eq!(&line[column..], preset.description);
         }
     }
@@ -1203,6 +1281,24 @@ mod tests {
             .iter()
             .map(|preset| (preset.name, preset.options.iter().copied().collect()))
             .collect();
+        assert_eq!(documented, implemented);
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "a long text, for which Miri has no time")]
+    fn the_list_says_how_well_each_preset_is_known() {
+        let mut documented: BTreeMap<&str, Sources> = BTreeMap::new();
+        for (name, settings, _, source) in documented_rows() {
+            let none = Sources { read: 0, cited: 0, assumed: 0 };
+            let Sources { read, cited, assumed } = documented.entry(name).or_insert(none);
+            let count = match source {
+                _ if source.contains("assumed") => assumed,
+                _ if source.contains("*cited*") => cited,
+                _ => read,
+            };
+            *count += u8::try_from(settings.len()).unwrap();
+        }
+        let implemented = PRESETS.iter().map(|preset| (preset.name, preset.sources)).collect();
         assert_eq!(documented, implemented);
     }
 

@@ -56,14 +56,16 @@ pub static GROUPS: &[OptionGroup] = &[
         options: &[
             OptionSpec {
                 name: "cpu",
-                value: "NAME|list",
+                value: "NAME|host|list",
                 default: "",
-                help: "begins with the caches, policies and latencies of a real core; \
-                       other options override them; list shows the cores",
+                help: "begins with the caches, policies and latencies of a real core; other options \
+                       override them; host: the caches of this computer; list: prints the names. Without \
+                       it, first-level caches of 16 KiB alone, as QEMU's C plugin has them: like a \
+                       microcontroller's at best",
                 read: Read::Value(|typed, source| {
                     match source.text {
                         "list" => typed.presets = true,
-                        name => typed.preset = Some(value::preset(name)?),
+                        name => typed.base = Some(source.given(value::base(name)?)),
                     }
                     Ok(())
                 }),
@@ -72,7 +74,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "cores",
                 value: "N",
                 default: "1 in user mode, the vCPUs in system mode",
-                help: "simulated cores; vCPU v runs on core v modulo N",
+                help: "simulated cores; vCPU v runs on core v modulo N; the threads of a program are vCPUs",
                 read: Read::Value(|typed, source| {
                     typed.cores = Some(source.given(value::count(source.text, MAX_CORES.into())?));
                     Ok(())
@@ -94,14 +96,14 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "iblksize",
                 value: "BYTES",
                 default: "64",
-                help: "its line size, a power of two",
+                help: "line size of the instruction caches, a power of two",
                 read: Read::Value(|typed, source| typed.icache.set_line(source)),
             },
             OptionSpec {
                 name: "iassoc",
                 value: "N",
                 default: "8",
-                help: "its associativity, the ways of a set",
+                help: "associativity of the instruction caches: the ways of a set",
                 read: Read::Value(|typed, source| typed.icache.set_ways(source)),
             },
             OptionSpec {
@@ -115,14 +117,14 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "dblksize",
                 value: "BYTES",
                 default: "64",
-                help: "its line size, a power of two",
+                help: "line size of the data caches, a power of two",
                 read: Read::Value(|typed, source| typed.dcache.set_line(source)),
             },
             OptionSpec {
                 name: "dassoc",
                 value: "N",
                 default: "8",
-                help: "its associativity, the ways of a set",
+                help: "associativity of the data caches: the ways of a set",
                 read: Read::Value(|typed, source| typed.dcache.set_ways(source)),
             },
         ],
@@ -134,7 +136,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "l2",
                 value: "on|off",
                 default: "off",
-                help: "a second level, one for each core; any of its three sizes turns it on",
+                help: "a second level, one for each core; l2cachesize, l2blksize and l2assoc turn it on too",
                 read: Read::OnOff(|typed, switch| typed.l2.switch = switch),
             },
             OptionSpec {
@@ -148,29 +150,29 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "l2blksize",
                 value: "BYTES",
                 default: "64",
-                help: "its line size, a power of two",
+                help: "line size of the L2, a power of two",
                 read: Read::Value(|typed, source| typed.l2.cache.set_line(source)),
             },
             OptionSpec {
                 name: "l2assoc",
                 value: "N",
                 default: "16",
-                help: "its associativity, the ways of a set",
+                help: "associativity of the L2: the ways of a set",
                 read: Read::Value(|typed, source| typed.l2.cache.set_ways(source)),
             },
             OptionSpec {
                 name: "l2split",
                 value: "on|off",
                 default: "off",
-                help: "an L2 for instructions and one for data, each of that size",
+                help: "two L2s for each core, one for instructions and one for data, each of l2cachesize",
                 read: Read::OnOff(|typed, switch| typed.l2_split = switch),
             },
             OptionSpec {
                 name: "l3",
                 value: "on|off",
                 default: "off",
-                help: "a third level, one for all cores, behind an L2; any of its three sizes \
-                       turns it on",
+                help: "a third level, one for all cores, behind an L2; l3cachesize, l3blksize and l3assoc \
+                       turn it on too",
                 read: Read::OnOff(|typed, switch| typed.l3.switch = switch),
             },
             OptionSpec {
@@ -184,23 +186,24 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "l3blksize",
                 value: "BYTES",
                 default: "64",
-                help: "its line size, a power of two",
+                help: "line size of the L3, a power of two",
                 read: Read::Value(|typed, source| typed.l3.cache.set_line(source)),
             },
             OptionSpec {
                 name: "l3assoc",
                 value: "N",
                 default: "16",
-                help: "its associativity, the ways of a set",
+                help: "associativity of the L3: the ways of a set",
                 read: Read::Value(|typed, source| typed.l3.cache.set_ways(source)),
             },
             OptionSpec {
                 name: "inclusion",
                 value: INCLUSIONS,
                 default: "nine",
-                help: "what each level has in common with those above: nine: it fills and evicts by \
-                       itself; inclusive: what it evicts leaves those above too; \
-                       exclusive: it has the victims of the one above, a hit moves a line up",
+                help: "which lines L2 and L3 share with the levels above: nine: each fills and evicts by \
+                       itself; inclusive: a line that the lower level evicts leaves the levels above too; \
+                       exclusive: the lower level has the lines that the level above evicted, and gives a \
+                       line away at a hit",
                 read: Read::Value(|typed, source| {
                     typed.inclusion = source.given(value::inclusion(source.text)?);
                     Ok(())
@@ -209,15 +212,16 @@ pub static GROUPS: &[OptionGroup] = &[
             OptionSpec {
                 name: "l2inclusion",
                 value: INCLUSIONS,
-                default: "that of inclusion",
-                help: "that of the L2, with the first level",
+                default: "as inclusion",
+                help: "which lines the L2 shares with the first level, in the words of inclusion",
                 read: Read::Value(|typed, source| typed.l2.set_inclusion(source)),
             },
             OptionSpec {
                 name: "l3inclusion",
                 value: INCLUSIONS,
-                default: "that of inclusion",
-                help: "that of the L3, with the L2; inclusive: with the first level too",
+                default: "as inclusion",
+                help: "which lines the L3 shares with the L2, in the words of inclusion; inclusive: with \
+                       the first level too",
                 read: Read::Value(|typed, source| typed.l3.set_inclusion(source)),
             },
         ],
@@ -238,37 +242,36 @@ pub static GROUPS: &[OptionGroup] = &[
             OptionSpec {
                 name: "ievict",
                 value: "POLICY",
-                default: "that of evict",
-                help: "that of the instruction caches",
+                default: "as evict",
+                help: "replacement policy of the instruction caches",
                 read: Read::Value(|typed, source| typed.icache.set_policy(source)),
             },
             OptionSpec {
                 name: "devict",
                 value: "POLICY",
-                default: "that of evict",
-                help: "that of the data caches",
+                default: "as evict",
+                help: "replacement policy of the data caches",
                 read: Read::Value(|typed, source| typed.dcache.set_policy(source)),
             },
             OptionSpec {
                 name: "l2evict",
                 value: "POLICY",
-                default: "that of evict",
-                help: "that of the L2",
+                default: "as evict",
+                help: "replacement policy of the L2",
                 read: Read::Value(|typed, source| typed.l2.cache.set_policy(source)),
             },
             OptionSpec {
                 name: "l3evict",
                 value: "POLICY",
-                default: "that of evict",
-                help: "that of the L3",
+                default: "as evict",
+                help: "replacement policy of the L3",
                 read: Read::Value(|typed, source| typed.l3.cache.set_policy(source)),
             },
             OptionSpec {
                 name: "seed",
                 value: "N",
                 default: "1",
-                help: "start of the random choices of policies that make some, decimal or 0x \
-                       hexadecimal",
+                help: "start of the random choices of rand, brrip, drrip and bip, decimal or 0x hexadecimal",
                 read: Read::Value(|typed, source| {
                     typed.seed = value::bits(source.text)?;
                     Ok(())
@@ -295,9 +298,9 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "dwrite",
                 value: "off|back|through",
                 default: "off",
-                help: "what a store does to its line in the data cache: back: it makes it dirty; \
-                       through: it goes on to the next level; \
-                       off: nothing, no line is ever dirty, unless dalloc is given, which means back",
+                help: "what a store does to its line in the data cache: back: makes the line dirty; \
+                       through: goes on to the next level; off: neither, no line is ever dirty; dalloc \
+                       alone means back",
                 read: Read::Value(|typed, source| {
                     typed.write_hit = source.given(value::write_hit(source.text)?);
                     Ok(())
@@ -319,8 +322,8 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "straddle",
                 value: "first|split",
                 default: "first",
-                help: "an access across the end of a line is one, to the line of its first byte, \
-                       or one to each line",
+                help: "an access across the end of a line: first: counts as one, to the line of its first \
+                       byte; split: counts as one to each line",
                 read: Read::Value(|typed, source| {
                     typed.straddle = value::straddle(source.text)?;
                     Ok(())
@@ -335,15 +338,15 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "summary",
                 value: "on|off",
                 default: "off",
-                help: "adds rates per level, memory traffic, and times estimated from the latencies; \
-                       any latency turns it on, but not those of a preset",
+                help: "adds rates of each level, memory traffic, and times estimated from the latencies; \
+                       l1lat, l2lat, l3lat and memlat turn it on too, unless a preset gives them",
                 read: Read::OnOff(|typed, switch| typed.summary = switch),
             },
             OptionSpec {
                 name: "l1lat",
                 value: "CYCLES",
                 default: "4",
-                help: "cycles of an access that the first level serves",
+                help: "cycles of an access that the first level serves, for the summary and stall cycles",
                 read: Read::Value(|typed, source| {
                     typed.latencies.l1 = source.given(value::count(source.text, u32::MAX.into())?);
                     Ok(())
@@ -353,7 +356,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "l2lat",
                 value: "CYCLES",
                 default: "12",
-                help: "cycles of an access that the L2 serves, in all",
+                help: "cycles of an access that the L2 serves, from the core until the data can be used",
                 read: Read::Value(|typed, source| {
                     typed.latencies.l2 = source.given(value::count(source.text, u32::MAX.into())?);
                     Ok(())
@@ -363,7 +366,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "l3lat",
                 value: "CYCLES",
                 default: "40",
-                help: "the same of the L3",
+                help: "cycles of an access that the L3 serves, from the core until the data can be used",
                 read: Read::Value(|typed, source| {
                     typed.latencies.l3 = source.given(value::count(source.text, u32::MAX.into())?);
                     Ok(())
@@ -373,7 +376,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "memlat",
                 value: "CYCLES",
                 default: "200",
-                help: "the same of memory",
+                help: "cycles of an access that memory serves, from the core until the data can be used",
                 read: Read::Value(|typed, source| {
                     typed.latencies.memory =
                         source.given(value::count(source.text, u32::MAX.into())?);
@@ -399,7 +402,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "by",
                 value: "instruction|function|line",
                 default: "instruction",
-                help: "what the lists are of",
+                help: "what a row of the lists is",
                 read: Read::Value(|typed, source| {
                     typed.by = value::subject(source.text)?;
                     Ok(())
@@ -464,8 +467,8 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "elf",
                 value: "FILE[@BIAS]",
                 default: "",
-                help: "an ELF file in the guest's memory, such as its kernel, for functions and \
-                       lines; BIAS is added to its addresses; may be given several times",
+                help: "an ELF file in a machine's memory, such as its kernel, for functions and lines; BIAS \
+                       is added to the addresses in the file; may be given several times",
                 read: Read::Value(|typed, source| {
                     typed.images.push(value::elf_image(source.text)?);
                     Ok(())
@@ -502,14 +505,14 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "help",
                 value: "",
                 default: "",
-                help: "show this and do not run",
+                help: "prints the options and does not run",
                 read: Read::Switch(|typed| typed.help = true),
             },
             OptionSpec {
                 name: "list",
                 value: "",
                 default: "",
-                help: "the same as help",
+                help: "prints the options and does not run",
                 read: Read::Switch(|typed| typed.help = true),
             },
         ],

@@ -16,12 +16,15 @@ use std::num::NonZeroU32;
 mod files;
 mod foreign;
 mod help;
+mod host;
 mod levels;
 mod messages;
 mod policies;
 mod properties;
 
 const USER: Host = Host { mode: GuestMode::User, vcpus: 1 };
+
+const LATENCIES: Latencies = Latencies { l1: 4, l2: 12, l3: 40, memory: 200 };
 
 const FOUR_VCPUS: Host = Host { mode: GuestMode::System, vcpus: 4 };
 
@@ -72,7 +75,8 @@ fn the_defaults_are_those_of_the_reference() {
     };
     let expected = Options {
         config: Config::new(parts).unwrap(),
-        summary: None,
+        latencies: LATENCIES,
+        wants_summary: false,
         preset: None,
         limit: 32,
         by: Subject::Instruction,
@@ -141,7 +145,8 @@ fn every_option_reaches_its_setting() {
                 ..Parts::default()
             })
             .unwrap(),
-            summary: None,
+            latencies: LATENCIES,
+            wants_summary: false,
             preset: None,
             limit: 0,
             by: Subject::Line,
@@ -178,6 +183,13 @@ fn formats_that_need_all_counts_turn_them_on() {
     assert!(!options(&["profile"]).needs_locations());
     assert!(options(&["by=function"]).needs_locations());
     assert!(!options(&["by=function", "limit=0"]).needs_locations());
+}
+
+#[test]
+fn two_formats_may_go_nowhere() {
+    let files = options(&["json=/dev/null", "csv=/dev/null", "html=/dev/null"]).files;
+    assert_eq!(files.len(), 3);
+    assert!(message(&["json=-", "csv=-"]).contains("the file of json too"));
 }
 
 #[test]

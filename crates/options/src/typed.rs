@@ -2,7 +2,7 @@
 
 use super::{
     Detail, ElfImage, Format, GuestMode, Host, Latencies, OptionError, Options, Output,
-    PathTemplate, Preset, Problem, Subject, error::shown,
+    PathTemplate, Problem, Subject, error::shown, presets::Base,
 };
 use cachesim::config::{
     CacheName, Config, ConfigError, Directions, Inclusion, L2Kind, Level, LowerLevels, MAX_CORES,
@@ -138,7 +138,7 @@ pub(super) struct Typed {
     pub(super) presets: bool,
     /// The file with further options.
     pub(super) file: Option<Given<String>>,
-    pub(super) preset: Option<&'static Preset>,
+    pub(super) base: Option<Given<Base>>,
     pub(super) icache: TypedCache,
     pub(super) dcache: TypedCache,
     pub(super) l2: TypedLevel,
@@ -191,7 +191,7 @@ impl Default for Typed {
             help: false,
             presets: false,
             file: None,
-            preset: None,
+            base: None,
             icache: first("icachesize", "iblksize", "iassoc"),
             dcache: first("dcachesize", "dblksize", "dassoc"),
             l2: further("l2", ("l2cachesize", (2 << 20, "2M")), "l2blksize", "l2assoc"),
@@ -241,8 +241,9 @@ impl Typed {
         };
         Ok(Options {
             config,
-            preset: self.preset.map(|preset| preset.name),
-            summary: self.summary(config.lower().as_ref())?,
+            preset: self.base.as_ref().map(|base| base.value.name()),
+            latencies: self.latencies(config.lower().as_ref())?,
+            wants_summary: self.wants_summary(),
             limit: self.limit,
             by: self.by,
             attribution: self.attribution,
@@ -277,8 +278,9 @@ impl Typed {
     /// What is beyond the first level.
     fn lower(&self) -> Result<Option<LowerLevels>, OptionError> {
         let third_by = self.l3.turned_on_by();
+        let TypedLatencies { l2: l2_latency, l3: l3_latency, .. } = &self.latencies;
         if third_by.is_none() {
-            self.l3.check_unused([])?;
+            self.l3.check_unused([&l3_latency.origin])?;
         }
         if self.l2.turned_on_by().is_none() {
             if let Some(origin) = third_by {
@@ -288,7 +290,8 @@ impl Typed {
             let is_bound = self.inclusion.value != Inclusion::Nine;
             let split = is_split.then_some(&self.l2_split.origin);
             let inclusion = is_bound.then_some(&self.inclusion.origin);
-            self.l2.check_unused(split.into_iter().chain(inclusion))?;
+            let others = split.into_iter().chain(inclusion).chain([&l2_latency.origin]);
+            self.l2.check_unused(others)?;
             return Ok(None);
         }
         Ok(Some(LowerLevels {
@@ -381,21 +384,23 @@ impl Typed {
         Some(Writes { on_hit, on_miss: self.write_miss.value })
     }
 
-    /// The latencies for the summary, which is asked for by its switch or by a latency. Those that a
-    /// preset gives do not ask for it.
-    fn summary(&self, lower: Option<&LowerLevels>) -> Result<Option<Latencies>, OptionError> {
+    /// The summary is asked for by its switch or by a latency, but not by those of a preset.
+    fn wants_summary(&self) -> bool {
         let TypedLatencies { l1, l2, l3, memory } = &self.latencies;
         let newest = [l1, l2, l3, memory].map(|latency| latency.origin.layer).into_iter().max();
         let is_implied =
             newest.is_some_and(|newest| newest > self.summary.origin.layer.max(Layer::Preset));
-        if self.summary.value == Switch::Off && !is_implied {
-            return Ok(None);
-        }
+        self.summary.value == Switch::On || is_implied
+    }
+
+    fn latencies(&self, lower: Option<&LowerLevels>) -> Result<Latencies, OptionError> {
+        let TypedLatencies { l1, l2, l3, memory } = &self.latencies;
         let second = lower.map(|_| l2);
         let third = lower.and_then(|lower| lower.l3).map(|_| l3);
+        let is_used = lower.is_some() || self.wants_summary();
         let mut upper = l1;
         for latency in second.into_iter().chain(third).chain([memory]) {
-            if latency.value < upper.value {
+            if is_used && latency.value < upper.value {
                 return Err(latency.error(Problem::FasterThanAbove {
                     name: latency.origin.name,
                     upper_name: upper.origin.name,
@@ -404,7 +409,7 @@ impl Typed {
             }
             upper = latency;
         }
-        Ok(Some(Latencies { l1: l1.value, l2: l2.value, l3: l3.value, memory: memory.value }))
+        Ok(Latencies { l1: l1.value, l2: l2.value, l3: l3.value, memory: memory.value })
     }
 
     /// The files, no two of which are the same.
@@ -416,7 +421,10 @@ impl Typed {
         let mut files = Vec::new();
         for (format, given) in Format::ALL.into_iter().zip(&self.files) {
             let Some(given) = given else { continue };
-            if let Some(&(other, _)) = names.iter().find(|(_, name)| **name == given.value) {
+            let is_lost = given.value.to_string() == "/dev/null";
+            if let Some(&(other, _)) = names.iter().find(|(_, name)| **name == given.value)
+                && !is_lost
+            {
                 return Err(given.error(Problem::SameFile { other }));
             }
             names.push((format.name(), &given.value));
@@ -442,7 +450,7 @@ impl TypedLevel {
     }
 
     /// Of a level that is not there: whether its policy, its inclusion or any of these options was given in
-    /// the belief that it is. Who switches it off need not take back what was said of it.
+    /// the belief that it is. Who switches it off need not take them back.
     fn check_unused<'a>(
         &'a self,
         origins: impl IntoIterator<Item = &'a Origin>,

@@ -1,6 +1,7 @@
 //! Readers of the values of options: text in, a value of the right type or the problem out.
 
-use super::{ElfImage, Output, PRESETS, PathTemplate, Preset, Problem, Subject};
+use super::presets::{Base, HOST};
+use super::{ElfImage, Output, PRESETS, PathTemplate, Problem, Subject};
 use cachesim::config::{Inclusion, Straddle, WriteHit};
 use cachesim::policy::PolicyKind;
 use source::Attribution;
@@ -73,9 +74,61 @@ pub(super) fn bits(text: &str) -> Result<u64, Problem> {
 
 /// The name of a replacement policy.
 pub(super) fn policy(text: &str) -> Result<PolicyKind, Problem> {
+    let names = PolicyKind::ALL.map(PolicyKind::name);
     PolicyKind::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| {
-        Problem::UnknownPolicy { nearest: nearest(text, PolicyKind::ALL.map(PolicyKind::name)) }
+        let typed = text.to_lowercase();
+        // Who types plru or rrip knows a part of the name.
+        let is_part = |name: &&str| typed.len() > 3 && name.contains(&typed);
+        let mut meant: Vec<_> = names.into_iter().filter(is_part).collect();
+        if meant.is_empty() {
+            meant.extend(nearest(text, names));
+        }
+        Problem::UnknownPolicy { nearest: meant }
     })
+}
+
+/// What users call the options of each cache: `l1dsize`, `d1`, `LLways`. First the words for the cache, then
+/// its options for the words of [`PROPERTIES`].
+const CACHES: [(&[&str], [&str; 4]); 4] = [
+    (&["l1i", "il1", "i1", "icache", "i"], ["icachesize", "iblksize", "iassoc", "ievict"]),
+    (&["l1d", "dl1", "d1", "dcache", "d", "l1"], ["dcachesize", "dblksize", "dassoc", "devict"]),
+    (&["l2cache", "l2"], ["l2cachesize", "l2blksize", "l2assoc", "l2evict"]),
+    (&["l3cache", "l3", "llc", "ll"], ["l3cachesize", "l3blksize", "l3assoc", "l3evict"]),
+];
+
+/// The words for the size of a cache, its lines, its ways and its policy.
+const PROPERTIES: [&[&str]; 4] = [
+    &["", "size", "cache", "bytes"],
+    &["line", "lines", "linesize", "block", "blocksize", "blk"],
+    &["ways", "way", "associativity"],
+    &["policy", "replacement", "repl", "eviction"],
+];
+
+/// Other words for options.
+const WORDS: [(&str, &str); 8] = [
+    ("policy", "evict"),
+    ("replacement", "evict"),
+    ("threads", "cores"),
+    ("smp", "cores"),
+    ("preset", "cpu"),
+    ("mcpu", "cpu"),
+    ("output", "out"),
+    ("file", "out"),
+];
+
+/// The option that other simulators, or the field's words, call `typed`.
+pub(super) fn synonym(typed: &str) -> Option<&'static str> {
+    if typed.len() > MAX_TYPED {
+        return None;
+    }
+    let typed = typed.to_lowercase().replace(['-', '_'], "");
+    let property = |word: &str| PROPERTIES.iter().position(|words| words.contains(&word));
+    let of_cache = CACHES.iter().find_map(|(caches, options)| {
+        let mut rest = caches.iter().filter_map(|cache| typed.strip_prefix(cache));
+        rest.find_map(property).map(|property| options[property])
+    });
+    let word = WORDS.iter().find(|(word, _)| *word == typed).map(|(_, option)| *option);
+    of_cache.or(word)
 }
 
 /// A destination of the report.
@@ -144,12 +197,13 @@ fn choice<T: Copy>(text: &str, choices: &[(&'static str, T)]) -> Result<T, Probl
     }
 }
 
-/// The preset of this name.
-pub(super) fn preset(text: &str) -> Result<&'static Preset, Problem> {
-    PRESETS
-        .iter()
-        .find(|preset| preset.name == text)
-        .ok_or_else(|| Problem::UnknownPreset { nearest: presets_like(text) })
+/// What the settings begin with.
+pub(super) fn base(text: &str) -> Result<Base, Problem> {
+    if text == HOST {
+        return Ok(Base::Host);
+    }
+    let preset = PRESETS.iter().find(|preset| preset.name == text);
+    preset.map(Base::Preset).ok_or_else(|| Problem::UnknownPreset { nearest: presets_like(text) })
 }
 
 /// The presets that may have been meant, the most similar first, three at most.

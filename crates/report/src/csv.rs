@@ -12,7 +12,7 @@ use ::csv::{ErrorKind, Terminator, Writer, WriterBuilder};
 use source::Attribution;
 
 use crate::settings::Lower;
-use crate::{Events, FullProfile, MissesByKind, Profile, ProfiledInstruction, hex};
+use crate::{Costs, Events, FullProfile, MissesByKind, Profile, ProfiledInstruction, hex};
 
 /// The columns that every file begins with.
 const PLACE: [&str; 9] = [
@@ -49,13 +49,16 @@ pub fn write(profile: &Profile, out: &mut dyn Write) -> io::Result<()> {
 
 fn write_records(out: &mut Writer<&mut dyn Write>, profile: &Profile) -> ::csv::Result<()> {
     let levels: Vec<Lower> = Lower::of(&profile.run.options.config).collect();
+    let costs = Costs::of(&profile.run.options);
     let lower_columns = levels.iter().flat_map(|level| level.miss_fields());
+    let lower_columns = lower_columns.chain(costs.map(|_| "stall_cycles"));
     let attribution = profile.run.options.attribution;
     let place = |instruction| place(instruction, attribution);
     let lower = |instruction: &ProfiledInstruction| -> Vec<String> {
         let misses = levels.iter().map(|level| level.misses(&instruction.counts));
         let misses = misses.flat_map(|MissesByKind { fetch, read, write }| [fetch, read, write]);
-        misses.map(|count| count.to_string()).collect()
+        let stall_cycles = costs.map(|costs| costs.total(&instruction.counts));
+        misses.chain(stall_cycles).map(|count| count.to_string()).collect()
     };
     let Some(full) = FullProfile::new(profile) else {
         out.write_record(PLACE.into_iter().chain(MISSES).chain(lower_columns))?;
@@ -72,10 +75,7 @@ fn write_records(out: &mut Writer<&mut dyn Write>, profile: &Profile) -> ::csv::
     })
 }
 
-fn place(
-    instruction: &ProfiledInstruction,
-    attribution: Attribution,
-) -> [String; PLACE.len()] {
+fn place(instruction: &ProfiledInstruction, attribution: Attribution) -> [String; PLACE.len()] {
     let line = instruction.location.source_line(attribution);
     let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
     [
@@ -165,9 +165,10 @@ mod tests {
             let columns = |level: Lower| level.miss_fields().map(|column| sum(&text, column));
             assert_eq!(columns(Lower::L2), [6, 430, 60]);
             assert_eq!(columns(Lower::L3), [4, 110, 10]);
+            assert_eq!(sum(&text, "stall_cycles"), 39_640);
         }
         let (header, _) = read(&render(&sample::two_levels()));
-        assert_eq!(header.iter().next_back(), Some("l2_write_misses"));
+        assert!(header.iter().skip(18).eq(["l2_write_misses", "stall_cycles"]), "{header:?}");
         let (header, _) = read(&render(&sample::profile()));
         assert_eq!(header.iter().next_back(), Some("fetch_misses"));
     }

@@ -10,11 +10,13 @@ pub use options::Detail;
 
 pub mod cachegrind;
 pub mod callgrind;
+mod costs;
 pub mod csv;
 mod fold;
 mod formats;
 mod full;
 mod hex;
+mod hints;
 pub mod html;
 pub mod json;
 mod profile;
@@ -29,9 +31,11 @@ pub mod table;
 mod top;
 mod valgrind;
 
+pub use costs::Costs;
 pub use fold::fold;
 pub use formats::{ReadSource, Renderer};
 pub use full::{Events, FullProfile};
+pub use hints::{NamedFile, hints};
 pub use profile::{
     CoreProfile, FunctionRow, InstructionCounts, LineRow, LowerMisses, MissesByKind, Profile,
     ProfiledInstruction, RunDescription, SetMisses, by_function, by_line,

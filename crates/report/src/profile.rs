@@ -38,7 +38,7 @@ pub struct RunDescription {
     pub target: String,
     /// A program or a machine.
     pub mode: GuestMode,
-    /// The guest's vCPUs at the start; 1 for a program.
+    /// The guest's vCPUs: those of a machine at the start; of a program the most threads that it had at once.
     pub vcpus: u32,
     /// The version of the plugin API that QEMU has.
     pub plugin_api: i32,
@@ -123,7 +123,12 @@ pub struct MissesByKind {
 impl MissesByKind {
     /// All.
     pub fn total(self) -> u64 {
-        self.fetch.saturating_add(self.read).saturating_add(self.write)
+        self.fetch.saturating_add(self.data())
+    }
+
+    /// Loads and stores.
+    pub fn data(self) -> u64 {
+        self.read.saturating_add(self.write)
     }
 }
 
@@ -223,7 +228,7 @@ pub fn by_line(profile: &Profile) -> Vec<LineRow> {
 
 /// The locations, in the order of instructions, but for neighbours of the same.
 fn locations(profile: &Profile) -> impl Iterator<Item = &Location> {
-    let instructions = profile.instructions.chunk_by(|one, next| is_same_place(one, next));
+    let instructions = profile.instructions.chunk_by(is_same_place);
     instructions.filter_map(|same| same.first()).map(|first| &*first.location)
 }
 
@@ -237,7 +242,7 @@ fn sum_by<K: Hash + Ord>(
 ) -> Vec<(K, InstructionCounts)> {
     let mut sums: HashMap<K, InstructionCounts> = HashMap::new();
     // Neighbours mostly share their location, and to find out what it counts for takes its time.
-    for same in profile.instructions.chunk_by(|one, next| is_same_place(one, next)) {
+    for same in profile.instructions.chunk_by(is_same_place) {
         let sum = sums.entry(key(&same[0].location)).or_default();
         *sum = *sum + same.iter().map(|one| one.counts).sum();
     }

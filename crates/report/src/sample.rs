@@ -175,7 +175,8 @@ pub(crate) fn levels() -> Profile {
     };
     profile.run.options = Options {
         config: Config::new(parts).unwrap(),
-        summary: Some(Latencies { l1: 4, l2: 12, l3: 40, memory: 200 }),
+        latencies: Latencies { l1: 4, l2: 12, l3: 40, memory: 200 },
+        wants_summary: true,
         preset: Some("cortex-a72"),
         ..profile.run.options
     };

@@ -18,11 +18,13 @@ pub struct Snapshot {
 }
 
 /// The instructions that missed most. Each list has its rows in the order of [`Rank`], the highest
-/// first, and none without a miss.
+/// first, and none that does not count.
 ///
 /// [`Rank`]: crate::Rank
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MissLists {
+    /// By stall cycles, in a run that has [costs of instructions](crate::Costs::of_instructions).
+    pub stalls: Option<Vec<MissRow>>,
     /// By misses of the data cache.
     pub data: Vec<MissRow>,
     /// By misses of the instruction cache.
@@ -40,8 +42,8 @@ pub struct MissRow {
     pub vaddr: u64,
     /// The name of the function that holds it, if known. Any text: the guest wrote it.
     pub symbol: Option<Arc<str>>,
-    /// The misses that it caused in the cache of this list.
-    pub misses: u64,
+    /// The number that the list is about: the misses that it caused in a cache, or its stall cycles.
+    pub count: u64,
     /// The instruction as text. Any text: the guest wrote the bytes behind it.
     pub disassembly: String,
 }

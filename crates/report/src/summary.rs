@@ -3,8 +3,9 @@
 //!
 //! The time is an **estimate**. Each access takes the latency of the level that serves it, counted from
 //! the core (load to use), and waits for the one before it: there is no overlap of misses, no buffer of
-//! stores, no prefetcher and no queue before memory, and what levels write to each other takes no time. Real cores hide much of that, so the cycles are an
-//! upper bound of what the caches cost, of use to compare caches and programs.
+//! stores, no prefetcher and no queue before memory, and what levels write to each other takes no time.
+//! Real cores hide much of that, so the cycles are an upper bound of what the caches cost, of use to compare
+//! caches and programs. [`Costs`] has the same of each instruction.
 //!
 //! Sources of the definitions: Hennessy and Patterson, "Computer Architecture", appendix B: local and
 //! global miss rates, misses per instruction, average memory access time.
@@ -15,7 +16,7 @@ use cachesim::config::Config;
 use options::{Latencies, Options};
 
 use crate::snapshot::ratio;
-use crate::{CacheCounts, CoreSnapshot, settings::Lower};
+use crate::{CacheCounts, CoreSnapshot, Costs, LowerCounts, settings::Lower};
 
 /// What can be said of a core's counts, or of several together.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,7 +86,8 @@ pub struct AccessTime {
 impl Summary {
     /// Of `core`, if `options` ask for it.
     pub fn new(core: &CoreSnapshot, options: &Options) -> Option<Self> {
-        let latencies = options.summary?;
+        let costs = Costs::of(options).filter(|_| options.wants_summary)?;
+        let latencies = options.latencies;
         let instructions = core.fetch.accesses;
         let cache = |counts, before| CacheSummary::new(counts, before, instructions);
         let both = core.data.accesses.saturating_add(core.fetch.accesses);
@@ -94,27 +96,18 @@ impl Summary {
             let level = levels.clone().find(|level| *level == wanted)?;
             Some(cache(level.counts(core).total(), both))
         };
-        // In the order of the levels, memory last.
-        let mut cycles = vec![latencies.l1];
-        let (mut data_misses, mut fetch_misses) = (vec![core.data.misses], vec![core.fetch.misses]);
-        for level in levels.clone() {
-            let counts = level.counts(core);
-            data_misses.push(counts.data().misses);
-            fetch_misses.push(counts.fetch.misses);
-            cycles.push(match level {
-                Lower::L2 => latencies.l2,
-                Lower::L3 => latencies.l3,
-            });
-        }
-        cycles.push(latencies.memory);
+        let time = |first: CacheCounts, of: fn(LowerCounts) -> CacheCounts| {
+            let [l2, l3] = [Lower::L2, Lower::L3].map(|level| of(level.counts(core)).misses);
+            AccessTime::new(first.accesses, [first.misses, l2, l3], latencies.l1, costs)
+        };
         Some(Self {
             data: cache(core.data, core.data.accesses),
             fetch: cache(core.fetch, core.fetch.accesses),
             l2: lower(Lower::L2),
             l3: lower(Lower::L3),
             memory: MemoryTraffic::new(core, &options.config),
-            data_time: AccessTime::new(core.data.accesses, &data_misses, &cycles),
-            fetch_time: AccessTime::new(core.fetch.accesses, &fetch_misses, &cycles),
+            data_time: time(core.data, LowerCounts::data),
+            fetch_time: time(core.fetch, |counts| counts.fetch),
             instructions,
             latencies,
         })
@@ -181,20 +174,17 @@ impl MemoryTraffic {
 }
 
 impl AccessTime {
-    /// `misses` are those of each level, `latencies` those of each level and of memory.
-    fn new(accesses: u64, misses: &[u64], latencies: &[u32]) -> Self {
+    /// Of accesses that missed each level so often, where `first` is the latency of the first.
+    fn new(accesses: u64, misses: [u64; 3], first: u32, costs: Costs) -> Self {
         let mut arriving = accesses;
-        let mut cycles = 0_u128;
-        for (level, &latency) in latencies.iter().enumerate() {
+        let misses = misses.map(|misses| {
             // While vCPUs run on, a level's counter may be ahead of that of the one before.
-            let passed = misses.get(level).map_or(0, |&misses| misses.min(arriving));
-            cycles += u128::from(arriving - passed) * u128::from(latency);
-            arriving = passed;
-        }
-        let first = latencies.first().copied().unwrap_or_default();
-        let stall = cycles.saturating_sub(u128::from(accesses) * u128::from(first));
-        let saturated = |cycles| u64::try_from(cycles).unwrap_or(u64::MAX);
-        Self { accesses, cycles: saturated(cycles), stall_cycles: saturated(stall) }
+            arriving = arriving.min(misses);
+            arriving
+        });
+        let stall_cycles = costs.stall_cycles(misses);
+        let cycles = accesses.saturating_mul(first.into()).saturating_add(stall_cycles);
+        Self { accesses, cycles, stall_cycles }
     }
 
     /// The average memory access time, in cycles; `None` without accesses.
@@ -255,7 +245,7 @@ mod tests {
     const LATENCIES: Latencies = Latencies { l1: 4, l2: 12, l3: 40, memory: 200 };
 
     fn first_level() -> Options {
-        Options { summary: Some(LATENCIES), ..Options::default() }
+        Options { latencies: LATENCIES, wants_summary: true, ..Options::default() }
     }
 
     fn core(data: (u64, u64), fetch: (u64, u64)) -> CoreSnapshot {
@@ -314,7 +304,9 @@ mod tests {
 
     #[test]
     fn counters_that_are_ahead_do_not_take_more_than_there_are() {
-        let time = AccessTime::new(10, &[2, 7], &[1, 10, 100]);
+        let mut options = sample::two_levels().run.options;
+        options.latencies = Latencies { l1: 1, l2: 10, l3: 0, memory: 100 };
+        let time = AccessTime::new(10, [2, 7, 0], 1, Costs::of(&options).unwrap());
         assert_eq!(time.cycles, 8 + 2 * 100);
     }
 
@@ -399,7 +391,7 @@ mod tests {
     #[test]
     fn the_text_keeps_to_80_columns() {
         let mut profile = sample::levels();
-        profile.run.options.summary = Some(Latencies { l1: 10, l2: 100, l3: 100, memory: 1000 });
+        profile.run.options.latencies = Latencies { l1: 10, l2: 100, l3: 100, memory: 1000 };
         let counts = CacheCounts { accesses: 10_u64.pow(13), misses: 10_u64.pow(13) - 1 };
         let total = CoreSnapshot {
             data: counts,

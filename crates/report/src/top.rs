@@ -9,13 +9,13 @@ use std::collections::BinaryHeap;
 
 use cachesim::instructions::Code;
 
-/// What decides the place of an instruction in a list: more misses rank higher, and of equals the
-/// lower address does. Of code that was rewritten at one address, the lower bytes do, so that a report
-/// repeats.
+/// What decides the place of an instruction in a list: more misses (or stall cycles, where the list is of
+/// these) rank higher, and of equals the lower address does. Of code that was rewritten at one address, the
+/// lower bytes do, so that a report repeats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rank {
-    /// The misses that the list is about.
-    pub misses: u64,
+    /// The number that the list is about.
+    pub count: u64,
     /// The virtual address of the instruction.
     pub vaddr: u64,
     /// The instruction.
@@ -24,7 +24,7 @@ pub struct Rank {
 
 impl Ord for Rank {
     fn cmp(&self, other: &Self) -> Ordering {
-        let key = |rank: &Self| (rank.misses, Reverse((rank.vaddr, rank.code)));
+        let key = |rank: &Self| (rank.count, Reverse((rank.vaddr, rank.code)));
         key(self).cmp(&key(other))
     }
 }
@@ -35,7 +35,7 @@ impl PartialOrd for Rank {
     }
 }
 
-/// The (at most) `limit` rows of the highest [`Rank`] that have a miss, the highest first.
+/// The (at most) `limit` rows of the highest [`Rank`] that count at all, the highest first.
 ///
 /// For n rows it takes O(n log `limit`) time and O(`limit`) memory, so that the rows may be cheap
 /// stand-ins (an index, a reference) for millions of instructions. The order of rows of the same
@@ -52,7 +52,7 @@ pub fn top_by<T>(
     let mut kept = BinaryHeap::new();
     for row in rows {
         let rank = rank(&row);
-        if rank.misses == 0 {
+        if rank.count == 0 {
             continue;
         }
         let ranked = Reverse(Ranked { rank, row });
@@ -101,8 +101,8 @@ mod tests {
 
     /// `top_by` on (misses, address) pairs.
     fn top(rows: &[(u64, u64)], limit: usize) -> Vec<(u64, u64)> {
-        top_by(rows.iter().copied(), limit, |&(misses, vaddr)| Rank {
-            misses,
+        top_by(rows.iter().copied(), limit, |&(count, vaddr)| Rank {
+            count,
             vaddr,
             code: Code::default(),
         })

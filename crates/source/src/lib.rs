@@ -151,10 +151,7 @@ mod tests {
         let location = at(frames);
         for (attribution, expected) in [
             (Attribution::Own, "/home/ann/tree.cpp:8 fill in main"),
-            (
-                Attribution::Innermost,
-                "/usr/include/c++/12/bits/stl_tree.h:2116 _M_insert in main",
-            ),
+            (Attribution::Innermost, "/usr/include/c++/12/bits/stl_tree.h:2116 _M_insert in main"),
             (Attribution::Outermost, "/home/ann/tree.cpp:20 main in "),
         ] {
             assert_eq!(counted(&location, attribution), expected);
@@ -166,7 +163,8 @@ mod tests {
         let frames = ["tcache_get", "malloc"].map(|name| frame(name, "./malloc/malloc.c", 9));
         let location = at(frames.into());
         assert_eq!(counted(&location, Attribution::Own), "./malloc/malloc.c:9 malloc in ");
-        let unknown = at(vec![frame("inlined", "/rustc/0/library/core/src/cmp.rs", 1), Frame::default()]);
+        let unknown =
+            at(vec![frame("inlined", "/rustc/0/library/core/src/cmp.rs", 1), Frame::default()]);
         assert_eq!(counted(&unknown, Attribution::Own), ":0  in ");
     }
 }

@@ -65,8 +65,8 @@ const GLIBC_DIRECTORIES: &[&str] = &[
 pub(crate) fn is_own(path: &str) -> bool {
     let begins = |roots: &[&str]| roots.iter().any(|root| path.starts_with(root));
     if path.starts_with('/') {
-        let is_foreign = begins(FOREIGN_ROOTS) && !begins(OWN_ROOTS)
-            || path.starts_with(DEBIANS_RUST);
+        let is_foreign =
+            begins(FOREIGN_ROOTS) && !begins(OWN_ROOTS) || path.starts_with(DEBIANS_RUST);
         return !is_foreign && !FOREIGN_DIRECTORIES.iter().any(|part| path.contains(part));
     }
     let relative = path.trim_start_matches("./").trim_start_matches("../");

@@ -104,10 +104,14 @@ fn one_policy_for_all_overrides_those_of_a_preset() {
 #[test]
 fn a_preset_gives_latencies_but_no_summary() {
     let memory = preset("cortex-a53").option("memlat").unwrap().parse().unwrap();
-    assert_eq!(options(&["cpu=cortex-a53"]).summary, None);
-    assert_eq!(options(&["cpu=cortex-a53", "summary=on"]).summary.unwrap().memory, memory);
-    let other = options(&["cpu=cortex-a53", "l1lat=1"]).summary.unwrap();
-    assert_eq!((other.l1, other.memory), (1, memory));
+    for (args, wants_summary, l1) in [
+        (&["cpu=cortex-a53"][..], false, 3),
+        (&["cpu=cortex-a53", "summary=on"], true, 3),
+        (&["cpu=cortex-a53", "l1lat=1"], true, 1),
+    ] {
+        let Options { latencies, wants_summary: wanted, .. } = options(args);
+        assert_eq!((wanted, latencies.l1, latencies.memory), (wants_summary, l1, memory));
+    }
 }
 
 #[test]
@@ -232,6 +236,7 @@ const BAD_FILES: &[&str] = &[
     "elf = [[\"a\"]]",
     "elf = [\"a\", \"b@0x\"]",
     "[l2]\ncachesize = 3",
+    "l2 = true\n[cache]\nl2cachesize = \"1M\"",
     "l2.cachesize = 3",
     "# none\nl2cachsize = \"1M\"",
     "\"\" = 1",
@@ -276,8 +281,9 @@ fn every_bad_file_has_its_message() {
     elf=[1.5] (a.toml, line 1): write a string, a whole number, true or false
     elf=[["a"]] (a.toml, line 1): write a string, a whole number, true or false
     elf=b@0x (a.toml, line 1): not a number; write a whole number, decimal or hexadecimal, such as 0x2a
-    l2 (a.toml, line 1): write a string, a whole number, true or false
-    l2 (a.toml, line 1): write a string, a whole number, true or false
+    l2 (a.toml, line 1): a table, and options are in none; write them without a line such as [l2] above
+    cache (a.toml, line 2): a table, and options are in none; write them without a line such as [cache] above
+    l2 (a.toml, line 1): a table, and options are in none; write them without a line such as [l2] above
     l2cachsize=1M (a.toml, line 2): unknown option; did you mean l2cachesize? the option help lists all
     =1 (a.toml, line 1): an option without a name; write name=value (the option help lists all)
     a\nb=c\u{1b} (a.toml, line 1): unknown option; the option help lists all

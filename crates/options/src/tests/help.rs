@@ -15,91 +15,108 @@ fn the_help_lists_every_option() {
     holds, but elf adds up; a comma within a value is written twice):
 
     Cores:
-      cpu=NAME|list                 begins with the caches, policies and latencies
+      cpu=NAME|host|list            begins with the caches, policies and latencies
                                     of a real core; other options override them;
-                                    list shows the cores
-      cores=N                       simulated cores; vCPU v runs on core v modulo N
-                                    (default: 1 in user mode, the vCPUs in system
-                                    mode)
+                                    host: the caches of this computer; list: prints
+                                    the names. Without it, first-level caches of 16
+                                    KiB alone, as QEMU's C plugin has them: like a
+                                    microcontroller's at best
+      cores=N                       simulated cores; vCPU v runs on core v modulo N;
+                                    the threads of a program are vCPUs (default: 1
+                                    in user mode, the vCPUs in system mode)
 
     First level, of every core:
       icachesize=BYTES              size of each instruction cache (default: 16384)
-      iblksize=BYTES                its line size, a power of two (default: 64)
-      iassoc=N                      its associativity, the ways of a set (default:
-                                    8)
+      iblksize=BYTES                line size of the instruction caches, a power of
+                                    two (default: 64)
+      iassoc=N                      associativity of the instruction caches: the
+                                    ways of a set (default: 8)
       dcachesize=BYTES              size of each data cache (default: 16384)
-      dblksize=BYTES                its line size, a power of two (default: 64)
-      dassoc=N                      its associativity, the ways of a set (default:
-                                    8)
+      dblksize=BYTES                line size of the data caches, a power of two
+                                    (default: 64)
+      dassoc=N                      associativity of the data caches: the ways of a
+                                    set (default: 8)
 
     Lower levels:
-      l2=on|off                     a second level, one for each core; any of its
-                                    three sizes turns it on (default: off)
-      l2cachesize=BYTES             size of each L2 (default: 2M)
-      l2blksize=BYTES               its line size, a power of two (default: 64)
-      l2assoc=N                     its associativity, the ways of a set (default:
-                                    16)
-      l2split=on|off                an L2 for instructions and one for data, each of
-                                    that size (default: off)
-      l3=on|off                     a third level, one for all cores, behind an L2;
-                                    any of its three sizes turns it on (default:
+      l2=on|off                     a second level, one for each core; l2cachesize,
+                                    l2blksize and l2assoc turn it on too (default:
                                     off)
+      l2cachesize=BYTES             size of each L2 (default: 2M)
+      l2blksize=BYTES               line size of the L2, a power of two (default:
+                                    64)
+      l2assoc=N                     associativity of the L2: the ways of a set
+                                    (default: 16)
+      l2split=on|off                two L2s for each core, one for instructions and
+                                    one for data, each of l2cachesize (default: off)
+      l3=on|off                     a third level, one for all cores, behind an L2;
+                                    l3cachesize, l3blksize and l3assoc turn it on
+                                    too (default: off)
       l3cachesize=BYTES             size of the L3 (default: 8M)
-      l3blksize=BYTES               its line size, a power of two (default: 64)
-      l3assoc=N                     its associativity, the ways of a set (default:
-                                    16)
+      l3blksize=BYTES               line size of the L3, a power of two (default:
+                                    64)
+      l3assoc=N                     associativity of the L3: the ways of a set
+                                    (default: 16)
       inclusion=nine|inclusive|exclusive
-                                    what each level has in common with those above:
-                                    nine: it fills and evicts by itself; inclusive:
-                                    what it evicts leaves those above too;
-                                    exclusive: it has the victims of the one above,
-                                    a hit moves a line up (default: nine)
+                                    which lines L2 and L3 share with the levels
+                                    above: nine: each fills and evicts by itself;
+                                    inclusive: a line that the lower level evicts
+                                    leaves the levels above too; exclusive: the
+                                    lower level has the lines that the level above
+                                    evicted, and gives a line away at a hit
+                                    (default: nine)
       l2inclusion=nine|inclusive|exclusive
-                                    that of the L2, with the first level (default:
-                                    that of inclusion)
+                                    which lines the L2 shares with the first level,
+                                    in the words of inclusion (default: as
+                                    inclusion)
       l3inclusion=nine|inclusive|exclusive
-                                    that of the L3, with the L2; inclusive: with the
-                                    first level too (default: that of inclusion)
+                                    which lines the L3 shares with the L2, in the
+                                    words of inclusion; inclusive: with the first
+                                    level too (default: as inclusion)
 
     Replacement:
       evict=POLICY                  replacement policy of all caches (default: lru)
-      ievict=POLICY                 that of the instruction caches (default: that of
-                                    evict)
-      devict=POLICY                 that of the data caches (default: that of evict)
-      l2evict=POLICY                that of the L2 (default: that of evict)
-      l3evict=POLICY                that of the L3 (default: that of evict)
-      seed=N                        start of the random choices of policies that
-                                    make some, decimal or 0x hexadecimal (default:
-                                    1)
+      ievict=POLICY                 replacement policy of the instruction caches
+                                    (default: as evict)
+      devict=POLICY                 replacement policy of the data caches (default:
+                                    as evict)
+      l2evict=POLICY                replacement policy of the L2 (default: as evict)
+      l3evict=POLICY                replacement policy of the L3 (default: as evict)
+      seed=N                        start of the random choices of rand, brrip,
+                                    drrip and bip, decimal or 0x hexadecimal
+                                    (default: 1)
 
     Reads and writes:
       rw=on|off                     counts reads and writes apart (default: off)
       dwrite=off|back|through       what a store does to its line in the data cache:
-                                    back: it makes it dirty; through: it goes on to
-                                    the next level; off: nothing, no line is ever
-                                    dirty, unless dalloc is given, which means back
-                                    (default: off)
+                                    back: makes the line dirty; through: goes on to
+                                    the next level; off: neither, no line is ever
+                                    dirty; dalloc alone means back (default: off)
       dalloc=on|off                 whether a store fills a line that is not in the
                                     data cache (default: on)
-      straddle=first|split          an access across the end of a line is one, to
-                                    the line of its first byte, or one to each line
-                                    (default: first)
+      straddle=first|split          an access across the end of a line: first:
+                                    counts as one, to the line of its first byte;
+                                    split: counts as one to each line (default:
+                                    first)
 
     Summary:
-      summary=on|off                adds rates per level, memory traffic, and times
-                                    estimated from the latencies; any latency turns
-                                    it on, but not those of a preset (default: off)
-      l1lat=CYCLES                  cycles of an access that the first level serves
-                                    (default: 4)
-      l2lat=CYCLES                  cycles of an access that the L2 serves, in all
-                                    (default: 12)
-      l3lat=CYCLES                  the same of the L3 (default: 40)
-      memlat=CYCLES                 the same of memory (default: 200)
+      summary=on|off                adds rates of each level, memory traffic, and
+                                    times estimated from the latencies; l1lat,
+                                    l2lat, l3lat and memlat turn it on too, unless a
+                                    preset gives them (default: off)
+      l1lat=CYCLES                  cycles of an access that the first level serves,
+                                    for the summary and stall cycles (default: 4)
+      l2lat=CYCLES                  cycles of an access that the L2 serves, from the
+                                    core until the data can be used (default: 12)
+      l3lat=CYCLES                  cycles of an access that the L3 serves, from the
+                                    core until the data can be used (default: 40)
+      memlat=CYCLES                 cycles of an access that memory serves, from the
+                                    core until the data can be used (default: 200)
 
     Report:
       limit=N                       most rows in each list; 0 for no lists (default:
                                     32)
-      by=instruction|function|line  what the lists are of (default: instruction)
+      by=instruction|function|line  what a row of the lists is (default:
+                                    instruction)
       attribution=own|innermost|outermost
                                     which function and line inlined code counts for:
                                     own: the innermost that is not of the toolchain,
@@ -123,9 +140,10 @@ fn the_help_lists_every_option() {
       profile=on|off                also counts executions, loads and stores of
                                     every instruction, for json and csv; callgrind,
                                     cachegrind and html turn it on (default: off)
-      elf=FILE[@BIAS]               an ELF file in the guest's memory, such as its
+      elf=FILE[@BIAS]               an ELF file in a machine's memory, such as its
                                     kernel, for functions and lines; BIAS is added
-                                    to its addresses; may be given several times
+                                    to the addresses in the file; may be given
+                                    several times
       progress=SECONDS              how often a line on stderr tells how far the run
                                     is
 
@@ -133,8 +151,8 @@ fn the_help_lists_every_option() {
       config=FILE                   further options, in a TOML file with lines such
                                     as dcachesize="32K" and l2=true; those on the
                                     command line override them
-      help                          show this and do not run
-      list                          the same as help
+      help                          prints the options and does not run
+      list                          prints the options and does not run
 
     BYTES may end in K, M or G (or KiB, MiB, GiB): powers of 1024.
     "#);

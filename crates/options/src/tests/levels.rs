@@ -182,12 +182,14 @@ fn reads_and_writes_are_counted_apart_when_asked() {
 
 #[test]
 fn a_latency_asks_for_the_summary_unless_that_is_off() {
-    let default = Latencies { l1: 4, l2: 12, l3: 40, memory: 200 };
-    let summary = |args: &[&str]| options(args).summary;
-    assert_eq!(summary(&["summary=on"]), Some(default));
-    assert_eq!(summary(&["memlat=300"]), Some(Latencies { memory: 300, ..default }));
+    let summary = |args: &[&str]| {
+        let Options { latencies, wants_summary, .. } = options(args);
+        wants_summary.then_some(latencies)
+    };
+    assert_eq!(summary(&["summary=on"]), Some(LATENCIES));
+    assert_eq!(summary(&["memlat=300"]), Some(Latencies { memory: 300, ..LATENCIES }));
     assert_eq!(
-        summary(&["l1lat=1", "l2lat=2", "l3lat=3", "memlat=4"]),
+        summary(&["l2=on", "l3=on", "l1lat=1", "l2lat=2", "l3lat=3", "memlat=4"]),
         Some(Latencies { l1: 1, l2: 2, l3: 3, memory: 4 })
     );
     assert_eq!(summary(&["memlat=300", "summary=off"]), None);
@@ -196,9 +198,11 @@ fn a_latency_asks_for_the_summary_unless_that_is_off() {
 
 #[test]
 fn only_levels_that_there_are_have_to_get_slower_downwards() {
-    assert_eq!(options(&["l1lat=200"]).summary.unwrap().l1, 200);
-    assert_eq!(options(&["l2=on", "l2lat=200"]).summary.unwrap().l2, 200);
+    assert_eq!(options(&["l1lat=200"]).latencies.l1, 200);
+    assert_eq!(options(&["l2=on", "l2lat=200"]).latencies.l2, 200);
     assert!(message(&["l2=on", "l3=on", "l2lat=200"]).starts_with("l3lat=40 (default): less than"));
+    // Levels have costs without a summary too.
+    assert!(message(&["l2=on", "memlat=2", "summary=off"]).starts_with("memlat=2: less than"));
     assert!(message(&["l1lat=201"]).starts_with("memlat=200 (default): less than l1lat (201)"));
 }
 

@@ -8,6 +8,12 @@ const BAD_INPUTS: &[&[&str]] = &[
     &["DCACHESIZE=16K"],
     &[" limit=3"],
     &["cachesize"],
+    &["l2size=1M"],
+    &["l1dsize=32K"],
+    &["D1=32768"],
+    &["i1-ways=4"],
+    &["llc_policy=lru"],
+    &["threads=4"],
     &["eviction=lru"],
     &["bogus=1"],
     &["l4=on"],
@@ -72,6 +78,7 @@ const BAD_INPUTS: &[&[&str]] = &[
     &["evict=belady"],
     &["evict=plru"],
     &["evict=brip"],
+    &["evict=rrip"],
     &["out=report-%d"],
     &["out=100%"],
     // What is told of instructions.
@@ -96,6 +103,8 @@ const BAD_INPUTS: &[&[&str]] = &[
     &["l2split=on"],
     &["l2split=on", "l3=off"],
     &["l2evict=lru"],
+    &["l2lat=10"],
+    &["l2=on", "l3lat=50"],
     &["l3=on"],
     &["l3assoc=4"],
     &["l2=off", "l3cachesize=4M"],
@@ -133,6 +142,7 @@ const BAD_INPUTS: &[&[&str]] = &[
     // Presets and files.
     &["cpu="],
     &["cpu=a72"],
+    &["cpu=host"],
     &["cpu=zen"],
     &["cpu=zen9"],
     &["cpu=Cortex_A53"],
@@ -173,6 +183,12 @@ fn every_bad_input_has_its_message() {
     DCACHESIZE=16K: unknown option; did you mean dcachesize? the option help lists all
      limit=3: unknown option; did you mean limit? the option help lists all
     cachesize: unknown option; did you mean icachesize? the option help lists all
+    l2size=1M: unknown option; did you mean l2cachesize? the option help lists all
+    l1dsize=32K: unknown option; did you mean dcachesize? the option help lists all
+    D1=32768: unknown option; did you mean dcachesize? the option help lists all
+    i1-ways=4: unknown option; did you mean iassoc? the option help lists all
+    llc_policy=lru: unknown option; did you mean l3evict? the option help lists all
+    threads=4: unknown option; did you mean cores? the option help lists all
     eviction=lru: unknown option; did you mean evict? the option help lists all
     bogus=1: unknown option; the option help lists all
     l4=on: unknown option; the option help lists all
@@ -229,14 +245,15 @@ fn every_bad_input_has_its_message() {
     evict=LRU: unknown policy; did you mean lru? the policies are POLICIES
     evict=nmru: unknown policy; did you mean nru? the policies are POLICIES
     evict=belady: unknown policy; the policies are POLICIES
-    evict=plru: unknown policy; did you mean lru? the policies are POLICIES
+    evict=plru: unknown policy; did you mean tree-plru or bit-plru? the policies are POLICIES
     evict=brip: unknown policy; did you mean brrip? the policies are POLICIES
+    evict=rrip: unknown policy; did you mean srrip, brrip or drrip? the policies are POLICIES
     out=report-%d: % in a file name must be %p (the process id) or %% (a percent sign)
     out=100%: % in a file name must be %p (the process id) or %% (a percent sign)
     by=functions: unknown; did you mean function? lists are by instruction, function or line
     by=address: unknown; lists are by instruction, function or line
     attribution=inner: unknown; did you mean innermost? write own, innermost or outermost
-    profile=yes: neither on nor off
+    profile=yes: neither on nor off; write profile=on or profile=off
     json=: needs a value; write json=FILE
     html=on: needs a value; write html=FILE
     csv=%s: % in a file name must be %p (the process id) or %% (a percent sign)
@@ -245,7 +262,7 @@ fn every_bad_input_has_its_message() {
     progress=0: must be at least 1
     progress=0.5: not a whole number; write a whole number
     progress=1m: text after the number; write a whole number
-    l2=yes: neither on nor off
+    l2=yes: neither on nor off; write l2=on or l2=off
     l2cachesize: needs a value; write l2cachesize=BYTES
     l2cachesize=1000000: not a multiple of l2blksize × l2assoc (64 × 16 = 1024); try 999424 or 1000448
     l2blksize=96: not a power of two; try 64 or 128
@@ -253,6 +270,8 @@ fn every_bad_input_has_its_message() {
     l2split=on: there is no L2; add l2=on
     l2split=on: there is no L2; add l2=on
     l2evict=lru: there is no L2; add l2=on
+    l2lat=10: there is no L2; add l2=on
+    l3lat=50: there is no L3; add l3=on
     l3=on: an L3 needs an L2; write l2=on or l3=off
     l3assoc=4: an L3 needs an L2; write l2=on or l3=off
     l3cachesize=4M: an L3 needs an L2; write l2=on or l3=off
@@ -274,20 +293,21 @@ fn every_bad_input_has_its_message() {
     l2blksize=32: shorter than iblksize (64); with l2inclusion=inclusive a line holds those of the levels above; write l2blksize=64 or l2inclusion=nine
     l3blksize=64 (default): shorter than dblksize (128); with l3inclusion=inclusive a line holds those of the levels above; write l3blksize=128 or l3inclusion=nine
     l3blksize=64 (default): not l2blksize (128); with l3inclusion=exclusive lines move between the caches; write l3blksize=128 or l3inclusion=nine
-    rw=yes: neither on nor off
+    rw=yes: neither on nor off; write rw=on or rw=off
     dwrite: needs a value; write dwrite=off|back|through
     dwrite=on: needs a value; write dwrite=off|back|through
     dwrite=bakc: unknown; did you mean back? write off, back or through
-    dalloc=back: neither on nor off
+    dalloc=back: neither on nor off; write dalloc=on or dalloc=off
     straddle=both: unknown; write first or split
-    summary=1: neither on nor off
+    summary=1: neither on nor off; write summary=on or summary=off
     l1lat=4.5: not a whole number; write a whole number
     memlat=-1: a negative number; write a whole number
     memlat=4294967296: too large; the most is 4294967295
     l2lat=12 (default): less than l1lat (20), of the level above; write l2lat=20 or more
     memlat=200 (default): less than l3lat (300), of the level above; write memlat=300 or more
-    cpu=: needs a value; write cpu=NAME|list
+    cpu=: needs a value; write cpu=NAME|host|list
     cpu=a72: unknown; did you mean cortex-a72? cpu=list lists all
+    cpu=host: this computer does not tell its caches (/sys/devices/system/cpu/cpu0/cache/index0/level: no such file); name a core, such as cpu=zen3 (cpu=list lists all)
     cpu=zen: unknown; did you mean zen1, zen2 or zen3? cpu=list lists all
     cpu=zen9: unknown; did you mean zen1, zen2 or zen3? cpu=list lists all
     cpu=Cortex_A53: unknown; did you mean cortex-a53, cortex-a55 or cortex-a57? cpu=list lists all

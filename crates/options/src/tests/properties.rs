@@ -42,21 +42,8 @@ fn any_options() -> impl Strategy<Value = Options> {
         "within the memory limit",
         |(hierarchy, seed, cores, limit, output, telling)| {
             let config = Config::new(Parts { seed, cores, ..hierarchy.config.parts() }).ok()?;
-            let Options { by, files, detail, images, progress, .. } = telling;
-            let summary = hierarchy.summary;
-            let preset = None;
-            Some(Options {
-                config,
-                preset,
-                summary,
-                limit,
-                by,
-                output,
-                files,
-                detail,
-                images,
-                progress,
-            })
+            let Options { latencies, wants_summary, .. } = hierarchy;
+            Some(Options { config, latencies, wants_summary, limit, output, ..telling })
         },
     )
 }
@@ -67,13 +54,14 @@ pub(super) fn any_hierarchy() -> impl Strategy<Value = Options> {
     let writes = prop::option::of(any_writes());
     let directions = prop::sample::select(vec![Directions::Together, Directions::Apart]);
     let straddle = prop::sample::select(vec![Straddle::First, Straddle::Split]);
-    let summary = prop::option::of(any_latencies());
+    let summary = (any_latencies(), any::<bool>());
     (any_level(), any_level(), lower, writes, directions, straddle, summary).prop_map(
-        |(icache, dcache, lower, writes, directions, straddle, summary)| {
+        |(icache, dcache, lower, writes, directions, straddle, (latencies, wants_summary))| {
             let lower = lower.map(|lower| with_lines_that_fit(lower, &icache, &dcache));
             let rest = Parts::default();
             let parts = Parts { icache, dcache, lower, writes, directions, straddle, ..rest };
-            Options { config: Config::new(parts).unwrap(), summary, ..Options::default() }
+            let config = Config::new(parts).unwrap();
+            Options { config, latencies, wants_summary, ..Options::default() }
         },
     )
 }
@@ -137,9 +125,12 @@ fn any_telling() -> impl Strategy<Value = Options> {
     let image = (r"[a-z/.@]{1,9}", any::<u64>()).prop_map(|(path, bias)| ElfImage { path, bias });
     let progress = prop::option::of((1..=u32::MAX).prop_map(|n| Duration::from_secs(n.into())));
     let images = prop::collection::vec(image, 0..=1);
-    (prop::sample::select(by), formats, detail, images, progress).prop_map(
-        |(by, formats, detail, images, progress)| Options {
+    let attributions = vec![Attribution::Own, Attribution::Innermost, Attribution::Outermost];
+    let subject = (prop::sample::select(by), prop::sample::select(attributions));
+    (subject, formats, detail, images, progress).prop_map(
+        |((by, attribution), formats, detail, images, progress)| Options {
             by,
+            attribution,
             detail: formats.iter().map(|format| format.detail()).fold(detail, Ord::max),
             files: formats.into_iter().map(|format| (format, file_of(format))).collect(),
             images,
@@ -176,6 +167,7 @@ fn arguments_for(options: &Options) -> impl Strategy<Value = Vec<String>> + use<
         text(format!("limit={}", options.limit)),
         text(format!("out={out}")),
         text(format!("by={}", format!("{:?}", options.by).to_lowercase())),
+        text(format!("attribution={}", format!("{:?}", options.attribution).to_lowercase())),
     ]);
     let files = options.files.iter().map(|(format, path)| format!("{}={path}", format.name()));
     let images = options.images.iter().map(|ElfImage { path, bias }| format!("elf={path}@{bias}"));
@@ -207,7 +199,7 @@ pub(super) fn hierarchy_arguments(options: &Options) -> Vec<BoxedStrategy<String
         one(format!("l3={}", on_off(lower.is_some_and(|lower| lower.l3.is_some())))),
         one(format!("rw={}", on_off(options.config.directions() == Directions::Apart))),
         one(format!("straddle={}", format!("{:?}", options.config.straddle()).to_lowercase())),
-        one(format!("summary={}", on_off(options.summary.is_some()))),
+        one(format!("summary={}", on_off(options.wants_summary))),
     ]
     .concat();
     if let Some(lower) = lower {
@@ -219,10 +211,9 @@ pub(super) fn hierarchy_arguments(options: &Options) -> Vec<BoxedStrategy<String
             arguments.extend(one(format!("l3inclusion={}", lower.l3_inclusion.name())));
         }
     }
-    if let Some(Latencies { l1, l2, l3, memory }) = options.summary {
-        let cycles = [("l1lat", l1), ("l2lat", l2), ("l3lat", l3), ("memlat", memory)];
-        arguments.extend(cycles.iter().flat_map(|(name, cycles)| one(format!("{name}={cycles}"))));
-    }
+    let Latencies { l1, l2, l3, memory } = options.latencies;
+    let cycles = [("l1lat", l1), ("l2lat", l2), ("l3lat", l3), ("memlat", memory)];
+    arguments.extend(cycles.iter().flat_map(|(name, cycles)| one(format!("{name}={cycles}"))));
     if let Some(Writes { on_hit, on_miss }) = options.config.writes() {
         arguments.extend(one(format!("dwrite={}", format!("{on_hit:?}").to_lowercase())));
         arguments.extend(one(format!("dalloc={}", on_off(on_miss == WriteMiss::Allocate))));
@@ -462,10 +453,10 @@ fn number_in(options: &Options, name: &str) -> Option<u128> {
         "l3cachesize" => third?.size_bytes().into(),
         "l3blksize" => third?.line_bytes().into(),
         "l3assoc" => third?.ways().into(),
-        "l1lat" => options.summary?.l1.into(),
-        "l2lat" => options.summary?.l2.into(),
-        "l3lat" => options.summary?.l3.into(),
-        "memlat" => options.summary?.memory.into(),
+        "l1lat" => options.latencies.l1.into(),
+        "l2lat" => options.latencies.l2.into(),
+        "l3lat" => options.latencies.l3.into(),
+        "memlat" => options.latencies.memory.into(),
         "seed" => options.config.seed().into(),
         "cores" => options.config.cores().get().into(),
         "limit" => options.limit as u128,

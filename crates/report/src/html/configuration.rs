@@ -4,10 +4,10 @@ use cachesim::config::{
     Config, Inclusion, L2Kind, Level, LowerLevels, Straddle, WriteHit, WriteMiss, Writes,
 };
 use cachesim::policy::PolicyKind;
-use options::Options;
+use options::GuestMode;
 
 use super::format::{Count, size};
-use crate::settings;
+use crate::{RunDescription, settings};
 
 /// The shape of a cache.
 pub(super) struct Cache {
@@ -46,14 +46,22 @@ pub(super) fn caches(config: &Config) -> Vec<Cache> {
 }
 
 /// The settings beside the shapes of the caches, a sentence or two each.
-pub(super) fn settings_of(options: &Options) -> String {
+pub(super) fn settings_of(run: &RunDescription) -> String {
+    let RunDescription { options, mode, vcpus, .. } = run;
     let config = &options.config;
     let mut said = Vec::new();
     if let Some(preset) = options.preset {
-        said.push(format!("The settings began with those of the core {preset}."));
+        said.push(match preset {
+            "host" => {
+                "The settings began with the caches of the computer that ran this.".to_owned()
+            }
+            core => format!("The settings began with those of the core {core}."),
+        });
     }
     let of_each = if config.lower().is_some() { "caches of its own" } else { "both caches" };
+    let is_shared = *mode == GuestMode::User && *vcpus > 1;
     said.push(match config.cores().get() {
+        1 if is_shared => format!("One core, which {vcpus} threads shared."),
         1 => "One core.".to_owned(),
         cores => format!("{} cores, each with {of_each}.", Count::from(u64::from(cores))),
     });
@@ -99,6 +107,9 @@ pub(super) fn settings_of(options: &Options) -> String {
     }
     if config.straddle() == Straddle::Split {
         said.push("An access to two lines counts as one to each.".to_owned());
+    }
+    if is_shared || config.cores().get() > 1 {
+        said.push("What one core or thread writes takes no line from another: false sharing is not modelled.".to_owned());
     }
     said.join(" ")
 }

@@ -115,11 +115,11 @@ pub(super) fn split_path(path: &str) -> (&str, &str) {
     path.rsplit_once('/').map_or(("", path), |(folder, name)| (folder, name))
 }
 
-/// How much of something is shown: "the 50 with most misses of 1,234", or "all 7".
-pub(super) fn shown_of(shown: usize, all: usize) -> String {
+/// How much of something is shown: "50 of 1,234, those with the most misses", or "all 7".
+pub(super) fn shown_of(shown: usize, all: usize, of_what: &str) -> String {
     let count = |number: usize| Count(u64::try_from(number).ok());
     if shown < all {
-        format!("the {} with most misses of {}", count(shown), count(all))
+        format!("{} of {}, those with the most {of_what}", count(shown), count(all))
     } else if all == 1 {
         "the only one".to_owned()
     } else {

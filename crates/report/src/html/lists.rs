@@ -8,12 +8,13 @@ use super::format::{
     Count, Percent, clean, clean_keeping_tabs, clean_up_to, level, shown_of, split_path,
 };
 use super::source::Sources;
+use super::weight::Weight;
 use super::{MAX_INSTRUCTIONS, MAX_ROWS, OPEN_INSTRUCTIONS, OPEN_ROWS};
 use crate::fold::fold;
 use crate::settings::Lower;
 use crate::{
-    CacheCounts, CoreSnapshot, Executed, FunctionRow, InstructionCounts, LineRow, MissesByKind,
-    Profile, ProfiledInstruction, Rank, top_by,
+    CacheCounts, CoreSnapshot, Costs, Executed, FunctionRow, InstructionCounts, LineRow,
+    MissesByKind, Profile, ProfiledInstruction, Rank, top_by,
 };
 
 /// The longest name of a function, in characters, of which no arguments are left out.
@@ -36,6 +37,8 @@ pub(super) struct Hottest {
 /// Functions or lines by the misses of one cache.
 pub(super) struct Ranking {
     pub(super) title: &'static str,
+    /// Whether the rows have stall cycles, and are in their order.
+    pub(super) has_stalls: bool,
     pub(super) misses_column: &'static str,
     pub(super) accesses_column: &'static str,
     /// The names of the levels beyond the first.
@@ -55,6 +58,7 @@ pub(super) struct HotRow {
     pub(super) name: Name,
     /// Of the bar, in percent: the share.
     pub(super) width: u8,
+    pub(super) stalls: Option<Count>,
     pub(super) misses: Count,
     pub(super) share: Percent,
     pub(super) accesses: Count,
@@ -100,6 +104,9 @@ pub(super) struct Name {
 }
 
 pub(super) struct Instructions {
+    /// What they are in the order of.
+    pub(super) by: &'static str,
+    pub(super) has_stalls: bool,
     pub(super) shown: String,
     pub(super) rows: Rows<InstructionRow>,
 }
@@ -109,16 +116,20 @@ pub(super) struct InstructionRow {
     pub(super) disassembly: String,
     pub(super) function: Option<Label>,
     pub(super) place: Option<String>,
+    pub(super) stalls: Option<Count>,
     pub(super) executions: Count,
     pub(super) accesses: Count,
     pub(super) data_misses: Count,
+    /// Of the data accesses.
+    pub(super) rate: Percent,
     pub(super) fetch_misses: Count,
     /// The misses of the levels beyond.
     pub(super) lower: Vec<Count>,
 }
 
-/// The functions and lines with the most misses of each cache.
+/// The functions and lines with the most misses of each cache, or the most stall cycles.
 pub(super) struct Hot<'a> {
+    weight: Weight,
     all_functions: &'a [FunctionRow],
     all_lines: &'a [LineRow],
     functions: [Top<'a, FunctionRow>; 2],
@@ -126,14 +137,21 @@ pub(super) struct Hot<'a> {
 }
 
 impl<'a> Hot<'a> {
-    pub(super) fn new(all_functions: &'a [FunctionRow], all_lines: &'a [LineRow]) -> Self {
-        let functions =
-            BY_MISSES.map(|by| Top::new(all_functions.iter(), |row| (by.misses)(&row.counts)));
-        let lines = BY_MISSES.map(|by| {
-            let numbered = all_lines.iter().filter(|row| row.line.line.is_some());
-            Top::new(numbered, |row| (by.misses)(&row.counts))
+    pub(super) fn new(
+        all_functions: &'a [FunctionRow],
+        all_lines: &'a [LineRow],
+        weight: Weight,
+    ) -> Self {
+        let functions = BY_MISSES.map(|by| {
+            let missed = all_functions.iter().filter(|row| (by.misses)(&row.counts) > 0);
+            Top::new(missed, |row| by.weigh(weight, &row.counts))
         });
-        Self { all_functions, all_lines, functions, lines }
+        let lines = BY_MISSES.map(|by| {
+            let missed = all_lines.iter().filter(|row| (by.misses)(&row.counts) > 0);
+            let numbered = missed.filter(|row| row.line.line.is_some());
+            Top::new(numbered, |row| by.weigh(weight, &row.counts))
+        });
+        Self { weight, all_functions, all_lines, functions, lines }
     }
 
     /// The lines that have rows in the lists.
@@ -154,7 +172,7 @@ impl<'a> Hot<'a> {
                 title: "Hottest functions",
                 note: known(
                     totals,
-                    "function",
+                    "Functions",
                     self.all_functions
                         .iter()
                         .filter(|row| row.function.name.is_some())
@@ -162,7 +180,7 @@ impl<'a> Hot<'a> {
                 ),
                 column: "Function",
                 rankings: each(&self.functions, |by, top| {
-                    by.ranking(totals, levels, top, |row| row.counts, function_name)
+                    by.ranking(self.weight, totals, levels, top, |row| row.counts, function_name)
                 }),
             },
             Hottest {
@@ -170,7 +188,7 @@ impl<'a> Hot<'a> {
                 title: "Hottest lines",
                 note: known(
                     totals,
-                    "line",
+                    "Lines",
                     self.all_lines
                         .iter()
                         .filter(|row| row.line.line.is_some())
@@ -178,7 +196,8 @@ impl<'a> Hot<'a> {
                 ),
                 column: "Line",
                 rankings: each(&self.lines, |by, top| {
-                    by.ranking(totals, levels, top, |row| row.counts, |row| line_name(row, sources))
+                    let name = |row: &LineRow| line_name(row, sources);
+                    by.ranking(self.weight, totals, levels, top, |row| row.counts, name)
                 }),
             },
         ]
@@ -188,9 +207,12 @@ impl<'a> Hot<'a> {
 /// A cache, and how a list by its misses is made.
 struct ByMisses {
     title: &'static str,
+    /// Where it is in the order of stall cycles.
+    title_with_costs: &'static str,
     misses_column: &'static str,
     accesses_column: &'static str,
     misses: fn(&InstructionCounts) -> u64,
+    stall_cycles: fn(&Costs, &InstructionCounts) -> u64,
     accesses: fn(&Executed) -> u64,
     totals: fn(&CoreSnapshot) -> CacheCounts,
     /// Those that missed a level beyond too.
@@ -200,18 +222,22 @@ struct ByMisses {
 const BY_MISSES: [ByMisses; 2] = [
     ByMisses {
         title: "By data misses",
+        title_with_costs: "By stall cycles of data accesses",
         misses_column: "Data misses",
         accesses_column: "Data accesses",
         misses: |counts| counts.data_misses,
+        stall_cycles: Costs::data,
         accesses: data_accesses,
         totals: |core| core.data,
-        lower_misses: |misses| misses.read.saturating_add(misses.write),
+        lower_misses: MissesByKind::data,
     },
     ByMisses {
         title: "By fetch misses",
+        title_with_costs: "By stall cycles of fetches",
         misses_column: "Fetch misses",
         accesses_column: "Fetches",
         misses: |counts| counts.fetch_misses,
+        stall_cycles: Costs::fetch,
         accesses: |executed| executed.executions,
         totals: |core| core.fetch,
         lower_misses: |misses| misses.fetch,
@@ -232,7 +258,7 @@ fn known(
     let (data, fetch) = (totals.data.misses, totals.fetch.misses);
     (known.data_misses < data || known.fetch_misses < fetch).then(|| {
         format!(
-            "The {what} is known of {} of the data misses and {} of the fetch misses.",
+            "{what} are known for {} of the data misses and {} of the fetch misses.",
             Percent::new(known.data_misses, data),
             Percent::new(known.fetch_misses, fetch),
         )
@@ -247,42 +273,56 @@ fn each<T>(
     [ranking(&BY_MISSES[0], &tops[0]), ranking(&BY_MISSES[1], &tops[1])]
 }
 
-/// The rows of a list by misses, and how many rows have any.
+/// The rows of a list, and how many rows have misses.
 struct Top<'a, T> {
     rows: Vec<&'a T>,
     all: usize,
 }
 
 impl<'a, T> Top<'a, T> {
-    /// Rows with equal misses stay in their order.
-    fn new(rows: impl Iterator<Item = &'a T>, misses: impl Fn(&T) -> u64) -> Self {
-        let mut rows: Vec<_> = rows.filter(|row| misses(row) > 0).collect();
+    /// Rows of equal weight stay in their order.
+    fn new(rows: impl Iterator<Item = &'a T>, weight: impl Fn(&T) -> u64) -> Self {
+        let mut rows: Vec<_> = rows.collect();
         let all = rows.len();
-        rows.sort_by_key(|row| Reverse(misses(row)));
+        rows.sort_by_key(|row| Reverse(weight(row)));
         rows.truncate(MAX_ROWS);
         Self { rows, all }
     }
 }
 
 impl ByMisses {
+    /// What a row's place is decided by.
+    fn weigh(&self, weight: Weight, counts: &InstructionCounts) -> u64 {
+        match &weight.costs {
+            Some(costs) => (self.stall_cycles)(costs, counts),
+            None => (self.misses)(counts),
+        }
+    }
+
     fn ranking<T>(
         &self,
+        weight: Weight,
         totals: &CoreSnapshot,
         levels: &[Lower],
         top: &Top<'_, T>,
         counts: impl Fn(&T) -> InstructionCounts,
         name: impl Fn(&T) -> Name,
     ) -> Ranking {
-        let all_misses = (self.totals)(totals).misses;
+        let all = match weight.costs {
+            // Of both caches, so that the two lists can be compared.
+            Some(_) => weight.of_core(totals),
+            None => (self.totals)(totals).misses,
+        };
         let rows = top.rows.iter().map(|row| {
             let counts = counts(row);
-            let misses = (self.misses)(&counts);
+            let (misses, count) = ((self.misses)(&counts), self.weigh(weight, &counts));
             let accesses = Count(counts.executed.as_ref().map(self.accesses));
             HotRow {
                 name: name(row),
-                width: level(misses, all_misses, 100),
+                width: level(count, all, 100),
+                stalls: weight.costs.map(|_| count.into()),
                 misses: misses.into(),
-                share: Percent::new(misses, all_misses),
+                share: Percent::new(count, all),
                 accesses,
                 rate: Percent::rate(misses, accesses),
                 lower: levels
@@ -292,11 +332,12 @@ impl ByMisses {
             }
         });
         Ranking {
-            title: self.title,
+            title: if weight.costs.is_some() { self.title_with_costs } else { self.title },
+            has_stalls: weight.costs.is_some(),
             misses_column: self.misses_column,
             accesses_column: self.accesses_column,
             levels: levels.iter().map(|level| level.name()).collect(),
-            shown: shown_of(top.rows.len(), top.all),
+            shown: shown_of(top.rows.len(), top.all, weight.noun()),
             rows: Rows::split(rows.collect(), OPEN_ROWS),
         }
     }
@@ -346,35 +387,44 @@ fn place(file: Option<&str>, line: Option<u32>) -> Option<String> {
     Some(line.map_or_else(|| name.clone(), |line| format!("{name}:{line}")))
 }
 
-pub(super) fn instructions(profile: &Profile, levels: &[Lower]) -> Instructions {
+pub(super) fn instructions(profile: &Profile, levels: &[Lower], weight: Weight) -> Instructions {
     let missed = profile.instructions.iter().filter(|one| one.counts.misses() > 0);
     let all = missed.clone().count();
     let rows = top_by(missed, MAX_INSTRUCTIONS, |one| Rank {
-        misses: one.counts.misses(),
+        count: weight.of(&one.counts),
         vaddr: one.vaddr,
         code: one.code,
     });
     let attribution = profile.run.options.attribution;
-    let rows = rows.into_iter().map(|one| instruction_row(one, attribution, levels));
+    let rows = rows.into_iter().map(|one| instruction_row(one, attribution, levels, weight));
     let rows: Vec<_> = rows.collect();
-    Instructions { shown: shown_of(rows.len(), all), rows: Rows::split(rows, OPEN_INSTRUCTIONS) }
+    Instructions {
+        by: if weight.costs.is_some() { "stall cycles" } else { "misses of either cache" },
+        has_stalls: weight.costs.is_some(),
+        shown: shown_of(rows.len(), all, weight.noun()),
+        rows: Rows::split(rows, OPEN_INSTRUCTIONS),
+    }
 }
 
 fn instruction_row(
     one: &ProfiledInstruction,
     attribution: Attribution,
     levels: &[Lower],
+    weight: Weight,
 ) -> InstructionRow {
     let line = one.location.source_line(attribution);
     let executed = one.counts.executed;
+    let accesses = Count(executed.as_ref().map(data_accesses));
     InstructionRow {
         vaddr: format!("{:#x}", one.vaddr),
         disassembly: clean_keeping_tabs(&one.disassembly),
         function: line.function.name.as_deref().map(|name| Label::function("", name)),
         place: place(line.file.as_deref(), line.line).or_else(|| object(&line.function)),
+        stalls: weight.stalls(&one.counts),
         executions: Count(executed.map(|executed| executed.executions)),
-        accesses: Count(executed.as_ref().map(data_accesses)),
+        accesses,
         data_misses: one.counts.data_misses.into(),
+        rate: Percent::rate(one.counts.data_misses, accesses),
         fetch_misses: one.counts.fetch_misses.into(),
         lower: levels.iter().map(|level| level.misses(&one.counts).total().into()).collect(),
     }

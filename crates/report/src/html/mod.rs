@@ -14,6 +14,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 mod view;
+mod weight;
 
 use std::io::{self, Write};
 use std::sync::Arc;

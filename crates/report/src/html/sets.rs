@@ -57,7 +57,7 @@ fn maps_of(profile: &Profile, title: &'static str, of: fn(&SetMisses) -> &[u64])
             format!("The sum of all cores, then each of the {few} that had misses.")
         }
         many => format!(
-            "The sum of all cores, then the {MAX_CORES_WITH_SETS} with most misses of {many} that had any."
+            "The sum of all cores, then the {MAX_CORES_WITH_SETS} with the most misses of the {many} that had any."
         ),
     });
     let sum = (with_misses > 1).then(|| sum_of(cores.iter().map(|core| core.1)));
@@ -116,7 +116,7 @@ fn summary(sets: &[u64]) -> String {
         idle => format!(" {} sets had none.", Count(u64::try_from(idle).ok())),
     };
     format!(
-        "Set {} has most: {}, {} of all; spread evenly, each of the {} sets would have {}.{idle}",
+        "Set {} has the most: {}, {} of all; spread evenly, each of the {} sets would have {}.{idle}",
         Count(u64::try_from(index).ok()),
         format::misses(misses),
         Percent::new(misses, total),
@@ -146,7 +146,7 @@ mod tests {
         assert_eq!(data.maps[0].most, "45 misses");
         assert_eq!(
             data.note.as_deref(),
-            Some("The sum of all cores, then the 3 with most misses of 10 that had any.")
+            Some("The sum of all cores, then the 3 with the most misses of the 10 that had any.")
         );
         assert!(fetch.maps.is_empty());
         assert_eq!(fetch.note, None);
@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(maps[0].note.as_deref(), Some("No other core had misses."));
         assert_eq!(
             maps[0].maps[0].summary,
-            "Set 0 has most: 500 misses, 68.49% of all; spread evenly, each of the 4 sets would have 25.00%. \
+            "Set 0 has the most: 500 misses, 68.49% of all; spread evenly, each of the 4 sets would have 25.00%. \
              1 set had none."
         );
     }

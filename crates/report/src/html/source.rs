@@ -4,10 +4,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::charts::LEVELS;
-use super::format::{
-    Count, Percent, clean, clean_keeping_tabs, level, misses, shown_of, split_path,
-};
+use super::format::{Count, Percent, clean, clean_keeping_tabs, shown_of, split_path};
+use super::weight::Weight;
 use super::{MAX_FILES, OPEN_FILES, Source, SourceState};
 use crate::settings::Lower;
 use crate::{InstructionCounts, LineRow};
@@ -33,7 +31,8 @@ pub(super) struct Sources {
 pub(super) struct SourceFile {
     pub(super) name: String,
     pub(super) folder: String,
-    pub(super) misses: String,
+    /// Its misses or stall cycles.
+    pub(super) weight: String,
     pub(super) share: Percent,
     pub(super) open: bool,
     pub(super) rows: Vec<SourceRow>,
@@ -70,22 +69,25 @@ pub(super) struct LineCounts {
     pub(super) fetch_misses: Count,
     /// The misses of the levels beyond.
     pub(super) lower: Vec<Count>,
+    pub(super) stalls: Option<Count>,
 }
 
 /// A file that cannot be read.
 pub(super) struct Unreadable {
     pub(super) path: String,
-    pub(super) misses: Count,
+    /// Its misses or stall cycles.
+    pub(super) weight: Count,
     pub(super) share: Percent,
 }
 
 impl Sources {
-    /// The files of the lines `hot`, which are some of `lines`; `all_misses` are those of the run.
+    /// The files of the lines `hot`, which are some of `lines`; `all` is the weight of the run.
     pub(super) fn new(
         lines: &[LineRow],
         hot: &[&LineRow],
-        all_misses: u64,
+        all: u64,
         levels: &[Lower],
+        weight: Weight,
         source: &dyn Fn(&str) -> Option<Source>,
     ) -> Self {
         let mut hot_lines: HashMap<&Arc<str>, BTreeSet<u32>> = HashMap::new();
@@ -108,20 +110,21 @@ impl Sources {
             .map(|(file, lines)| (*file, lines, lines.values().copied().sum::<InstructionCounts>()))
             .collect();
         files.sort_by(|(file, _, counts), (other, _, others)| {
-            (Reverse(counts.misses()), file).cmp(&(Reverse(others.misses()), other))
+            (Reverse(weight.of(counts)), file).cmp(&(Reverse(weight.of(others)), other))
         });
-        let hottest = counted.values().flat_map(HashMap::values).map(InstructionCounts::misses);
+        let hottest = counted.values().flat_map(HashMap::values).map(|line| weight.of(line));
         let hottest = hottest.max().unwrap_or(0);
 
-        let shown = shown_of(files.len().min(MAX_FILES), files.len());
+        let shown = shown_of(files.len().min(MAX_FILES), files.len(), weight.noun());
         let shown = (!files.is_empty()).then_some(shown);
         let mut sources = Self { shown, ..Self::default() };
         for (path, counts, sum) in files.into_iter().take(MAX_FILES) {
-            let share = Percent::new(sum.misses(), all_misses);
+            let sum = weight.of(&sum);
+            let share = Percent::new(sum, all);
             let Some(Source { text, state }) = source(path) else {
                 sources.unreadable.push(Unreadable {
                     path: clean(path),
-                    misses: sum.misses().into(),
+                    weight: sum.into(),
                     share,
                 });
                 continue;
@@ -129,11 +132,11 @@ impl Sources {
             let index = sources.files.len();
             let (folder, name) = split_path(path);
             let (rows, past_end) =
-                annotate(index, &text, &hot_lines[path], counts, hottest, levels);
+                annotate(index, &text, &hot_lines[path], counts, hottest, levels, weight);
             sources.files.push(SourceFile {
                 name: clean(name),
                 folder: clean(folder),
-                misses: misses(sum.misses()),
+                weight: weight.counted(sum),
                 share,
                 open: index < OPEN_FILES,
                 rows,
@@ -171,6 +174,7 @@ fn annotate(
     counts: &HashMap<u32, InstructionCounts>,
     hottest: u64,
     levels: &[Lower],
+    weight: Weight,
 ) -> (Vec<SourceRow>, Option<u32>) {
     let mut rows = Vec::new();
     let hot_lines = hot.iter().filter_map(|&line| usize::try_from(line).ok());
@@ -201,8 +205,8 @@ fn annotate(
             id: line_id(file, number),
             number,
             text: clean_keeping_tabs(lines[number - 1]),
-            heat: level(line_counts.map_or(0, InstructionCounts::misses), hottest, LEVELS),
-            counts: line_counts.map(|counts| LineCounts::new(counts, levels)),
+            heat: line_counts.map_or(0, |counts| weight.heat(counts, hottest)),
+            counts: line_counts.map(|counts| LineCounts::new(counts, levels, weight)),
         }));
         last_shown = number;
         number += 1;
@@ -216,7 +220,7 @@ fn annotate(
 }
 
 impl LineCounts {
-    fn new(counts: &InstructionCounts, levels: &[Lower]) -> Self {
+    fn new(counts: &InstructionCounts, levels: &[Lower], weight: Weight) -> Self {
         let executed = counts.executed;
         Self {
             executions: Count(executed.map(|executed| executed.executions)),
@@ -225,6 +229,7 @@ impl LineCounts {
             data_misses: counts.data_misses.into(),
             fetch_misses: counts.fetch_misses.into(),
             lower: levels.iter().map(|level| level.misses(counts).total().into()).collect(),
+            stalls: weight.stalls(counts),
         }
     }
 }
@@ -237,7 +242,8 @@ mod tests {
     fn rows(length: usize, hot: &[u32]) -> String {
         let text = "text\n".repeat(length);
         let counts = hot.iter().map(|&line| (line, InstructionCounts::default())).collect();
-        let (rows, past_end) = annotate(0, &text, &hot.iter().copied().collect(), &counts, 0, &[]);
+        let hot = hot.iter().copied().collect();
+        let (rows, past_end) = annotate(0, &text, &hot, &counts, 0, &[], Weight { costs: None });
         let rows = rows.iter().map(|row| match row {
             SourceRow::Line(line) => line.number.to_string(),
             SourceRow::Gap(from, to) => format!("[{from}-{to}]"),

@@ -1,9 +1,12 @@
 mod bounds;
 
 use std::collections::{BTreeSet, HashSet};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use cachesim::config::Config;
 use cachesim::policy::PolicyKind;
+use options::GuestMode;
 use proptest::prelude::*;
 use scraper::{ElementRef, Html, Selector};
 use source::{Frame, Location};
@@ -107,13 +110,13 @@ fn the_rows_of_the_sample() {
         <i>&\n.c:1 in </script><b>&"'\n=1,2\u{1b}[31m | 1 | 11.11% | 20 | 5.00%
         matrix.c:12 line(12); // <b>&amp;\u{202e} in row_order | 1 | 11.11% | 2,000 | 0.05%
 
-        Address | Instruction | Function and line | Executions | Data accesses | Data misses | Fetch misses
-        0x107d0 | c.fld fa4, 0(a4) | dot<T> dot.h:7 | 500 | 500 | 500 | 2
-        0x10782 | c.fld fa5, 0(a4) | row_order matrix.c:12 | 1,000 | 1,000 | 125 | 1
-        0x107de | c.fsd fa5, 0(a0) | column_order matrix.c:31 | 100 | 100 | 100 | 3
-        0x40002000 | </td>"nop"\n, =cmd | </script><b>&"'\n=1,2\u{1b}[31m <i>&\n.c:1 | 20 | 50 | 5 | 1
-        0x40001000 | fsqrt.d fa0, fa0 | sqrt libm, "odd".so.6 | 2,400 | 0 | 0 | 1
-        0xffffffff80000000 | c.nop | name not known | 1 | 0 | 0 | 1
+        Address | Instruction | Function and line | Executions | Data accesses | Data misses | Miss rate | Fetch misses
+        0x107d0 | c.fld fa4, 0(a4) | dot<T> dot.h:7 | 500 | 500 | 500 | 100.00% | 2
+        0x10782 | c.fld fa5, 0(a4) | row_order matrix.c:12 | 1,000 | 1,000 | 125 | 12.50% | 1
+        0x107de | c.fsd fa5, 0(a0) | column_order matrix.c:31 | 100 | 100 | 100 | 100.00% | 3
+        0x40002000 | </td>"nop"\n, =cmd | </script><b>&"'\n=1,2\u{1b}[31m <i>&\n.c:1 | 20 | 50 | 5 | 10.00% | 1
+        0x40001000 | fsqrt.d fa0, fa0 | sqrt libm, "odd".so.6 | 2,400 | 0 | 0 | 0.00% | 1
+        0xffffffff80000000 | c.nop | name not known | 1 | 0 | 0 | 0.00% | 1
     "#);
 }
 
@@ -198,23 +201,23 @@ fn the_rows_of_the_sample_with_levels() {
         Stalls | 39,640
         Stalls, per instruction | 7.89
 
-        Line | Data misses | Share | Data accesses | Miss rate | L2 misses | L3 misses
-        dot.h:7 in dot<T> · inlined in column_order | 500 | 68.49% | 500 | 100.00% | 400 | 100
-        matrix.c:12 line(12); // <b>&amp;\u{202e} in row_order | 125 | 17.12% | 1,000 | 12.50% | 25 | 5
-        matrix.c:31 line(31); // <b>&amp;\u{202e} in column_order | 100 | 13.70% | 100 | 100.00% | 60 | 10
-        <i>&\n.c:1 in </script><b>&"'\n=1,2\u{1b}[31m | 5 | 0.68% | 50 | 10.00% | 5 | 5
-        Line | Fetch misses | Share | Fetches | Miss rate | L2 misses | L3 misses
-        matrix.c:31 line(31); // <b>&amp;\u{202e} in column_order | 3 | 33.33% | 100 | 3.00% | 1 | 0
-        dot.h:7 in dot<T> · inlined in column_order | 2 | 22.22% | 500 | 0.40% | 2 | 1
-        <i>&\n.c:1 in </script><b>&"'\n=1,2\u{1b}[31m | 1 | 11.11% | 20 | 5.00% | 0 | 0
-        matrix.c:12 line(12); // <b>&amp;\u{202e} in row_order | 1 | 11.11% | 2,000 | 0.05% | 1 | 1
+        Line | Stall cycles | Share | Data misses | Data accesses | Miss rate | L2 misses | L3 misses
+        dot.h:7 in dot<T> · inlined in column_order | 31,200 | 78.71% | 500 | 500 | 100.00% | 400 | 100
+        matrix.c:31 line(31); // <b>&amp;\u{202e} in column_order | 4,080 | 10.29% | 100 | 100 | 100.00% | 60 | 10
+        matrix.c:12 line(12); // <b>&amp;\u{202e} in row_order | 2,500 | 6.31% | 125 | 1,000 | 12.50% | 25 | 5
+        <i>&\n.c:1 in </script><b>&"'\n=1,2\u{1b}[31m | 980 | 2.47% | 5 | 50 | 10.00% | 5 | 5
+        Line | Stall cycles | Share | Fetch misses | Fetches | Miss rate | L2 misses | L3 misses
+        dot.h:7 in dot<T> · inlined in column_order | 232 | 0.59% | 2 | 500 | 0.40% | 2 | 1
+        matrix.c:12 line(12); // <b>&amp;\u{202e} in row_order | 196 | 0.49% | 1 | 2,000 | 0.05% | 1 | 1
+        matrix.c:31 line(31); // <b>&amp;\u{202e} in column_order | 52 | 0.13% | 3 | 100 | 3.00% | 1 | 0
+        <i>&\n.c:1 in </script><b>&"'\n=1,2\u{1b}[31m | 8 | 0.02% | 1 | 20 | 5.00% | 0 | 0
 
-        Line | Executions | Reads | Writes | Data misses | Fetch misses | L2 misses | L3 misses | Source
+        Line | Executions | Reads | Writes | Data misses | Fetch misses | L2 misses | L3 misses | Stall cycles | Source
         lines 1 to 8 not shown
         9 | line(9); // <b>&amp;\u{202e}
         10 | line(10); // <b>&amp;\u{202e}
         11 | line(11); // <b>&amp;\u{202e}
-        12 | 2,000 | 1,000 | 0 | 125 | 1 | 26 | 6 | line(12); // <b>&amp;\u{202e}
+        12 | 2,000 | 1,000 | 0 | 125 | 1 | 26 | 6 | 2,696 | line(12); // <b>&amp;\u{202e}
         13 | line(13); // <b>&amp;\u{202e}
         14 | line(14); // <b>&amp;\u{202e}
         15 | line(15); // <b>&amp;\u{202e}
@@ -222,22 +225,22 @@ fn the_rows_of_the_sample_with_levels() {
         28 | line(28); // <b>&amp;\u{202e}
         29 | line(29); // <b>&amp;\u{202e}
         30 | line(30); // <b>&amp;\u{202e}
-        31 | 100 | 0 | 100 | 100 | 3 | 61 | 10 | line(31); // <b>&amp;\u{202e}
+        31 | 100 | 0 | 100 | 100 | 3 | 61 | 10 | 4,132 | line(31); // <b>&amp;\u{202e}
         32 | line(32); // <b>&amp;\u{202e}
         33 | line(33); // <b>&amp;\u{202e}
         34 | line(34); // <b>&amp;\u{202e}
         lines 35 to 40 not shown
-        File | Misses | Share
-        /src/dot.h | 502 | 67.93%
-        /src/<i>&\n.c | 6 | 0.81%
+        File | Stall cycles | Share
+        /src/dot.h | 31,432 | 79.29%
+        /src/<i>&\n.c | 988 | 2.49%
 
-        Address | Instruction | Function and line | Executions | Data accesses | Data misses | Fetch misses | L2 misses | L3 misses
-        0x107d0 | c.fld fa4, 0(a4) | dot<T> dot.h:7 | 500 | 500 | 500 | 2 | 402 | 101
-        0x10782 | c.fld fa5, 0(a4) | row_order matrix.c:12 | 1,000 | 1,000 | 125 | 1 | 26 | 6
-        0x107de | c.fsd fa5, 0(a0) | column_order matrix.c:31 | 100 | 100 | 100 | 3 | 61 | 10
-        0x40002000 | </td>"nop"\n, =cmd | </script><b>&"'\n=1,2\u{1b}[31m <i>&\n.c:1 | 20 | 50 | 5 | 1 | 5 | 5
-        0x40001000 | fsqrt.d fa0, fa0 | sqrt libm, "odd".so.6 | 2,400 | 0 | 0 | 1 | 1 | 1
-        0xffffffff80000000 | c.nop | name not known | 1 | 0 | 0 | 1 | 1 | 1
+        Address | Instruction | Function and line | Stall cycles | Executions | Data accesses | Data misses | Miss rate | Fetch misses | L2 misses | L3 misses
+        0x107d0 | c.fld fa4, 0(a4) | dot<T> dot.h:7 | 31,432 | 500 | 500 | 500 | 100.00% | 2 | 402 | 101
+        0x107de | c.fsd fa5, 0(a0) | column_order matrix.c:31 | 4,132 | 100 | 100 | 100 | 100.00% | 3 | 61 | 10
+        0x10782 | c.fld fa5, 0(a4) | row_order matrix.c:12 | 2,696 | 1,000 | 1,000 | 125 | 12.50% | 1 | 26 | 6
+        0x40002000 | </td>"nop"\n, =cmd | </script><b>&"'\n=1,2\u{1b}[31m <i>&\n.c:1 | 988 | 20 | 50 | 5 | 10.00% | 1 | 5 | 5
+        0x40001000 | fsqrt.d fa0, fa0 | sqrt libm, "odd".so.6 | 196 | 2,400 | 0 | 0 | 0.00% | 1 | 1 | 1
+        0xffffffff80000000 | c.nop | name not known | 196 | 1 | 0 | 0 | 0.00% | 1 | 1 | 1
     "#);
 }
 
@@ -251,7 +254,8 @@ fn levels_and_what_was_asked_for_are_told() {
          Each cache replaces lines by its own policy (seed 1). The L2 is neither inclusive nor \
          exclusive. The L3 is exclusive: it has what the level before it evicted. A store makes its \
          line dirty (write-back); one that misses its line fills it first (write-allocate). An access \
-         to two lines counts as one to each."
+         to two lines counts as one to each. What one core or thread writes takes no line from another: \
+         false sharing is not modelled."
     );
     let tiles: Vec<_> = select(&html, ".tiles dt").into_iter().map(text).collect();
     let rates = ["Data miss rate", "Fetch miss rate", "L2 miss rate", "L3 miss rate"];
@@ -282,7 +286,7 @@ fn a_policy_that_all_caches_share_is_told_with_its_seed_if_it_has_one() {
         });
         let html = parse(&render(&profile, &no_source));
         let settings = text(select(&html, "#caches > p")[0]);
-        assert!(settings.ends_with(sentence), "{settings}");
+        assert!(settings.contains(sentence), "{settings}");
     }
 }
 
@@ -403,7 +407,7 @@ fn misses_of_unknown_lines_are_owned_up_to() {
     let note = |section| select(&html, section).first().map(|one| text(*one));
     assert_eq!(
         note("#lines > .note").as_deref(),
-        Some("The line is known of 100.00% of the data misses and 77.78% of the fetch misses.")
+        Some("Lines are known for 100.00% of the data misses and 77.78% of the fetch misses.")
     );
     let mut profile = sample::profile();
     profile.instructions.truncate(4);
@@ -426,7 +430,29 @@ fn a_run_without_anything_is_a_page_too() {
         assert_eq!(tables(&html, section), "");
     }
     assert!(text(select(&html, "#sets")[0]).contains("This run did not count them."));
-    assert!(text(select(&html, "#source")[0]).contains("No line of a source file is known"));
+    let source = text(select(&html, "#source")[0]);
+    assert!(source.contains("No line of a source file is known"), "{source}");
+    assert!(source.contains("if they are compiled with -g") && !source.contains("elf"), "{source}");
+    profile.run.mode = GuestMode::System;
+    let html = parse(&render(&profile, &no_source));
+    assert!(text(select(&html, "#source")[0]).contains("the files that elf names"));
+}
+
+#[test]
+fn a_run_of_several_threads_is_told_as_one() {
+    let mut profile = sample::profile();
+    profile.run.options.config = {
+        let mut parts = profile.run.options.config.parts();
+        parts.cores = NonZeroU32::MIN;
+        Config::new(parts).unwrap()
+    };
+    profile.run.vcpus = 4;
+    let html = parse(&render(&profile, &no_source));
+    let facts = text(select(&html, "header .muted")[0]);
+    assert!(facts.starts_with("A program of 4 threads for riscv64, run by QEMU"), "{facts}");
+    let settings = text(select(&html, "#caches > p")[0]);
+    assert!(settings.starts_with("One core, which 4 threads shared."), "{settings}");
+    assert!(settings.ends_with("false sharing is not modelled."), "{settings}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 
+use ::source::Attribution;
 use askama::Template;
 use cachesim::config::{Config, Directions};
 use options::GuestMode;
@@ -12,6 +13,7 @@ use super::format::{Count, Percent, clean, clean_up_to, misses, shown_of, split_
 use super::lists::{Hot, Hottest, Instructions, instructions};
 use super::sets::{SetMaps, set_maps};
 use super::source::{SourceRow, Sources};
+use super::weight::Weight;
 use super::{MAX_CORES, Source};
 use crate::settings::Lower;
 use crate::{
@@ -32,6 +34,7 @@ pub(super) struct Page {
     command: String,
     made_by: String,
     full: bool,
+    is_machine: bool,
     tiles: Vec<Tile>,
     /// The names of the levels beyond the first.
     levels: Vec<&'static str>,
@@ -45,6 +48,9 @@ pub(super) struct Page {
     sources: Sources,
     instructions: Instructions,
     sets: Vec<SetMaps>,
+    weight: Weight,
+    /// A sentence on what inlined code counts for, if there is something to say.
+    attribution: &'static str,
 }
 
 /// The style sheet alone.
@@ -120,9 +126,10 @@ impl Page {
         let levels: Vec<Lower> = Lower::of(config).collect();
         let totals: CoreSnapshot = profile.cores.iter().map(|core| &core.counts).sum();
         let (functions, lines) = (by_function(profile), by_line(profile));
-        let hottest = Hot::new(&functions, &lines);
-        let all_misses = totals.data.misses.saturating_add(totals.fetch.misses);
-        let sources = Sources::new(&lines, &hottest.shown_lines(), all_misses, &levels, source);
+        let weight = Weight::new(&profile.run.options);
+        let hottest = Hot::new(&functions, &lines, weight);
+        let (hot_lines, all) = (hottest.shown_lines(), weight.of_core(&totals));
+        let sources = Sources::new(&lines, &hot_lines, all, &levels, weight, source);
         Self {
             palette: &PALETTE,
             program: program(profile),
@@ -132,10 +139,11 @@ impl Page {
                 "libcache {version} (plugin API {plugin_api}) in process {process_id}"
             ),
             full: profile.detail == Detail::Full,
+            is_machine: profile.run.mode == GuestMode::System,
             tiles: tiles(&totals, &levels),
             levels: levels.iter().map(|level| level.name()).collect(),
             caches: caches(config),
-            settings: settings_of(&profile.run.options),
+            settings: settings_of(&profile.run),
             cores: cores(profile, &totals, &levels),
             directions: match config.directions() {
                 Directions::Together => Vec::new(),
@@ -146,7 +154,9 @@ impl Page {
                 .map(|summary| SummaryView::new(&summary)),
             hottest: hottest.of(&totals, &levels, &sources),
             sources,
-            instructions: instructions(profile, &levels),
+            instructions: instructions(profile, &levels, weight),
+            weight,
+            attribution: attribution(profile.run.options.attribution),
             sets: set_maps(profile),
         }
     }
@@ -166,13 +176,27 @@ fn program(profile: &Profile) -> String {
 fn facts(run: &RunDescription) -> String {
     let target = clean(&run.target);
     let guest = match (run.mode, run.vcpus) {
-        (GuestMode::User, _) => format!("{target} program"),
-        (GuestMode::System, 1) => format!("{target} machine with one vCPU"),
-        (GuestMode::System, vcpus) => format!("{target} machine with {vcpus} vCPUs"),
+        (GuestMode::User, 1) => format!("program for {target}"),
+        (GuestMode::User, threads) => format!("program of {threads} threads for {target}"),
+        (GuestMode::System, 1) => format!("machine with one vCPU of {target}"),
+        (GuestMode::System, vcpus) => format!("machine with {vcpus} vCPUs of {target}"),
     };
     let version =
         run.qemu_version.as_deref().map_or_else(String::new, |qemu| format!(" {}", clean(qemu)));
     format!("A {guest}, run by QEMU{version}, its caches simulated by libcache {}.", run.version)
+}
+
+fn attribution(attribution: Attribution) -> &'static str {
+    match attribution {
+        Attribution::Own => {
+            " What is inlined from the sources of the toolchain, the system or a dependency counts for \
+             the function of your own that it is inlined into."
+        }
+        Attribution::Innermost => "",
+        Attribution::Outermost => {
+            " All code counts for the function whose machine code it is part of."
+        }
+    }
 }
 
 /// The words as a shell would take them.
@@ -317,8 +341,9 @@ fn cores(profile: &Profile, totals: &CoreSnapshot, levels: &[Lower]) -> Cores {
         Vec::new()
     };
     Cores {
-        note: (shown.len() < all)
-            .then(|| format!("Of the cores, {}; the sum is of all.", shown_of(shown.len(), all))),
+        note: (shown.len() < all).then(|| {
+            format!("Cores: {}; the sum is of all.", shown_of(shown.len(), all, "misses"))
+        }),
         rows: shown
             .iter()
             .map(|(number, core)| core_row(number.to_string(), core, levels))

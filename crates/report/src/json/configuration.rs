@@ -6,6 +6,8 @@ use options::{Latencies, Options, Output};
 use serde::Serialize;
 use source::Attribution;
 
+use crate::Costs;
+
 #[derive(Serialize)]
 pub(super) struct Configuration {
     preset: Option<&'static str>,
@@ -16,6 +18,7 @@ pub(super) struct Configuration {
     writes: Option<WriteSettings>,
     straddle: &'static str,
     rw: bool,
+    summary: bool,
     latencies: Option<LatencySettings>,
     seed: u64,
     cores: u32,
@@ -65,7 +68,8 @@ struct LatencySettings {
 impl Configuration {
     pub(super) fn of(options: &Options) -> Self {
         // What is written beside the report says itself what it is.
-        let Options { config, preset, summary, limit, attribution, output, .. } = options;
+        let Options { config, preset, latencies, limit, attribution, output, .. } = options;
+        let Latencies { l1, l2, l3, memory } = *latencies;
         let lower = config.lower();
         Self {
             preset: *preset,
@@ -86,12 +90,8 @@ impl Configuration {
                 Straddle::Split => "split",
             },
             rw: config.directions() == Directions::Apart,
-            latencies: summary.map(|Latencies { l1, l2, l3, memory }| LatencySettings {
-                l1,
-                l2,
-                l3,
-                memory,
-            }),
+            summary: options.wants_summary,
+            latencies: Costs::of(options).map(|_| LatencySettings { l1, l2, l3, memory }),
             seed: config.seed(),
             cores: config.cores().get(),
             limit: *limit,

@@ -28,8 +28,8 @@ use self::layout::Layout;
 use self::totals::{Core, Total};
 use crate::settings::Lower;
 use crate::{
-    CoreSnapshot, Detail, FullProfile, FunctionRow, InstructionCounts, LineRow, MissesByKind,
-    Profile, ProfiledInstruction, RunDescription, by_function, by_line, hex,
+    CoreSnapshot, Costs, Detail, FullProfile, FunctionRow, InstructionCounts, LineRow,
+    MissesByKind, Profile, ProfiledInstruction, RunDescription, by_function, by_line, hex,
 };
 
 /// The version of the schema.
@@ -96,6 +96,7 @@ struct Rows<'a> {
 struct Fields {
     detail: Detail,
     levels: Vec<Lower>,
+    costs: Option<Costs>,
 }
 
 #[derive(Serialize)]
@@ -218,7 +219,8 @@ impl Fields {
     fn of(profile: &Profile) -> Self {
         let detail =
             if FullProfile::new(profile).is_some() { Detail::Full } else { Detail::Misses };
-        Self { detail, levels: Lower::of(&profile.run.options.config).collect() }
+        let options = &profile.run.options;
+        Self { detail, levels: Lower::of(&options.config).collect(), costs: Costs::of(options) }
     }
 }
 
@@ -293,6 +295,9 @@ impl Serialize for Counts<'_> {
             for (name, misses) in level.miss_fields().into_iter().zip([fetch, read, write]) {
                 map.serialize_entry(name, &misses)?;
             }
+        }
+        if let Some(costs) = &fields.costs {
+            map.serialize_entry("stall_cycles", &costs.total(counts))?;
         }
         map.end()
     }

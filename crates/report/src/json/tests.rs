@@ -51,7 +51,7 @@ fn reports_follow_the_schema() {
     assert_valid(&parsed(&sample::two_levels()));
     assert_valid(&parsed(&sample::without_executions(sample::levels())));
     let mut first_level = sample::profile();
-    first_level.run.options.summary = sample::levels().run.options.summary;
+    first_level.run.options.wants_summary = true;
     first_level.cores.clear();
     assert_valid(&parsed(&first_level));
     let mut through = sample::levels();
@@ -59,6 +59,9 @@ fn reports_follow_the_schema() {
         parts.writes = Some(Writes { on_hit: WriteHit::Through, on_miss: WriteMiss::NoAllocate });
     });
     assert_valid(&parsed(&through));
+    let mut without_summary = sample::levels();
+    without_summary.run.options.wants_summary = false;
+    assert_valid(&parsed(&without_summary));
     let mut bare = sample::misses();
     bare.run.qemu_version = None;
     bare.run.mode = GuestMode::System;
@@ -96,6 +99,11 @@ fn the_schema_refuses_what_is_not_a_report() {
         }),
         spoilt(|report| report["configuration"]["l3"] = json!(null)),
         spoilt(|report| report["detail"] = json!("misses")),
+        spoilt(|report| report["configuration"]["summary"] = json!(false)),
+        spoilt(|report| report["configuration"]["latencies"] = json!(null)),
+        spoilt(|report| {
+            report["lines"][0].as_object_mut().unwrap().remove("stall_cycles");
+        }),
         spoilt(|report| {
             report["functions"][0].as_object_mut().unwrap().remove("reads");
         }),
@@ -144,6 +152,9 @@ fn rows_and_levels_add_up_to_the_level_before() {
             assert_eq!(write, total[level]["writes"]["misses"]);
             assert_eq!(fetch + read + write, total[level]["misses"]);
         }
+    }
+    for rows in ["instructions", "functions", "lines"] {
+        assert_eq!(sum(&report[rows], "stall_cycles"), total["summary"]["stall_cycles"]);
     }
     assert_eq!(total["l3"]["accesses"], total["l2"]["misses"]);
     assert_eq!(total["l2"]["writes"]["accesses"], total["data"]["writes"]["misses"]);

@@ -42,7 +42,7 @@ fn the_page_is_bounded() {
         assert_eq!(select(&html, "#instructions tbody tr").len(), 100);
         assert_eq!(select(&html, "#cores tbody tr").len(), cores.min(32));
         assert_eq!(select(&html, "#sets svg").len(), 8);
-        assert!(page.contains("Functions: the 50 with most misses of 100,000"));
+        assert!(page.contains("Functions: 50 of 100,000, those with the most misses"));
     }
 }
 
