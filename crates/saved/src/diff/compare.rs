@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use anyhow::bail;
 use cachesim::config::{Config, L2Kind, Level, Straddle, WriteHit, WriteMiss};
 use options::{Detail, GuestMode};
+use report::Profile;
 use report::html::size;
 
-use super::matching::{Paths, Place, Row, file_name, program, rows};
+use super::matching::{Key, Paths, Place, Row, file_name, program, rows};
 use crate::budget::{Budget, Outcome};
 use crate::metric::{Accesses, Kind, Measure, Metric, Run, Unit, Value};
 use crate::{Saved, Subject, metric};
@@ -111,10 +112,9 @@ impl Comparison {
         let paths = Paths::between(&a.profile, &b.profile);
         let mut lists = Vec::new();
         for &by in &question.by {
-            let rows_of_a = rows(&a.profile, by, &Paths::default());
-            let rows_of_b = rows(&b.profile, by, &paths);
-            let list = |metric: &Metric| List::new(by, *metric, &rows_of_a, &rows_of_b);
-            lists.extend(metrics.iter().map(list));
+            let a = Rows::of(&a.profile, by, &Paths::default());
+            let b = Rows::of(&b.profile, by, &paths);
+            lists.extend(metrics.iter().map(|metric| List::new(by, *metric, &a, &b)));
         }
         let runs = [Run::of(&a.profile), Run::of(&b.profile)];
         let totals = Metric::shown().filter_map(|metric| {
@@ -194,20 +194,37 @@ pub fn check_rows(metric: Metric, saved: &Saved) -> Result<(), &'static str> {
     }
 }
 
+/// The rows of one run.
+struct Rows<'a> {
+    profile: &'a Profile,
+    rows: HashMap<Key, Row>,
+}
+
+impl<'a> Rows<'a> {
+    fn of(profile: &'a Profile, by: Subject, paths: &Paths) -> Self {
+        Self { profile, rows: rows(profile, by, paths) }
+    }
+
+    fn value(&self, key: &Key, metric: Metric) -> Option<Value> {
+        match self.rows.get(key) {
+            Some(row) => metric.of_rows(&row.counts),
+            // In a run that counted misses only, it may have been executed all the same.
+            None if self.profile.detail == Detail::Misses && metric.unit() == Unit::Count => {
+                Some(Value::Count(0))
+            }
+            None => None,
+        }
+    }
+}
+
 impl List {
-    fn new(
-        by: Subject,
-        metric: Metric,
-        a: &HashMap<super::matching::Key, Row>,
-        b: &HashMap<super::matching::Key, Row>,
-    ) -> Self {
-        let value = |row: Option<&Row>| row.and_then(|row| metric.of_rows(&row.counts));
+    fn new(by: Subject, metric: Metric, a: &Rows<'_>, b: &Rows<'_>) -> Self {
         let mut changes = Vec::new();
         let mut same = 0;
         // The second run's places are those that the reader has at hand.
-        let only_in_a = a.iter().filter(|(key, _)| !b.contains_key(*key));
-        for (key, row) in b.iter().chain(only_in_a) {
-            let (a, b) = (value(a.get(key)), value(b.get(key)));
+        let only_in_a = a.rows.iter().filter(|(key, _)| !b.rows.contains_key(*key));
+        for (key, row) in b.rows.iter().chain(only_in_a) {
+            let (a, b) = (a.value(key, metric), b.value(key, metric));
             let change = Change { name: row.place.clone(), unit: metric.unit(), a, b };
             if change.difference() != 0.0 {
                 changes.push((key, change));

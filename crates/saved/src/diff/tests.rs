@@ -179,3 +179,20 @@ fn the_json_has_all_rows_and_budgets() {
         document["budgets"].as_array().unwrap().iter().map(|it| it["broken"].clone()).collect();
     assert_eq!(broken, [false, true, true]);
 }
+
+#[test]
+fn what_has_no_miss_in_a_run_of_misses_only_is_not_gone() {
+    let relative = |mut profile: Profile| {
+        let a = saved("a", profile.clone());
+        profile.instructions.remove(0);
+        let comparison = Comparison::new(&a, &saved("b", profile), &question(&[])).unwrap();
+        let [change] = &comparison.lists[0].changes[..] else { panic!("one function") };
+        (format::value(change.b, change.unit), format::relative(change))
+    };
+    assert_eq!(relative(sample::misses()), ("0".to_owned(), "-100.00%".to_owned()));
+    // The second of its instructions is still there.
+    assert_eq!(relative(sample::profile()), ("0".to_owned(), "-100.00%".to_owned()));
+    let mut one = sample::profile();
+    one.instructions.remove(1);
+    assert_eq!(relative(one), ("–".to_owned(), "gone".to_owned()));
+}
