@@ -88,8 +88,10 @@ impl SweepArgs {
             },
             args: self.snakemake_args(),
         };
+        workflow::check_version()?;
+        let lock = workflow::lock(&place)?;
         workflow::write(&plan, &jobs, &place, &engine)?;
-        let done = workflow::run(&place, &engine)?;
+        let done = workflow::run(&place, &engine, lock)?;
         if self.dry_run {
             return Ok(if done == Done::All { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }

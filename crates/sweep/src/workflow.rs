@@ -109,7 +109,7 @@ impl Place {
     }
 }
 
-/// Writes the workflow.
+/// Writes the workflow, into a directory that is there.
 ///
 /// # Errors
 /// Where a file cannot be written.
@@ -130,7 +130,6 @@ pub fn write(plan: &Plan, jobs: &[Job], place: &Place, engine: &Engine) -> anyho
         jobs: jobs.iter().map(view).collect::<anyhow::Result<_>>()?,
     };
     let write = || {
-        fs::create_dir_all(&results)?;
         fs::write(results.join("Snakefile"), SNAKEFILE)?;
         fs::write(results.join("jobs.json"), serde_json::to_string_pretty(&document)? + "\n")
     };
@@ -175,22 +174,33 @@ pub enum Done {
     NotAll,
 }
 
-/// Has Snakemake do what is to be done.
+/// Makes the directory of the results, and keeps others from doing the same sweep as long as the file is open.
 ///
 /// # Errors
-/// Where there is no Snakemake, or the same sweep is being done.
-pub fn run(place: &Place, engine: &Engine) -> anyhow::Result<Done> {
-    check_version()?;
+/// Where another process does it, or the directory cannot be made.
+pub fn lock(place: &Place) -> anyhow::Result<File> {
     let results = place.results_path();
     let shown = escape(&results.to_string_lossy()).to_string();
-    let lock = File::create(results.join(".lock")).with_context(|| shown.clone())?;
+    let open = || {
+        fs::create_dir_all(&results)?;
+        File::create(results.join(".lock"))
+    };
+    let lock = open().with_context(|| shown.clone())?;
     match lock.try_lock() {
-        Ok(()) => {}
+        Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => {
             bail!("{shown}: this sweep is being done by another process")
         }
-        Err(TryLockError::Error(error)) => return Err(error).context(shown),
+        Err(TryLockError::Error(error)) => Err(error).context(shown),
     }
+}
+
+/// Has Snakemake do what is to be done. `lock` is that of [`lock`].
+///
+/// # Errors
+/// Where it cannot be started.
+pub fn run(place: &Place, engine: &Engine, lock: File) -> anyhow::Result<Done> {
+    let results = place.results_path();
     let mut snakemake = Command::new("snakemake");
     snakemake
         .arg("--snakefile")
@@ -206,7 +216,11 @@ pub fn run(place: &Place, engine: &Engine) -> anyhow::Result<Done> {
     Ok(if status.success() { Done::All } else { Done::NotAll })
 }
 
-fn check_version() -> anyhow::Result<()> {
+/// Whether there is a Snakemake that is new enough.
+///
+/// # Errors
+/// Where there is none.
+pub fn check_version() -> anyhow::Result<()> {
     let output = match Command::new("snakemake").arg("--version").stderr(Stdio::null()).output() {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             bail!("snakemake is not on the PATH; it is installed by: pipx install snakemake")
