@@ -77,6 +77,8 @@ pub fn relative<N>(change: &Change<N>) -> String {
         (None, Some(_), _) => "new".to_owned(),
         (Some(_), None, _) => "gone".to_owned(),
         (.., Some(part)) if part >= 99.0 => format!("×{:.0}", part + 1.0),
+        (.., Some(part)) if part.abs() < 0.5e-6 => "~0%".to_owned(),
+        (.., Some(part)) if part.abs() < 1e-4 => format!("{:+.4}%", 100.0 * part),
         (.., Some(part)) => format!("{:+.2}%", 100.0 * part),
         (_, _, None) => "from 0".to_owned(),
     }
@@ -227,6 +229,8 @@ mod tests {
         for (unit, a, b, expected) in [
             (Unit::Count, count(1000), count(2234), ("+1,234", "+123.40%")),
             (Unit::Count, count(1000), count(0), ("-1,000", "-100.00%")),
+            (Unit::Count, count(1_000_000), count(1_000_099), ("+99", "+0.0099%")),
+            (Unit::Count, count(10_000_000), count(9_999_999), ("-1", "~0%")),
             (Unit::Count, count(1000), None, ("-1,000", "gone")),
             (Unit::Count, None, count(7), ("+7", "new")),
             (Unit::Count, count(0), count(7), ("+7", "from 0")),

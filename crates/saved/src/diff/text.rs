@@ -21,7 +21,7 @@ pub fn render(comparison: &Comparison, limit: usize) -> String {
         let _ = writeln!(out, "{}", cachesim::escape::escape(&text));
     }
     for difference in &comparison.differences {
-        let _ = writeln!(out, "other {difference}");
+        let _ = writeln!(out, "differs in {difference}");
     }
     out.push('\n');
     let rows = comparison.totals.iter().map(|change| {
