@@ -36,8 +36,11 @@ A plan:
   lru = {}
   random = { evict = \"rand\" }
 
-The results are beside it: runs/ has a JSON report of each run, results.csv all numbers, results.html
-the page. What is done is not done again, unless the program, its input or its options have changed.")]
+The results are beside it, in PLAN.sweep/: runs/ has a JSON report of each run,
+results.csv all numbers, results.html the page. What is done is not done again,
+unless the program, its input or its options have changed.
+
+Exit status: 1 if a run failed; 2: a wrong use, or no Snakemake.")]
 pub struct SweepArgs {
     /// The plan
     #[arg(value_name = "PLAN.toml")]
