@@ -132,11 +132,6 @@ impl Comparison {
         })
     }
 
-    /// Whether a budget is broken.
-    pub fn has_broken_budgets(&self) -> bool {
-        self.budgets.iter().any(|outcome| outcome.is_broken)
-    }
-
     /// The name of what ran, where both runs agree on it.
     pub fn program(&self) -> Option<&str> {
         let [a, b] = &self.sides;
