@@ -155,7 +155,7 @@ impl Reporter {
     fn description(&self, qemu: &Qemu, options: &Options) -> RunDescription {
         let (mode, vcpus) = qemu.guest();
         RunDescription {
-            version: env!("CARGO_PKG_VERSION"),
+            version: env!("CARGO_PKG_VERSION").into(),
             target: qemu.target.clone(),
             mode,
             vcpus: match mode {

@@ -238,7 +238,9 @@ impl Budget {
         if saved.profile.detail == report::Detail::Full {
             sum.executed = sum.executed.or(Some(report::Executed::default()));
         }
-        self.metric.of_rows(&sum).ok_or_else(|| has_not("does not have it"))
+        self.metric
+            .of_rows(&sum, &saved.profile.run.options)
+            .ok_or_else(|| has_not("does not have it"))
     }
 
     fn is_in(&self, profile: &Profile) -> bool {
@@ -382,8 +384,8 @@ mod tests {
             ),
             ("line(f.c).l1d.misses > 3", "write function(NAME).METRIC or line(FILE:NUMBER).METRIC"),
             (
-                "function(f).stalls > 3",
-                "stalls is of whole runs; functions and lines have l1d.misses, for example",
+                "function(f).memory.read > 3",
+                "memory.read is of whole runs; functions and lines have l1d.misses, for example",
             ),
         ] {
             assert_eq!(error(text), message, "{text}");

@@ -6,9 +6,10 @@ use std::fmt::{self, Display};
 use std::str::FromStr;
 
 use cachesim::escape::escape;
-use options::{Latencies, Options};
+use options::Options;
 use report::{
-    CacheCounts, CoreSnapshot, InstructionCounts, LowerCounts, MissesByKind, Profile, Summary,
+    CacheCounts, CoreSnapshot, Costs, InstructionCounts, LowerCounts, MissesByKind, Profile,
+    Summary,
 };
 
 /// A cache, or one kind of its accesses.
@@ -127,10 +128,9 @@ impl<'a> Run<'a> {
         Self { total, options: &profile.run.options }
     }
 
-    /// The numbers that the summary derives, also where it was not asked for: then without cycles.
+    /// The numbers that the summary derives, also where it was not asked for.
     fn summary(&self) -> Option<Summary> {
-        let latencies = Latencies { l1: 0, l2: 0, l3: 0, memory: 0 };
-        let options = Options { summary: Some(latencies), ..self.options.clone() };
+        let options = Options { wants_summary: true, ..self.options.clone() };
         Summary::new(&self.total, &options)
     }
 }
@@ -319,16 +319,20 @@ impl Metric {
             Self::PassedOn => Some(Value::Count(hierarchy()?.passed_stores)),
             Self::MemoryRead => Some(Value::Count(run.summary()?.memory.read.bytes)),
             Self::MemoryWritten => Some(Value::Count(run.summary()?.memory.written?.bytes)),
-            Self::Stalls => Some(Value::Count(Summary::new(total, options)?.stall_cycles())),
+            Self::Stalls => {
+                Costs::of(options)?;
+                Some(Value::Count(run.summary()?.stall_cycles()))
+            }
             Self::StallsPerInstruction => {
-                let summary = Summary::new(total, options)?;
-                Some(Value::Number(summary.stall_cycles_per_instruction()))
+                Costs::of(options)?;
+                Some(Value::Number(run.summary()?.stall_cycles_per_instruction()))
             }
         }
     }
 
-    /// Of the instructions of a function or a line; `None` where that is not known of them.
-    pub fn of_rows(self, counts: &InstructionCounts) -> Option<Value> {
+    /// Of the instructions of a function or a line, in a run with these options; `None` where that is not known
+    /// of them.
+    pub fn of_rows(self, counts: &InstructionCounts, options: &Options) -> Option<Value> {
         let executions = counts.executed.map(|executed| executed.executions);
         match self {
             Self::Instructions => executions.map(Value::Count),
@@ -336,13 +340,14 @@ impl Metric {
                 let (accesses, misses) = accesses.of_rows(counts)?;
                 measure.of(accesses, misses, executions)
             }
+            Self::Stalls => Costs::of(options).map(|costs| Value::Count(costs.total(counts))),
             _ => None,
         }
     }
 
     /// Whether functions and lines can have it.
     pub fn is_of_rows(self) -> bool {
-        matches!(self, Self::Instructions | Self::Of(..))
+        matches!(self, Self::Instructions | Self::Of(..) | Self::Stalls)
     }
 
     /// Why a run has no such number, in a few words that follow its name.
@@ -356,7 +361,9 @@ impl Metric {
             Self::WriteBacks(_) | Self::PassedOn | Self::MemoryWritten => {
                 "does not model stores (dwrite=back)"
             }
-            Self::Stalls | Self::StallsPerInstruction => "has no estimate of cycles (summary=on)",
+            Self::Stalls | Self::StallsPerInstruction => {
+                "has no estimate of cycles (l2=on, or summary=on)"
+            }
             Self::Instructions | Self::Of(..) | Self::MemoryRead => "does not have it",
         }
     }
@@ -567,7 +574,7 @@ mod tests {
         let sum = profile.instructions.iter().map(|one| one.counts).sum();
         for metric in Metric::all().filter(|metric| metric.is_of_rows()) {
             let of_run = metric.of_run(&Run::of(&profile));
-            assert_eq!(metric.of_rows(&sum), of_run, "{metric}");
+            assert_eq!(metric.of_rows(&sum, &profile.run.options), of_run, "{metric}");
         }
     }
 }

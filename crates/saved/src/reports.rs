@@ -11,7 +11,9 @@ use clap::{Args, ValueEnum};
 use options::{Detail, Format};
 use report::html::{Source, SourceState};
 use report::table::{self, By};
-use report::{MissLists, MissRow, Profile, ProfiledInstruction, Rank, Renderer, Snapshot, top_by};
+use report::{
+    Costs, MissLists, MissRow, Profile, ProfiledInstruction, Rank, Renderer, Snapshot, top_by,
+};
 
 use crate::output::{to_stdout, write_to};
 use crate::read::{Extent, Saved};
@@ -125,9 +127,9 @@ pub fn table(profile: &Profile, by: Subject, limit: usize) -> String {
 }
 
 fn lists(profile: &Profile, limit: usize) -> MissLists {
-    let list = |misses: fn(&ProfiledInstruction) -> u64| -> Vec<MissRow> {
+    let list = |count: &dyn Fn(&ProfiledInstruction) -> u64| -> Vec<MissRow> {
         let rank = |one: &&ProfiledInstruction| Rank {
-            misses: misses(one),
+            count: count(one),
             vaddr: one.vaddr,
             code: one.code,
         };
@@ -136,19 +138,21 @@ fn lists(profile: &Profile, limit: usize) -> MissLists {
             vaddr: one.vaddr,
             // QEMU names the function whose machine code it is.
             symbol: one.location.frames.last().and_then(|frame| frame.function.clone()),
-            misses: misses(one),
+            count: count(one),
             disassembly: one.disassembly.clone(),
         };
         rows.map(row).collect()
     };
     let lower = profile.run.options.config.lower();
+    let costs = Costs::of_instructions(&profile.run.options);
     MissLists {
-        data: list(|one| one.counts.data_misses),
-        fetch: list(|one| one.counts.fetch_misses),
-        l2: lower.map(|_| list(|one| one.counts.lower.unwrap_or_default().l2.total())),
+        stalls: costs.map(|costs| list(&|one| costs.total(&one.counts))),
+        data: list(&|one| one.counts.data_misses),
+        fetch: list(&|one| one.counts.fetch_misses),
+        l2: lower.map(|_| list(&|one| one.counts.lower.unwrap_or_default().l2.total())),
         l3: lower
             .and_then(|lower| lower.l3)
-            .map(|_| list(|one| one.counts.lower.unwrap_or_default().l3.total())),
+            .map(|_| list(&|one| one.counts.lower.unwrap_or_default().l3.total())),
     }
 }
 

@@ -10,8 +10,8 @@ use report::html::size;
 
 use super::matching::{Key, Paths, Place, Row, file_name, program, rows};
 use crate::budget::{Budget, Outcome};
-use crate::metric::{Accesses, Kind, Measure, Metric, Run, Unit, Value};
-use crate::{Saved, Subject, metric};
+use crate::metric::{Accesses, Metric, Run, Unit, Value};
+use crate::{Saved, Subject};
 
 /// What is compared.
 #[derive(Debug, Clone)]
@@ -139,14 +139,12 @@ impl Comparison {
     }
 }
 
-/// The misses of the data cache, and those of the last level that both runs have.
+/// The misses of the data cache, after what all misses cost where both runs have an estimate of that.
 fn usual_metrics(runs: [&Saved; 2]) -> Vec<Metric> {
-    let last = |level| Metric::Of(Accesses::Lower(level, Kind::All), Measure::Misses);
     let has = |metric: &Metric| {
         runs.iter().all(|saved| metric.of_run(&Run::of(&saved.profile)).is_some())
     };
-    let last = [metric::Level::L3, metric::Level::L2].map(last).into_iter().find(has);
-    [Metric::DATA_MISSES].into_iter().chain(last).collect()
+    [Metric::Stalls].into_iter().filter(has).chain([Metric::DATA_MISSES]).collect()
 }
 
 /// Whether the rows of both runs have `metric`.
@@ -171,7 +169,7 @@ fn check(metric: Metric, runs: [&Saved; 2]) -> anyhow::Result<()> {
 /// Why they have not, in a few words that follow the name of the run.
 pub fn check_rows(metric: Metric, saved: &Saved) -> Result<(), &'static str> {
     let profile = &saved.profile;
-    if let Metric::Of(Accesses::Lower(..), _) = metric
+    if let Metric::Of(Accesses::Lower(..), _) | Metric::Stalls = metric
         && metric.of_run(&Run::of(profile)).is_none()
     {
         return Err(metric.why_not_of_run());
@@ -183,7 +181,7 @@ pub fn check_rows(metric: Metric, saved: &Saved) -> Result<(), &'static str> {
         lower: Some(report::LowerMisses::default()),
         ..report::InstructionCounts::default()
     };
-    match metric.of_rows(&row) {
+    match metric.of_rows(&row, &profile.run.options) {
         Some(_) => Ok(()),
         None => Err("counted misses only (profile=on)"),
     }
@@ -202,7 +200,7 @@ impl<'a> Rows<'a> {
 
     fn value(&self, key: &Key, metric: Metric) -> Option<Value> {
         match self.rows.get(key) {
-            Some(row) => metric.of_rows(&row.counts),
+            Some(row) => metric.of_rows(&row.counts, &self.profile.run.options),
             // In a run that counted misses only, it may have been executed all the same.
             None if self.profile.detail == Detail::Misses && metric.unit() == Unit::Count => {
                 Some(Value::Count(0))
@@ -305,7 +303,8 @@ fn settings(saved: &Saved) -> Vec<(&'static str, String)> {
         }
         .to_owned(),
     ));
-    if let Some(options::Latencies { l1, l2, l3, memory }) = run.options.summary {
+    if report::Costs::of(&run.options).is_some() {
+        let options::Latencies { l1, l2, l3, memory } = run.options.latencies;
         settings.push(("latencies", format!("{l1}, {l2}, {l3}, {memory}")));
     }
     settings

@@ -2,8 +2,8 @@
 //!
 //! Addresses are others in every build, so rows are matched by names:
 //!
-//! - **functions** by name and ELF file. What is inlined counts for the function whose source it is,
-//!   wherever that is inlined: so a compiler that inlines more or less does not change which rows there are;
+//! - **functions** by name and ELF file. What is inlined counts for the first function of the user's own, wherever
+//!   that is inlined: so a compiler that inlines more or less of a library does not change which rows there are;
 //! - **lines** by source file and number, whatever functions they are in; code without lines by function;
 //! - **instructions** by the address in their ELF file, and their bytes: of use for two runs of one build.
 //!
@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use cachesim::instructions::Code;
 use report::{InstructionCounts, Profile, ProfiledInstruction};
-use source::{Frame, Location};
+use source::{Attribution, Frame, Location};
 
 use crate::Subject;
 
@@ -112,9 +112,10 @@ pub fn rows(profile: &Profile, by: Subject, paths: &Paths) -> HashMap<Key, Row> 
     rows
 }
 
-/// The function and line that code counts for: as in the lists of a run, the innermost.
+/// The function and line that code counts for: as in the lists of a run, the user's own, whatever the run's own
+/// choice was, so that two runs have the same.
 pub fn frame(location: &Location) -> Option<&Frame> {
-    location.frames.first()
+    location.frame(Attribution::Own)
 }
 
 fn key(one: &ProfiledInstruction, by: Subject, paths: &Paths) -> Key {

@@ -61,7 +61,7 @@ pub struct DiffArgs {
     #[arg(long, value_name = "ROWS", default_value_t = 10, conflicts_with = "history")]
     limit: usize,
 
-    /// What is compared of rows, or charted [default: misses of L1d and the last level]
+    /// What is compared of rows, or charted [default: stalls, l1d.misses]
     #[arg(long, value_name = "METRIC")]
     metric: Vec<Metric>,
 

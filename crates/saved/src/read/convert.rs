@@ -21,7 +21,7 @@ use report::{
     SetMisses,
 };
 use serde::de::IgnoredAny;
-use source::{Frame, Location};
+use source::{Attribution, Frame, Location};
 
 use super::schema::{self, Instruction, Report, Text};
 
@@ -83,9 +83,10 @@ fn without_instructions<R>(report: Report<R>) -> Result<(Profile, R, Vec<String>
 
 fn options(configuration: schema::Configuration, notes: &mut Vec<String>) -> Result<Options> {
     let config = config(&configuration).map_err(|fault| format!("configuration: {fault}"))?;
-    let schema::Configuration { preset, latencies, limit, output, .. } = configuration;
-    let known =
-        |name: &String| PRESETS.iter().map(|preset| preset.name).find(|known| known == name);
+    let schema::Configuration { preset, summary, latencies, limit, attribution, output, .. } =
+        configuration;
+    let names = || PRESETS.iter().map(|preset| preset.name).chain(["host"]);
+    let known = |name: &String| names().find(|known| known == name);
     let preset = preset.and_then(|name| {
         let known = known(&name);
         if known.is_none() {
@@ -96,12 +97,17 @@ fn options(configuration: schema::Configuration, notes: &mut Vec<String>) -> Res
     Ok(Options {
         config,
         preset,
-        summary: latencies.map(|schema::Latencies { l1, l2, l3, memory }| Latencies {
-            l1,
-            l2,
-            l3,
-            memory,
-        }),
+        // Without latencies nothing needs them.
+        latencies: latencies.map_or_else(
+            || Options::default().latencies,
+            |schema::Latencies { l1, l2, l3, memory }| Latencies { l1, l2, l3, memory },
+        ),
+        wants_summary: summary,
+        attribution: match attribution {
+            schema::Attribution::Own => Attribution::Own,
+            schema::Attribution::Innermost => Attribution::Innermost,
+            schema::Attribution::Outermost => Attribution::Outermost,
+        },
         limit,
         output: match output.as_str() {
             "auto" => Output::Auto,

@@ -68,10 +68,12 @@ pub(super) struct Configuration {
     pub writes: Option<Writes>,
     pub straddle: Straddle,
     pub rw: bool,
+    pub summary: bool,
     pub latencies: Option<Latencies>,
     pub seed: u64,
     pub cores: u32,
     pub limit: usize,
+    pub attribution: Attribution,
     pub output: String,
 }
 
@@ -135,6 +137,14 @@ pub(super) enum Miss {
 pub(super) enum Straddle {
     First,
     Split,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Attribution {
+    Own,
+    Innermost,
+    Outermost,
 }
 
 #[derive(Deserialize)]
