@@ -1266,7 +1266,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg_attr(miri, ignore = "a long text, for which Miri has no time")]
     fn the_documentation_has_every_preset_with_every_value_and_its_source() {
         let mut documented: BTreeMap<&str, BTreeMap<&str, &str>> = BTreeMap::new();
         for (name, settings, values, source) in documented_rows() {
@@ -1285,7 +1284,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg_attr(miri, ignore = "a long text, for which Miri has no time")]
     fn the_list_says_how_well_each_preset_is_known() {
         let mut documented: BTreeMap<&str, Sources> = BTreeMap::new();
         for (name, settings, _, source) in documented_rows() {
@@ -1312,7 +1310,6 @@ mod tests {
 
     /// An assumption has a reason, and a name in brackets is explained.
     #[test]
-    #[cfg_attr(miri, ignore = "a long text, for which Miri has no time")]
     fn the_documentation_explains_every_source() {
         let (_, sources) = DOCUMENTATION.split_once("\n## Sources\n").unwrap();
         let explained: HashSet<_> = sources

@@ -321,7 +321,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg_attr(miri, ignore = "insta starts processes")]
     fn the_text_of_the_first_level_alone() {
         let summary = Summary::new(&core((1000, 100), (4000, 10)), &first_level()).unwrap();
         insta::assert_snapshot!(summary, @r"
@@ -343,7 +342,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg_attr(miri, ignore = "insta starts processes")]
     fn the_text_of_nothing() {
         insta::assert_snapshot!(Summary::new(&core((0, 0), (0, 0)), &first_level()).unwrap(), @r"
         summary, misses, MPKI, hit rate, global hit rate
@@ -364,7 +362,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg_attr(miri, ignore = "insta starts processes")]
     fn the_text_of_the_sample() {
         let profile = sample::levels();
         let total = profile.cores.iter().map(|core| &core.counts).sum();

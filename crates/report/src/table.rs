@@ -236,7 +236,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg_attr(miri, ignore = "insta starts processes")]
     fn one_core_with_both_lists() {
         let snapshot = Snapshot {
             cores: vec![core((57_143_820, 18_875_094), (172_933_075, 429))],
@@ -263,7 +262,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg_attr(miri, ignore = "insta starts processes")]
     fn several_cores_have_a_sum() {
         let snapshot = Snapshot {
             cores: vec![
@@ -284,7 +282,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg_attr(miri, ignore = "insta starts processes")]
     fn lists_without_a_row_keep_their_headings() {
         let snapshot =
             Snapshot { cores: vec![core((0, 0), (0, 0))], lists: Some(MissLists::default()) };
@@ -303,7 +300,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg_attr(miri, ignore = "insta starts processes")]
     fn a_second_level_is_laid_out_as_the_reference_lays_it_out() {
         let profile = sample::two_levels();
         // What is the reference's alone.
@@ -334,7 +330,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg_attr(miri, ignore = "insta starts processes")]
     #[expect(clippy::too_many_lines, reason = "they are one text")]
     fn all_that_can_be_asked_for_is_between_the_cores_and_the_lists() {
         let profile = sample::levels();
@@ -444,7 +439,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg_attr(miri, ignore = "insta starts processes")]
     fn reads_and_writes_of_the_first_level_alone() {
         let parts = Parts { directions: Directions::Apart, ..Parts::default() };
         let options = Options { config: Config::new(parts).unwrap(), ..Options::default() };
@@ -527,7 +521,7 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig {
-            cases: if cfg!(miri) { 10 } else { 500 },
+            cases: 500,
             failure_persistence: None,
             ..ProptestConfig::default()
         })]

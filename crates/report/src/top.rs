@@ -133,7 +133,7 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig {
-            cases: if cfg!(miri) { 20 } else { 1000 },
+            cases: 1000,
             failure_persistence: None,
             ..ProptestConfig::default()
         })]

@@ -39,8 +39,7 @@ fn preset(name: &str) -> &'static Preset {
 
 #[test]
 fn a_preset_is_its_options() {
-    // Miri has seen all of it with one.
-    for preset in &PRESETS[..if cfg!(miri) { 1 } else { PRESETS.len() }] {
+    for preset in PRESETS {
         let arguments: Vec<String> =
             preset.options.iter().map(|(name, value)| format!("{name}={value}")).collect();
         // A latency that is typed asks for the summary.
@@ -253,7 +252,6 @@ const BAD_FILES: &[&str] = &[
 ];
 
 #[test]
-#[cfg_attr(miri, ignore = "insta starts processes")]
 fn every_bad_file_has_its_message() {
     let mut said = String::new();
     for file in BAD_FILES {

@@ -3,7 +3,6 @@
 use super::*;
 
 #[test]
-#[cfg_attr(miri, ignore = "insta starts processes")]
 #[expect(clippy::too_many_lines, reason = "they are one text")]
 fn the_help_lists_every_option() {
     let help = help_text();

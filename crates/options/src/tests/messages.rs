@@ -170,7 +170,6 @@ const BAD_INPUTS: &[&[&str]] = &[
 ];
 
 #[test]
-#[cfg_attr(miri, ignore = "insta starts processes")]
 #[expect(clippy::too_many_lines, reason = "they are one text")]
 fn every_bad_input_has_its_message() {
     let mut said = String::new();
@@ -335,8 +334,7 @@ fn every_bad_input_has_its_message() {
 
 #[test]
 fn every_bad_input_is_named_in_one_line() {
-    // Miri need not see them all.
-    for args in BAD_INPUTS.iter().step_by(if cfg!(miri) { 20 } else { 1 }) {
+    for args in BAD_INPUTS {
         let said = message(args);
         let (option, problem) = said.split_once(": ").unwrap();
         assert!(!problem.is_empty() && !said.contains('\n'), "{said}");
@@ -375,7 +373,7 @@ fn one_core_may_have_the_largest_caches_and_two_may_not() {
 }
 
 /// Far more characters than anyone types.
-const LONG: usize = if cfg!(miri) { 1 << 10 } else { 1 << 20 };
+const LONG: usize = 1 << 20;
 
 #[test]
 fn what_was_typed_is_shown_short_and_harmless() {

@@ -299,9 +299,7 @@ proptest! {
 
 /// Cases of each property, as many as proptest's own variable says if it is set.
 pub(super) fn cases() -> u32 {
-    if cfg!(miri) {
-        2
-    } else if std::env::var_os("PROPTEST_CASES").is_some() {
+    if std::env::var_os("PROPTEST_CASES").is_some() {
         ProptestConfig::default().cases
     } else {
         3000

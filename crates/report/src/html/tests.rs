@@ -71,7 +71,6 @@ fn skeleton(html: &Html) -> Vec<String> {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "insta starts processes")]
 fn the_rows_of_the_sample() {
     let html = parse(&render(&sample::profile(), &matrix_source));
     let sections = ["#caches", "#cores", "#functions", "#lines", "#instructions"];
@@ -121,7 +120,6 @@ fn the_rows_of_the_sample() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "insta starts processes")]
 fn the_source_of_the_sample() {
     let html = parse(&render(&sample::profile(), &matrix_source));
     insta::assert_snapshot!(tables(&html, "#source"), @r"
@@ -150,7 +148,6 @@ fn the_source_of_the_sample() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "insta starts processes")]
 fn the_rows_of_the_sample_with_levels() {
     let html = parse(&render(&sample::levels(), &matrix_source));
     let sections = ["#caches", "#cores", "#summary", "#lines", "#source", "#instructions"];

@@ -92,7 +92,7 @@ fn with_texts([object, function, file, disassembly, word]: [&str; 5]) -> Profile
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: if cfg!(miri) { 2 } else { 100 },
+        cases: 100,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
