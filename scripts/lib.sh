@@ -84,7 +84,7 @@ workspace() {
 }
 
 # The Debian mirror: that of LIBCACHE_MIRROR, or the first repository in this machine's apt sources whose suite is one
-# of Debian's, or Debian's own. apt checks the signatures of what comes from it.
+# of Debian's. apt checks the signatures of what comes from it.
 debian_mirror() {
     local uri=${LIBCACHE_MIRROR-}
     if [ -n "$uri" ]; then
@@ -102,7 +102,9 @@ debian_mirror() {
                 /etc/apt/sources.list.d/*.sources 2>/dev/null
         } | awk '$2 ~ /^(bookworm|trixie|forky|sid|stable|testing|unstable)$/ { print $1; exit }'
     ) || true
-    printf '%s\n' "${uri:-http://deb.debian.org/debian}"
+    [ -n "$uri" ] ||
+        die "no Debian mirror in this machine's apt sources; name one of debian.org/mirror/list by --mirror URL (setup) or LIBCACHE_MIRROR"
+    printf '%s\n' "$uri"
 }
 
 # The keys of Debian's archive. Ubuntu has them in a package, which its own apt vouches for.

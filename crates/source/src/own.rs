@@ -113,7 +113,7 @@ mod tests {
             "/usr/src/linux-6.1/kernel/fork.c",
             "/usr/local/src/tool/main.c",
             "/build/project/main.cpp",
-            "/work/c++/include/tree.h",
+            "/home/me/c++/include/tree.h",
             "src/main.c",
             "./kernel/sched/core.c",
             "./include/linux/list.h",
