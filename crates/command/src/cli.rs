@@ -3,6 +3,7 @@
 use super::failure::{Failure, Status};
 use super::{doctor, generated, run, setup};
 use clap::Parser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// What is typed.
 #[derive(Debug, Parser)]
@@ -46,6 +47,9 @@ pub enum Subcommand {
 
 /// What clap says of a wrong command line in a paragraph or more.
 pub fn in_one_line(error: &clap::Error) -> Failure {
+    if let Some(line) = unknown_flag_of_run(error) {
+        return Failure::new(Status::Usage, line);
+    }
     let text = error.render().to_string();
     // What follows is the usage, and that there is a help.
     let told = text.split("\n\nUsage:").next().unwrap_or_default();
@@ -63,6 +67,18 @@ pub fn in_one_line(error: &clap::Error) -> Failure {
         line.push_str(part);
     }
     Failure::new(Status::Usage, line)
+}
+
+/// What is said of a flag that other simulators have under that name. Clap knows likenesses only.
+fn unknown_flag_of_run(error: &clap::Error) -> Option<String> {
+    let (ErrorKind::UnknownArgument, Some(ContextValue::String(flag))) =
+        (error.kind(), error.get(ContextKind::InvalidArg))
+    else {
+        return None;
+    };
+    let is_of_run = error.render().to_string().contains("Usage: libcache run");
+    let meant = options::synonym(flag.strip_prefix("--").filter(|_| is_of_run)?)?;
+    Some(format!("unexpected argument '{flag}' found; did you mean --{meant}?"))
 }
 
 #[cfg(test)]
@@ -92,6 +108,12 @@ mod tests {
             assert!(!complaint.is_empty() && !complaint.contains('\n'), "{args:?}: {complaint:?}");
             assert!(!complaint.contains("Usage") && !complaint.contains("error:"), "{complaint:?}");
         }
+    }
+
+    #[test]
+    fn the_words_of_other_simulators_are_understood() {
+        let complaint = complaint(&["run", "--l2size", "1M", "x"]);
+        assert_eq!(complaint, "unexpected argument '--l2size' found; did you mean --l2cachesize?");
     }
 
     #[test]

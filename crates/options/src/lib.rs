@@ -33,7 +33,7 @@ pub use output::{Output, PathTemplate};
 pub use presets::{PRESETS, Preset, Sources, list_text};
 pub use report::{Detail, ElfImage, Format, Latencies, Subject};
 pub use table::{GROUPS, OptionGroup, OptionSpec, all, help_text};
-pub use value::Form;
+pub use value::{Form, synonym};
 
 use cachesim::config::Config;
 use error::shown;

@@ -117,7 +117,7 @@ const WORDS: [(&str, &str); 8] = [
 ];
 
 /// The option that other simulators, or the field's words, call `typed`.
-pub(super) fn synonym(typed: &str) -> Option<&'static str> {
+pub fn synonym(typed: &str) -> Option<&'static str> {
     if typed.len() > MAX_TYPED {
         return None;
     }
