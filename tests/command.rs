@@ -301,6 +301,20 @@ fn every_wrong_use_gets_one_line_and_a_status_of_its_own() {
         (&["run", "--qemu", "/etc/passwd", matrix], 125, "/etc/passwd: cannot be executed"),
         (&["run", "--qemu", "/bin/true", matrix], 125, "/bin/true: this QEMU cannot load plugins"),
         (&["run", "--sysroot", "/nowhere", matrix], 125, "--sysroot /nowhere: no such directory"),
+        (&["run", "--system", "./script"], 2, "./script is no qemu-system-ARCH"),
+        (
+            &["run", "dcachesize=32K", matrix],
+            2,
+            "dcachesize=32K is no program; write --dcachesize=32K",
+        ),
+        (&["run", "--l3", "off", matrix], 2, "l3=on: an L3 needs an L2"),
+        (&["run", "--l2", "off", matrix], 2, "off is no program; write --l2=off"),
+        (
+            &["run", "--l2size", "1M", matrix],
+            2,
+            "unexpected argument '--l2size' found; did you mean",
+        ),
+        (&["run", "./unexecutable"], 126, "./unexecutable: not executable; write chmod +x"),
         (&["run", "./text"], 126, "./text: not an ELF program"),
         (&["run", "./empty"], 126, "./empty: not an ELF program"),
         (&["run", "./"], 126, "./: not a file"),
@@ -326,8 +340,9 @@ fn every_wrong_use_gets_one_line_and_a_status_of_its_own() {
         fs::write(directory.join("text"), "no program\n").expect("a file");
         fs::write(directory.join("empty"), "").expect("a file");
         fs::write(directory.join("script"), "#!/bin/sh\n").expect("a file");
-        fs::write(directory.join("damaged"), &fs::read(matrix).expect("a program")[..40])
-            .expect("a file");
+        let program = fs::read(matrix).expect("a program");
+        fs::write(directory.join("unexecutable"), &program).expect("a file");
+        fs::write(directory.join("damaged"), &program[..40]).expect("a file");
         let line = one_line(&run.finish(), *status);
         assert!(line.starts_with(start), "{words:?}: {line}");
     }
@@ -485,6 +500,21 @@ fn what_make_installs_finds_its_plugin_and_its_qemu() {
         .qemu_args([text(&guest(Arch::Riscv64, "matrix")), "8"])
         .succeed();
     finished.parse(&finished.stderr);
+}
+
+/// It gave 101, which is a panic's, in place of the guest's.
+#[test]
+fn a_standard_error_that_nobody_reads_costs_no_status() {
+    let finished = run_of(Path::new("/bin/bash"))
+        .env("LIBCACHE_PLUGIN", text(plugin()))
+        .qemu_args([
+            "-c",
+            "{ \"$0\" run --open --html page.html \"$1\" 8 2>&1 >/dev/null; echo $? >&3; } 3>status | true; cat status",
+            text(command_file()),
+            text(&guest(Arch::Riscv64, "matrix")),
+        ])
+        .succeed();
+    assert_eq!(finished.stdout.trim(), "0", "{}", finished.describe());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `libcache doctor`: what a bug report needs.
 
 use super::failure::Failure;
-use super::{places, qemu, stdout, sysroot};
+use super::{places, qemu, streams, sysroot};
 use std::env;
 use std::fmt::Write;
 use std::fs;
@@ -45,7 +45,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     row("libraries", &roots.join(" "));
     row("QEMUs", if groups.is_empty() { "" } else { "as follows" });
     text.push_str(&qemu::describe(&groups, plugin.ok().as_deref()));
-    stdout::print(text)?;
+    streams::print(text)?;
     Ok(ExitCode::SUCCESS)
 }
 

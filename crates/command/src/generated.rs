@@ -1,9 +1,8 @@
 //! Completions and manual pages, which follow from the command line's description.
 
-use super::cli::Cli;
 use super::failure::{Failure, Status};
-use super::stdout;
-use clap::CommandFactory;
+use super::streams;
+use clap::Command;
 use clap_complete::Shell;
 use std::fs;
 use std::path::PathBuf;
@@ -24,17 +23,17 @@ pub struct ManArgs {
 }
 
 /// Prints the completions.
-pub fn completions(args: &CompletionsArgs) -> Result<ExitCode, Failure> {
+pub fn completions(args: &CompletionsArgs, mut described: Command) -> Result<ExitCode, Failure> {
     let mut text = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "libcache", &mut text);
-    stdout::print(text)?;
+    clap_complete::generate(args.shell, &mut described, "libcache", &mut text);
+    streams::print(text)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Writes the pages: one for the command, and one for each of its subcommands.
-pub fn man_pages(args: &ManArgs) -> Result<ExitCode, Failure> {
+pub fn man_pages(args: &ManArgs, described: Command) -> Result<ExitCode, Failure> {
     fs::create_dir_all(&args.directory)
-        .and_then(|()| clap_mangen::generate_to(Cli::command(), &args.directory))
+        .and_then(|()| clap_mangen::generate_to(described, &args.directory))
         .map_err(|error| {
             Failure::new(Status::Failed, format!("{}: {error}", args.directory.display()))
         })?;

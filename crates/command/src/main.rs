@@ -17,11 +17,11 @@ mod plugin_options;
 mod qemu;
 mod run;
 mod setup;
-mod stdout;
+mod streams;
 mod sysroot;
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 use cli::{Cli, Subcommand};
 use failure::{Failure, Status};
 use std::process::ExitCode;
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(failure) => {
-            eprintln!("libcache: {failure}");
+            streams::tell(&failure);
             failure.status().into()
         }
     }
@@ -55,8 +55,8 @@ fn dispatch(subcommand: Subcommand) -> Result<ExitCode, Failure> {
         Subcommand::Sweep(args) => executed(args.execute()),
         Subcommand::Setup(args) => setup::run(&args),
         Subcommand::Doctor(args) => doctor::run(&args),
-        Subcommand::Completions(args) => generated::completions(&args),
-        Subcommand::Man(args) => generated::man_pages(&args),
+        Subcommand::Completions(args) => generated::completions(&args, Cli::command()),
+        Subcommand::Man(args) => generated::man_pages(&args, Cli::command()),
     }
 }
 

@@ -32,6 +32,11 @@ impl PluginOptions {
             .map_err(|error| Failure::new(Status::Usage, error.to_string()))
     }
 
+    /// The last one that was typed, as the plugin has it.
+    pub fn last(&self) -> Option<&str> {
+        self.0.last().map(String::as_str)
+    }
+
     /// What follows QEMU's `-plugin`.
     pub fn argument(&self, plugin: &Path) -> OsString {
         let mut argument = OsString::new();

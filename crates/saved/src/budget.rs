@@ -18,13 +18,13 @@ use std::str::FromStr;
 
 use anyhow::bail;
 use cachesim::escape::escape;
+use options::Detail;
 use report::{InstructionCounts, Profile};
 use source::Location;
 
 use crate::Saved;
-use crate::diff::compare::check_rows;
 use crate::diff::matching::frame;
-use crate::metric::{Metric, Run, Unit, UnknownMetric, Value};
+use crate::metric::{Accesses, Metric, Run, Unit, UnknownMetric, Value};
 
 /// One budget.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,6 +109,14 @@ pub enum BudgetError {
         /// What was typed.
         text: String,
     },
+    /// No rate is greater than 1.
+    #[error("{metric} is at most 1; write {number}%")]
+    BeyondAnyRate {
+        /// The metric.
+        metric: Metric,
+        /// What was typed.
+        number: String,
+    },
     /// A percentage stands for itself, but not of a rate.
     #[error("{metric} is no rate; write +{percent}% for more than in the first run")]
     PercentOfCount {
@@ -185,6 +193,9 @@ fn amount(text: &str, metric: Metric) -> Result<Amount, BudgetError> {
         (Some(sign), false) => Amount::Change(sign * number),
         (None, true) if metric.unit() == Unit::Rate => Amount::Absolute(number / 100.0),
         (None, true) => return Err(BudgetError::PercentOfCount { metric, percent: digits }),
+        (None, false) if metric.unit() == Unit::Rate && number > 1.0 => {
+            return Err(BudgetError::BeyondAnyRate { metric, number: digits });
+        }
         (None, false) => Amount::Absolute(number),
     })
 }
@@ -310,6 +321,30 @@ fn ends_in(path: &str, end: &str) -> bool {
     path.strip_suffix(end).is_some_and(|folder| folder.is_empty() || folder.ends_with('/'))
 }
 
+/// Whether the rows of a run have `metric`.
+///
+/// # Errors
+/// Why they have not, in a few words that follow the name of the run.
+pub fn check_rows(metric: Metric, saved: &Saved) -> Result<(), &'static str> {
+    let profile = &saved.profile;
+    if let Metric::Of(Accesses::Lower(..), _) | Metric::Stalls = metric
+        && metric.of_run(&Run::of(profile)).is_none()
+    {
+        return Err(metric.why_not_of_run());
+    }
+    // Of a row that counts everything that this run does.
+    let has_all = profile.detail == Detail::Full;
+    let row = report::InstructionCounts {
+        executed: has_all.then(report::Executed::default),
+        lower: Some(report::LowerMisses::default()),
+        ..report::InstructionCounts::default()
+    };
+    match metric.of_rows(&row, &profile.run.options) {
+        Some(_) => Ok(()),
+        None => Err("counted misses only (profile=on)"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -377,6 +412,7 @@ mod tests {
                 "'much' is no amount; write +2%, +1000, -5%, 100000, or 20% for a rate",
             ),
             ("l1d.misses > ", "'' is no amount; write +2%, +1000, -5%, 100000, or 20% for a rate"),
+            ("l1d.rate > 5", "l1d.rate is at most 1; write 5%"),
             ("l1d.misses > 2%", "l1d.misses is no rate; write +2% for more than in the first run"),
             (
                 "function(f.l1d.misses > 3",

@@ -12,10 +12,10 @@ use clap::ValueEnum;
 use report::html::{Chart, clean, line_chart};
 
 use crate::budget::{Budget, Outcome};
-use crate::diff::Change;
+use crate::change::Change;
 use crate::diff::format::{difference, relative, value};
 use crate::metric::{Metric, Run, Unit, Value};
-use crate::output::{to_stdout, write_to};
+use crate::output::{tell, to_stdout, write_to};
 use crate::page::head;
 use crate::read::{Extent, Saved};
 
@@ -63,7 +63,7 @@ impl History {
         for path in reports(folder)? {
             match Saved::read(&path, Extent::Cores) {
                 Ok(saved) => runs.push(saved),
-                Err(error) => eprintln!("libcache: left out: {error}"),
+                Err(error) => tell(format_args!("left out: {error}")),
             }
         }
         if runs.is_empty() {
@@ -94,7 +94,7 @@ impl History {
                 budgets.iter().map(|it| it.check(&before, &last)).collect::<anyhow::Result<_>>()?
             }
             [_] if !budgets.is_empty() => {
-                eprintln!("libcache: one run only: there is nothing to hold it to");
+                tell("one run only: there is nothing to hold it to");
                 Vec::new()
             }
             _ => Vec::new(),

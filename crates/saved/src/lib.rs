@@ -10,7 +10,9 @@
 #![forbid(unsafe_code)]
 
 pub mod budget;
+pub mod change;
 pub mod diff;
+mod diff_args;
 pub mod history;
 pub mod metric;
 pub mod output;
@@ -20,6 +22,6 @@ mod reports;
 #[cfg(test)]
 mod sample;
 
-pub use diff::DiffArgs;
+pub use diff_args::DiffArgs;
 pub use read::{Extent, ReadError, Saved};
 pub use reports::{ReportArgs, Subject, table};

@@ -1,5 +1,6 @@
 //! Where what is made goes: standard output, or a file that appears whole or not at all.
 
+use std::fmt::Display;
 use std::fs::Permissions;
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::Path;
@@ -43,6 +44,12 @@ pub fn to_stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         result => result.map(drop).context("cannot write to standard output"),
     }
+}
+
+/// Prints a line on standard error, as the command's own.
+pub fn tell(line: impl Display) {
+    // It may be a pipe that nobody reads any more, and nobody is left to be told.
+    let _ = writeln!(io::stderr(), "libcache: {line}");
 }
 
 fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {

@@ -15,7 +15,7 @@ use report::{
     Costs, MissLists, MissRow, Profile, ProfiledInstruction, Rank, Renderer, Snapshot, top_by,
 };
 
-use crate::output::{to_stdout, write_to};
+use crate::output::{tell, to_stdout, write_to};
 use crate::read::{Extent, Saved};
 
 /// Make other formats, or the table, of a JSON report
@@ -68,7 +68,7 @@ impl ReportArgs {
     pub fn execute(self) -> anyhow::Result<ExitCode> {
         let saved = Saved::read(&self.report, Extent::Whole)?;
         for note in &saved.notes {
-            eprintln!("libcache: {}: {note}", saved.name());
+            tell(format_args!("{}: {note}", saved.name()));
         }
         let files = [
             (Format::Html, &self.html),

@@ -100,7 +100,7 @@ impl SweepArgs {
         }
         let results = Results::read(&jobs, &place);
         results.write(&place)?;
-        eprintln!("libcache: {}", results.summary(&place));
+        saved::output::tell(format_args!("{}", results.summary(&place)));
         let is_whole = results.missing.is_empty() && done == Done::All;
         Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }

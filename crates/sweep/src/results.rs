@@ -8,7 +8,7 @@ use cachesim::escape::escape;
 use csv::{Terminator, WriterBuilder};
 use indexmap::IndexMap;
 use report::html::clean;
-use saved::diff::Change;
+use saved::change::Change;
 use saved::diff::format::{relative, value};
 use saved::metric::{Measure, Metric, Run, Value};
 use saved::output::write_to;

@@ -65,6 +65,10 @@ impl Program {
             _ => Err(not_elf(&data, path)),
         }
         .map_err(|why| refuse(Status::NotRunnable, &why))?;
+        if !files::is_executable(path) {
+            let why = format!("not executable; write chmod +x {}", path.display());
+            return Err(refuse(Status::NotRunnable, &why));
+        }
         Ok(Self { path: path.to_owned(), target, loader })
     }
 }

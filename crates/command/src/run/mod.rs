@@ -6,7 +6,7 @@ use super::failure::{Failure, Status};
 use super::guest::Program;
 use super::plugin_options::PluginOptions;
 use super::qemu::NoneFound;
-use super::{files, places, qemu, setup, stdout, sysroot};
+use super::{files, places, qemu, setup, streams, sysroot};
 use clap::ValueHint;
 use options::{GuestMode, Request};
 use std::ffi::{OsStr, OsString};
@@ -67,7 +67,7 @@ pub fn run(mut args: Args) -> Result<ExitCode, Failure> {
     let mode = if args.system { GuestMode::System } else { GuestMode::User };
     let page = args.open.then(|| args.options.file_or("html", &page::default_name()));
     if let Request::Presets = args.options.check(mode)? {
-        stdout::print(options::list_text())?;
+        streams::print(options::list_text())?;
         return Ok(ExitCode::SUCCESS);
     }
     let plugin = places::plugin(args.plugin.as_deref())?;
@@ -77,7 +77,7 @@ pub fn run(mut args: Args) -> Result<ExitCode, Failure> {
         GuestMode::System => machine(&args, plugin)?,
     };
     if args.print {
-        stdout::print(quoted(&words) + "\n")?;
+        streams::print(quoted(&words) + "\n")?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut command = Command::new(&words[0]);
@@ -102,6 +102,9 @@ fn program(args: &Args, plugin: OsString) -> Result<Vec<OsString>, Failure> {
             format!("{emulator} is found by itself; write libcache run [OPTIONS] ./program [ARGS]")
         }));
     }
+    if let Some(meant) = misplaced_option(args, name) {
+        return Err(usage(meant));
+    }
     let program = Program::find(name)?;
     let emulator = emulator(args, &program.target.emulator(), Some(program.target.name()))?;
     let root = sysroot::find(&program, args.sysroot.as_deref())?;
@@ -122,6 +125,10 @@ fn machine(args: &Args, plugin: OsString) -> Result<Vec<OsString>, Failure> {
             "no machine; write libcache run --system [OPTIONS] -- qemu-system-ARCH ARGS",
         ));
     };
+    if emulator_name(name).is_none_or(|name| !name.starts_with("qemu-system-")) {
+        let shown = Path::new(name).display();
+        return Err(usage(format!("{shown} is no qemu-system-ARCH, which runs machines")));
+    }
     if args.sysroot.is_some() {
         return Err(usage("--sysroot is for programs; a machine has its own libraries"));
     }
@@ -152,6 +159,18 @@ fn emulator(args: &Args, name: &str, target: Option<&str>) -> Result<PathBuf, Fa
         let remedy = format!("`libcache setup --targets {target}` gets one");
         Err(Failure::new(Status::NotStarted, format!("{what}; {remedy}")))
     })
+}
+
+/// What to write where an option is in the program's place: as the plugin has it, or the value of a switch.
+fn misplaced_option(args: &Args, word: &OsStr) -> Option<String> {
+    let word = word.to_str()?;
+    if let Some((name, value)) = word.split_once('=')
+        && options::all().any(|option| option.name == name)
+    {
+        return Some(format!("{word} is no program; write --{name}={value}"));
+    }
+    let switch = args.options.last().filter(|_| ["on", "off"].contains(&word))?;
+    Some(format!("{word} is no program; write --{}={word}", switch.split('=').next()?))
 }
 
 /// The name of a QEMU that was typed where a program is expected.

@@ -1,6 +1,7 @@
 //! Opening the page of a run that has ended.
 
 use crate::failure::Failure;
+use crate::streams;
 use options::PathTemplate;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -55,7 +56,7 @@ pub fn run_and_open(mut command: Command, page: &str) -> Result<ExitCode, Failur
 /// Opens a page in the user's browser, or says where it is.
 fn open(page: &Path) {
     if !page.is_file() {
-        eprintln!("libcache: there is no page {}", page.display());
+        streams::tell(format_args!("there is no page {}", page.display()));
         return;
     }
     let program = if consts::OS == "macos" { "open" } else { "xdg-open" };
@@ -67,8 +68,11 @@ fn open(page: &Path) {
         .status()
         .is_ok_and(|status| status.success());
     if opened {
-        eprintln!("libcache: the page is {}", page.display());
+        streams::tell(format_args!("the page is {}", page.display()));
     } else {
-        eprintln!("libcache: {program} opens no browser here; the page is {}", page.display());
+        streams::tell(format_args!(
+            "{program} opens no browser here; the page is {}",
+            page.display()
+        ));
     }
 }

@@ -5,7 +5,7 @@ mod script;
 use super::failure::{Failure, Status};
 use super::guest::{Target, all_targets};
 use super::qemu::{self, Ability, Group, Kind};
-use super::{places, stdout};
+use super::{places, streams};
 use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -74,17 +74,17 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     }
     let groups = qemu::survey();
     if groups.is_empty() {
-        stdout::print("There is no QEMU in PATH, and setup has got none.\n")?;
+        streams::print("There is no QEMU in PATH, and setup has got none.\n")?;
     } else {
         let plugin = places::plugin(None).ok();
-        stdout::print(qemu::describe(&groups, plugin.as_deref()))?;
+        streams::print(qemu::describe(&groups, plugin.as_deref()))?;
     }
     if args.list {
         return Ok(ExitCode::SUCCESS);
     }
     let is_asked_for = args.way.packages || args.way.build;
     if !is_asked_for && suffices(&groups, args) {
-        stdout::print("\nThat is what libcache run needs.\n")?;
+        streams::print("\nThat is what libcache run needs.\n")?;
         return Ok(ExitCode::SUCCESS);
     }
     let wanted = if args.machines {
@@ -95,7 +95,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
         Wanted::ProgramPackages
     };
     let directory = get(wanted, args.mirror.as_deref())?;
-    stdout::print(format!("{} has what libcache run needs.\n", directory.display()))?;
+    streams::print(format!("{} has what libcache run needs.\n", directory.display()))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,12 +1,12 @@
 //! The project's scripts that make QEMUs, run from within the command, with their progress shown.
 
 use crate::failure::{Failure, Status};
-use crate::{files, places};
+use crate::{files, places, streams};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::env::consts;
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -103,7 +103,7 @@ impl Progress {
             }
             Line::Step(step) => {
                 if self.bar.is_hidden() {
-                    eprintln!("libcache: {step}");
+                    streams::tell(step);
                 }
                 self.bar.unset_length();
                 self.bar.set_style(ProgressStyle::default_spinner());
@@ -118,7 +118,7 @@ impl Progress {
     fn complaint(self, status: &str) -> String {
         self.bar.finish_and_clear();
         for line in &self.other {
-            eprintln!("{line}");
+            let _ = writeln!(io::stderr(), "{line}");
         }
         self.error.unwrap_or_else(|| format!("the script that gets QEMU failed ({status})"))
     }

@@ -9,8 +9,9 @@ use report::Profile;
 use report::html::size;
 
 use super::matching::{Key, Paths, Place, Row, file_name, program, rows};
-use crate::budget::{Budget, Outcome};
-use crate::metric::{Accesses, Metric, Run, Unit, Value};
+use crate::budget::{Budget, Outcome, check_rows};
+use crate::change::Change;
+use crate::metric::{Metric, Run, Unit, Value};
 use crate::{Saved, Subject};
 
 /// What is compared.
@@ -50,19 +51,6 @@ pub struct Side {
     pub facts: String,
 }
 
-/// What became of one number.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Change<N> {
-    /// What it is of.
-    pub name: N,
-    /// In what it is measured.
-    pub unit: Unit,
-    /// In the first run, if it has it.
-    pub a: Option<Value>,
-    /// In the second run.
-    pub b: Option<Value>,
-}
-
 /// The rows of which a number changed.
 #[derive(Debug, Clone)]
 pub struct List {
@@ -74,27 +62,6 @@ pub struct List {
     pub changes: Vec<Change<Place>>,
     /// How many did not change, of those that have any.
     pub same: usize,
-}
-
-impl<N> Change<N> {
-    /// The second minus the first. What a run has not counts as 0.
-    pub fn difference(&self) -> f64 {
-        let number = |value: Option<Value>| value.map_or(0.0, Value::number);
-        match (self.a.unwrap_or(Value::Count(0)), self.b.unwrap_or(Value::Count(0))) {
-            // Of the same digits where counts are long.
-            (Value::Count(a), Value::Count(b)) => {
-                let number = Value::Count(a.abs_diff(b)).number();
-                if b < a { -number } else { number }
-            }
-            _ => number(self.b) - number(self.a),
-        }
-    }
-
-    /// The difference ÷ the first; `None` where the first is 0.
-    pub fn relative(&self) -> Option<f64> {
-        let a = self.a.map_or(0.0, Value::number);
-        (a != 0.0).then(|| self.difference() / a)
-    }
 }
 
 impl Comparison {
@@ -161,30 +128,6 @@ fn check(metric: Metric, runs: [&Saved; 2]) -> anyhow::Result<()> {
         })?;
     }
     Ok(())
-}
-
-/// Whether the rows of a run have `metric`.
-///
-/// # Errors
-/// Why they have not, in a few words that follow the name of the run.
-pub fn check_rows(metric: Metric, saved: &Saved) -> Result<(), &'static str> {
-    let profile = &saved.profile;
-    if let Metric::Of(Accesses::Lower(..), _) | Metric::Stalls = metric
-        && metric.of_run(&Run::of(profile)).is_none()
-    {
-        return Err(metric.why_not_of_run());
-    }
-    // Of a row that counts everything that this run does.
-    let has_all = profile.detail == Detail::Full;
-    let row = report::InstructionCounts {
-        executed: has_all.then(report::Executed::default),
-        lower: Some(report::LowerMisses::default()),
-        ..report::InstructionCounts::default()
-    };
-    match metric.of_rows(&row, &profile.run.options) {
-        Some(_) => Ok(()),
-        None => Err("counted misses only (profile=on)"),
-    }
 }
 
 /// The rows of one run.

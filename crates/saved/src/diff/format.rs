@@ -5,9 +5,10 @@ use report::fold;
 use report::html::Count;
 
 use super::matching::{Place, file_name};
-use super::{Change, Outcome, Unit};
 use crate::Subject;
-use crate::metric::Value;
+use crate::budget::Outcome;
+use crate::change::Change;
+use crate::metric::{Unit, Value};
 
 /// A value, or a dash where there is none.
 pub fn value(value: Option<Value>, unit: Unit) -> String {

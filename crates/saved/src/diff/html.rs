@@ -6,7 +6,8 @@ use askama::Template;
 use report::html::clean;
 
 use super::format::{Length, difference, extent, name, outcome, relative, subject, value};
-use super::{Change, Comparison, List};
+use super::{Comparison, List};
+use crate::change::Change;
 use crate::metric::{Measure, Metric};
 use crate::page::head;
 

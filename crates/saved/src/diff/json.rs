@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use super::format::subject;
 use super::matching::Place;
-use super::{Change, Comparison, List, compare};
+use super::{Comparison, List, compare};
 use crate::budget;
+use crate::change::Change;
 use crate::metric::Value;
 
 /// The version of what is written; it rises when a field goes or changes its meaning.

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use cachesim::escape::escape;
 
 use super::format::{Length, difference, extent, name, outcome, relative, subject, value};
-use super::{Change, Comparison, List};
+use super::{Comparison, List};
+use crate::change::Change;
 
 /// The longest name in a table, in characters.
 const NAME: usize = 100;

@@ -5,7 +5,10 @@ use scraper::{Html, Selector};
 use serde_json::Value;
 
 use super::*;
+use crate::change::Change;
+use crate::metric::Metric;
 use crate::sample;
+use crate::{Saved, Subject};
 
 fn saved(name: &str, profile: Profile) -> Saved {
     Saved { path: name.into(), modified: None, profile, notes: Vec::new() }

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use super::format::{Length, difference, extent, name, outcome, relative, subject, value};
-use super::{Change, Comparison, List};
+use super::{Comparison, List};
+use crate::change::Change;
 use crate::metric::Unit;
 
 /// The columns of a terminal.
