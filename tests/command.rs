@@ -175,8 +175,10 @@ fn what_is_printed_can_be_pasted() {
 #[test]
 fn the_page_is_opened_after_the_run() {
     let qemu = newest(Mode::User);
-    for html in [&[][..], &["--html", "page-%p.html"]] {
+    for html in [&[][..], &["--html", "page-%p.html"], &["--config", "page.toml"]] {
         let run = run(&["--qemu", text(&qemu.executables()), "--open"]);
+        fs::write(run.directory().join("page.toml"), "html = \"of-a-file.html\"\n")
+            .expect("a file");
         script(&run.directory().join("bin/xdg-open"), "test -s \"$1\" && echo \"$1\" >opened");
         let path = format!("{}:/usr/bin:/bin", text(&run.directory().join("bin")));
         let temporary = text(run.directory()).to_owned();
@@ -188,6 +190,7 @@ fn the_page_is_opened_after_the_run() {
             .succeed();
         let opened = finished.file("opened").unwrap_or_else(|| panic!("{}", finished.describe()));
         assert!(opened.ends_with(".html\n") && !opened.contains('%'), "{opened}");
+        assert_eq!(html.contains(&"page.toml"), opened == "of-a-file.html\n", "{opened}");
         assert!(
             finished.stderr.ends_with(&format!("libcache: the page is {opened}")),
             "{}",
@@ -315,6 +318,9 @@ fn every_wrong_use_gets_one_line_and_a_status_of_its_own() {
             "unexpected argument '--l2size' found; did you mean",
         ),
         (&["run", "./unexecutable"], 126, "./unexecutable: not executable; write chmod +x"),
+        (&["run", "./pipe"], 126, "./pipe: not a file"),
+        (&["run", "./two\nlines\u{1b}[31m"], 127, "./two\\nlines\\u{1b}[31m: no such program"),
+        (&["sweep", "--jobs", "0", "plan.toml"], 2, "invalid value '0' for '--jobs <N>'"),
         (&["run", "./text"], 126, "./text: not an ELF program"),
         (&["run", "./empty"], 126, "./empty: not an ELF program"),
         (&["run", "./"], 126, "./: not a file"),
@@ -339,6 +345,8 @@ fn every_wrong_use_gets_one_line_and_a_status_of_its_own() {
         let directory = run.directory();
         fs::write(directory.join("text"), "no program\n").expect("a file");
         fs::write(directory.join("empty"), "").expect("a file");
+        let made = Command::new("mkfifo").arg(directory.join("pipe")).status();
+        assert!(made.is_ok_and(|made| made.success()));
         fs::write(directory.join("script"), "#!/bin/sh\n").expect("a file");
         let program = fs::read(matrix).expect("a program");
         fs::write(directory.join("unexecutable"), &program).expect("a file");

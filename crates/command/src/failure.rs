@@ -1,5 +1,6 @@
 //! Why the command ends without having done what it was asked for.
 
+use cachesim::escape::escape;
 use std::fmt::{self, Display};
 use std::process::ExitCode;
 
@@ -40,7 +41,8 @@ impl Failure {
 
 impl Display for Failure {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.message)
+        // Names are typed, or from files: none makes a second line, or reaches the terminal as a command.
+        write!(out, "{}", escape(&self.message))
     }
 }
 

@@ -14,14 +14,9 @@ use std::path::Path;
 pub struct PluginOptions(Vec<String>);
 
 impl PluginOptions {
-    /// Has the plugin write `path` in the format `name`, unless a file of that format is asked for.
-    pub fn file_or(&mut self, name: &str, path: &str) -> String {
-        let prefix = format!("{name}=");
-        if let Some(path) = self.0.iter().rev().find_map(|option| option.strip_prefix(&prefix)) {
-            return path.to_owned();
-        }
-        self.0.push(prefix + path);
-        path.to_owned()
+    /// Adds one that was not typed.
+    pub fn add(&mut self, name: &str, value: &str) {
+        self.0.push(format!("{name}={value}"));
     }
 
     /// Reads them as the plugin will: what it would say of a wrong one is said before QEMU starts.
@@ -229,12 +224,5 @@ mod tests {
         assert_eq!(failure.status(), Status::Usage);
         let expected = "dcachesize=16000: not a multiple of dblksize × dassoc (64 × 8 = 512)";
         assert!(failure.to_string().starts_with(expected), "{failure}");
-    }
-
-    #[test]
-    fn a_file_that_is_asked_for_is_not_replaced_by_another() {
-        let mut options = parsed(&["--html", "mine.html"]);
-        assert_eq!(options.file_or("html", "default.html"), "mine.html");
-        assert_eq!(PluginOptions::default().file_or("html", "default.html"), "default.html");
     }
 }

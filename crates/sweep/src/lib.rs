@@ -47,7 +47,7 @@ pub struct SweepArgs {
     plan: PathBuf,
 
     /// How many runs there may be at once [default: one for each core of this machine]
-    #[arg(short, long, value_name = "N")]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     jobs: Option<u32>,
 
     /// Snakemake's executor, such as slurm; its plugin has to be installed

@@ -118,7 +118,7 @@ pub fn write(plan: &Plan, jobs: &[Job], place: &Place, engine: &Engine) -> anyho
     let view = |job: &Job| {
         let report = place.report(job);
         let command = command(job, &report, &engine.libcache)?;
-        Ok((job.name(), JobView { files: files(job, &place.folder), command, report }))
+        Ok((job.name(), JobView { files: files(job, &place.folder)?, command, report }))
     };
     let document = Document {
         results: place.results.to_str().context("not UTF-8")?,
@@ -160,9 +160,13 @@ fn command(job: &Job, report: &str, libcache: &Path) -> anyhow::Result<String> {
 const NUL: &str = "a word of a command has a NUL in it";
 
 /// The files among the words: the program, its input.
-fn files(job: &Job, folder: &Path) -> Vec<String> {
+fn files(job: &Job, folder: &Path) -> anyhow::Result<Vec<String>> {
     let words = job.command.iter().chain(&job.stdin);
-    words.filter(|word| folder.join(word).is_file()).cloned().collect()
+    let files: Vec<String> = words.filter(|word| folder.join(word).is_file()).cloned().collect();
+    if let Some(file) = files.iter().find(|file| file.contains(['{', '}'])) {
+        bail!("{}: Snakemake takes no file with braces in its name", escape(file));
+    }
+    Ok(files)
 }
 
 /// Whether all jobs are done, or those that could be.

@@ -278,6 +278,15 @@ fn what_is_wrong_is_one_line() {
     );
     assert!(text.starts_with(&expected) && text.lines().count() == 1, "{text}");
 
+    // Snakemake took it for a wildcard, and no job ran.
+    let sweep =
+        Sweep::new("[programs.a]\ncommand = ['./sort', '{input}']\n[inputs]\nw = '{wild}.txt'\n");
+    sweep.write("{wild}.txt", "1\n");
+    assert_eq!(
+        String::from_utf8_lossy(&sweep.run("").stderr),
+        "libcache: {wild}.txt: Snakemake takes no file with braces in its name\n"
+    );
+
     let sweep = Sweep::new(PLAN);
     let output = sweep.command("").env("PATH", "/nowhere").output().unwrap();
     assert_eq!(

@@ -51,13 +51,15 @@ impl Program {
 
     fn read(path: &Path) -> Result<Self, Failure> {
         let refuse = |status, why: &str| Failure::new(status, format!("{}: {why}", path.display()));
-        let file = File::open(path).map_err(|error| match error.kind() {
+        let failed = |error: io::Error| match error.kind() {
             io::ErrorKind::NotFound => refuse(Status::NotFound, "no such program"),
             _ => refuse(Status::NotRunnable, &error.to_string()),
-        })?;
-        if file.metadata().is_ok_and(|file| !file.is_file()) {
+        };
+        // Opening a pipe would wait for its writer.
+        if !path.metadata().map_err(failed)?.is_file() {
             return Err(refuse(Status::NotRunnable, "not a file"));
         }
+        let file = File::open(path).map_err(failed)?;
         let data = ReadCache::new(file);
         let (target, loader) = match FileKind::parse(&data) {
             Ok(FileKind::Elf32) => read_elf::<FileHeader32<Endianness>, _>(&data),

@@ -1,7 +1,9 @@
 //! What a QEMU can do, found out by asking it.
 
 use crate::plugin_options::PluginOptions;
+use std::env;
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -53,13 +55,10 @@ pub fn loads(qemu: &Path, kind: super::Kind, plugin: &Path) -> Result<(), String
 }
 
 fn ask(qemu: &Path, args: &[OsString]) -> Option<Output> {
-    Command::new(qemu)
-        .args(args)
-        // QEMU takes these for options.
-        .env_remove("QEMU_PLUGIN")
-        .env_remove("QEMU_LOG")
-        .env_remove("QEMU_LOG_FILENAME")
-        .stdin(Stdio::null())
-        .output()
-        .ok()
+    let mut command = Command::new(qemu);
+    // QEMU takes them for options: with QEMU_VERSION it prints that and ends.
+    for (name, _) in env::vars_os().filter(|(name, _)| name.as_bytes().starts_with(b"QEMU_")) {
+        command.env_remove(name);
+    }
+    command.args(args).stdin(Stdio::null()).output().ok()
 }

@@ -8,7 +8,7 @@ use super::plugin_options::PluginOptions;
 use super::qemu::NoneFound;
 use super::{files, places, qemu, setup, streams, sysroot};
 use clap::ValueHint;
-use options::{GuestMode, Request};
+use options::{Format, GuestMode, Options, PathTemplate, Request};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
@@ -65,11 +65,12 @@ pub struct Args {
 /// the terminal and the status are the guest's.
 pub fn run(mut args: Args) -> Result<ExitCode, Failure> {
     let mode = if args.system { GuestMode::System } else { GuestMode::User };
-    let page = args.open.then(|| args.options.file_or("html", &page::default_name()));
-    if let Request::Presets = args.options.check(mode)? {
-        streams::print(options::list_text())?;
-        return Ok(ExitCode::SUCCESS);
-    }
+    let options = match args.options.check(mode)? {
+        Request::Run(options) => options,
+        Request::Presets => return shown(&options::list_text()),
+        Request::Help => return shown(&options::help_text()),
+    };
+    let page = args.open.then(|| page_of(&options, &mut args.options)).transpose()?;
     let plugin = places::plugin(args.plugin.as_deref())?;
     let plugin = args.options.argument(&plugin);
     let words = match mode {
@@ -86,6 +87,21 @@ pub fn run(mut args: Args) -> Result<ExitCode, Failure> {
         Some(page) => page::run_and_open(command, &page),
         None => Err(not_started(&words[0], &command.exec())),
     }
+}
+
+fn shown(text: &str) -> Result<ExitCode, Failure> {
+    streams::print(text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The page that `options` have written, also by a file of options. Where they have none, one is added to `typed`.
+fn page_of(options: &Options, typed: &mut PluginOptions) -> Result<PathTemplate, Failure> {
+    if let Some((_, page)) = options.files.iter().find(|(format, _)| *format == Format::Html) {
+        return Ok(page.clone());
+    }
+    let name = page::default_name();
+    typed.add("html", &name);
+    PathTemplate::new(&name).map_err(|problem| usage(format!("html={name}: {problem}")))
 }
 
 /// The command line for a program.

@@ -19,7 +19,7 @@ pub fn default_name() -> String {
 }
 
 /// Runs QEMU to its end, opens the page, and ends as QEMU did.
-pub fn run_and_open(mut command: Command, page: &str) -> Result<ExitCode, Failure> {
+pub fn run_and_open(mut command: Command, page: &PathTemplate) -> Result<ExitCode, Failure> {
     // A terminal sends the first two to QEMU as well; this process has to outlive it. The others it passes on.
     let mut signals = Signals::new([SIGINT, SIGQUIT, SIGTERM, SIGHUP]).ok();
     let executable = command.get_program().to_owned();
@@ -40,10 +40,7 @@ pub fn run_and_open(mut command: Command, page: &str) -> Result<ExitCode, Failur
     }
     let pid = child.id();
     let status = child.wait().map_err(|error| super::not_started(&executable, &error))?;
-    // The options were read before QEMU was started, this name among them.
-    if let Ok(template) = PathTemplate::new(page) {
-        open(&template.resolve(pid));
-    }
+    open(&page.resolve(pid));
     if let Some(signal) = status.signal() {
         // Ends this process. Where it cannot, the status says it as a shell does.
         let _ = signal_hook::low_level::emulate_default_handler(signal);

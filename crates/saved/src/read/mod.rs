@@ -13,6 +13,7 @@ mod tests;
 
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -127,6 +128,10 @@ impl Saved {
 fn contents(path: &Path) -> Result<(Vec<u8>, Option<SystemTime>), Fault> {
     let file = File::open(path).map_err(Fault::Io)?;
     let metadata = file.metadata().map_err(Fault::Io)?;
+    let kind = metadata.file_type();
+    if kind.is_char_device() || kind.is_block_device() {
+        return Err(Fault::Io(io::Error::other("a device, not a file")));
+    }
     if metadata.len() > MAX_BYTES {
         return Err(Fault::TooLarge { bytes: metadata.len() });
     }
