@@ -372,7 +372,8 @@ fn a_machine_runs_with_the_plugin_beside_what_was_typed() {
         let finished =
             run(&[&["--system", "--limit", "2", "--", text(&path)], &machine[..]].concat())
                 .succeed();
-        assert_eq!(finished.parse(&finished.stderr).table, report.table);
+        // Not the fetches: the last few come while QEMU powers off, now one more, now one less.
+        assert_eq!(finished.parse(&finished.stderr).cores[0].data, report.cores[0].data);
     }
 }
 
