@@ -1,5 +1,6 @@
 //! `libcache run`: a program, or a machine, under the plugin.
 
+mod named_files;
 mod page;
 
 use super::failure::{Failure, Status};
@@ -70,6 +71,7 @@ pub fn run(mut args: Args) -> Result<ExitCode, Failure> {
         Request::Presets => return shown(&options::list_text()),
         Request::Help => return shown(&options::help_text()),
     };
+    named_files::check(&options)?;
     let page = args.open.then(|| page_of(&options, &mut args.options)).transpose()?;
     let plugin = places::plugin(args.plugin.as_deref())?;
     let plugin = args.options.argument(&plugin);
