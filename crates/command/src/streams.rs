@@ -1,8 +1,9 @@
 //! Standard output and standard error, which may be pipes that nobody reads any more.
 
 use super::failure::{Failure, Status};
-use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
+
+pub use saved::output::tell;
 
 /// Prints a text, all at once. A reader that has seen enough is no failure.
 pub fn print(text: impl AsRef<[u8]>) -> Result<(), Failure> {
@@ -13,10 +14,4 @@ pub fn print(text: impl AsRef<[u8]>) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
-}
-
-/// Prints a line on standard error, as the command's own.
-pub fn tell(line: impl Display) {
-    // Nobody is left to be told that it cannot.
-    let _ = writeln!(io::stderr(), "libcache: {line}");
 }

@@ -34,7 +34,7 @@ pub struct Args {
     machines: bool,
     #[command(flatten)]
     way: Way,
-    /// The Debian mirror (default: that of the machine's apt sources, else Debian's own)
+    /// The Debian mirror (default: that of the machine's apt sources)
     #[arg(long, value_name = "URL")]
     mirror: Option<String>,
 }
