@@ -15,6 +15,7 @@ pub mod mapped_files;
 use std::collections::HashMap;
 use std::ffi::{CStr, c_void};
 use std::ptr;
+use std::slice;
 
 use cachesim::address::LineAddr;
 use cachesim::core::Lines;
@@ -126,7 +127,7 @@ impl Translator {
             last_has_stray_accesses: qemu.api <= 1 && qemu.emulation != Emulation::User,
             decoder,
             lines: Lines::new(config),
-            repeats: config.repeats(&config.icache()),
+            repeats: config.fetch_repeats(),
             disassembler,
             reader: disassembler.reader(),
             instructions: match config.lower() {
@@ -273,16 +274,20 @@ impl Translator {
     fn register(&mut self, callbacks: &CallbackSet) {
         let Self { instructions, records, .. } = self;
         for row in self.block.chunk_by(|insn, next| insn.line == next.line) {
+            let mut register = |row| register_row(row, callbacks, instructions, records);
+            let mut segments = row.split_inclusive(|insn| insn.completion != Completion::Always);
+            // What a callback stands for beside its own fetches is counted, but not simulated.
             match self.repeats {
-                Repeats::ChangeNothing => register_row(row, callbacks, instructions, records),
-                // What a callback stands for beside its own fetch would be counted, but not simulated.
-                Repeats::Count => {
-                    let segments =
-                        row.split_inclusive(|insn| insn.completion != Completion::Always);
-                    segments.for_each(|segment| {
-                        register_row(segment, callbacks, instructions, records);
-                    });
-                }
+                Repeats::ChangeNothing => register(row),
+                // A row's second fetch is the last that can matter.
+                Repeats::ChangeFilled => match segments.next() {
+                    Some([alone]) if row.len() > 1 => {
+                        register(slice::from_ref(alone));
+                        register(&row[1..]);
+                    }
+                    _ => register(row),
+                },
+                Repeats::Count => segments.for_each(register),
             }
         }
         if self.last_has_stray_accesses

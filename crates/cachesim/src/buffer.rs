@@ -6,10 +6,7 @@
 //! of the vCPUs interleave by batches of some thousands, as they would on a real core that is
 //! time-sliced between threads, only much finer.
 //!
-//! An access to the line that was accessed last in its set is counted, not recorded: within a batch
-//! nothing comes between, so it hits and changes nothing that matters. Those are most accesses. Where
-//! it would change something (the policy counts repeated hits, a store makes a line dirty) it is
-//! recorded; [`Filters`] knows.
+//! An access that changes nothing, as [`Filter`] knows, is counted, not recorded. Those are most accesses.
 //!
 //! One thread, the vCPU's, records and drains. Another may *read* what has been recorded so far with
 //! [`AccessBuffer::peek`], while it holds the lock under which the buffer is drained: everything
@@ -17,10 +14,8 @@
 
 use crate::address::LineAddr;
 use crate::config::Config;
-use crate::geometry::CacheGeometry;
+use crate::filter::Filter;
 use crate::model::{Kind, Port};
-use crate::policy::Repeats;
-use crate::recent::RecentLines;
 use crate::stats::Counter;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
 
@@ -32,30 +27,13 @@ struct Slot {
     token_and_port: AtomicU64,
 }
 
-/// What may be left out of a record.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Filters {
-    /// By [`Port`]: whether repeated accesses matter.
-    repeats: [Repeats; 2],
-    /// Whether each store matters.
-    stores: Repeats,
-}
-
-impl Filters {
-    /// For the cores of `config`.
-    pub fn of(config: &Config) -> Self {
-        Self {
-            repeats: [config.repeats(&config.dcache()), config.repeats(&config.icache())],
-            stores: if config.tells_stores() { Repeats::Count } else { Repeats::ChangeNothing },
-        }
-    }
-}
-
 /// What has been recorded or counted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Counted {
     /// Data accesses.
     pub accesses: u64,
+    /// Those of them that store.
+    pub stores: u64,
     /// Fetches.
     pub fetches: u64,
 }
@@ -65,12 +43,13 @@ pub struct Counted {
 pub struct AccessBuffer {
     /// How many of `slots` hold an access.
     len: AtomicUsize,
-    /// The lines accessed last in this batch, by port.
-    recent: [RecentLines; 2],
-    filters: Filters,
-    /// Data accesses since the last drain, the collapsed ones included.
+    /// What is known of the accesses of this batch.
+    filter: Filter,
+    /// Data accesses since the last drain, those not recorded included.
     accesses: Counter,
-    /// Fetches since the last drain, the collapsed ones included.
+    /// The stores among them.
+    stores: Counter,
+    /// Fetches since the last drain, those not recorded included.
     fetches: Counter,
     slots: Box<[Slot]>,
 }
@@ -86,21 +65,13 @@ pub enum Room {
 }
 
 impl AccessBuffer {
-    /// An empty buffer for `capacity` accesses, at least one, to a core with these caches.
-    pub fn new(
-        capacity: usize,
-        dcache: &CacheGeometry,
-        icache: &CacheGeometry,
-        filters: Filters,
-    ) -> Self {
-        let recent = |cache: &CacheGeometry, port: Port| {
-            RecentLines::new(cache.sets(), filters.repeats[port as usize])
-        };
+    /// An empty buffer for `capacity` accesses, at least one, to a core of `config`.
+    pub fn new(capacity: usize, config: &Config) -> Self {
         Self {
             len: AtomicUsize::new(0),
-            recent: [recent(dcache, Port::Data), recent(icache, Port::Fetch)],
-            filters,
+            filter: Filter::new(config),
             accesses: Counter::default(),
+            stores: Counter::default(),
             fetches: Counter::default(),
             slots: (0..capacity.max(1)).map(|_| Slot::default()).collect(),
         }
@@ -114,28 +85,25 @@ impl AccessBuffer {
 
     /// Counts a data access.
     #[inline(always)]
-    pub fn count_access(&self) {
+    pub fn count_access(&self, kind: Kind) {
         self.accesses.add(1);
+        if kind == Kind::Store {
+            self.stores.add(1);
+        }
     }
 
-    /// Whether an access changes nothing, so that counting it is enough: its line is the one accessed last in
-    /// its set, and neither repeats nor, if it is one, stores matter.
+    /// Whether an access changes nothing, so that counting it is enough.
     #[inline(always)]
     pub fn changes_nothing(&self, kind: Kind, line: LineAddr) -> bool {
-        !self.is_store_that_matters(kind) && self.recent[kind.port() as usize].contains(line)
+        self.filter.changes_nothing(kind, line)
     }
 
+    /// Records an access to `line`, of fetches so many at once, that has been counted and may change something: a
+    /// word and a token, whose lowest bit must be zero, which come back if it is simulated.
     #[inline(always)]
-    fn is_store_that_matters(&self, kind: Kind) -> bool {
-        kind == Kind::Store && self.filters.stores == Repeats::Count
-    }
-
-    /// Records an access to `line` that has been counted and may change something: a word and a token, whose
-    /// lowest bit must be zero, which come back if it is simulated.
-    #[inline(always)]
-    pub fn record(&self, kind: Kind, line: LineAddr, word: u64, token: u64) -> Room {
-        self.recent[kind.port() as usize].remember(line);
-        self.append(kind.port(), (word, token))
+    pub fn record(&self, kind: Kind, line: LineAddr, fetches: u16, record: (u64, u64)) -> Room {
+        self.filter.remember(kind, line, fetches);
+        self.append(kind.port(), record)
     }
 
     #[inline(always)]
@@ -164,7 +132,11 @@ impl AccessBuffer {
 
     /// What has been counted since the last drain.
     pub fn counted(&self) -> Counted {
-        Counted { accesses: self.accesses.get(), fetches: self.fetches.get() }
+        Counted {
+            accesses: self.accesses.get(),
+            stores: self.stores.get(),
+            fetches: self.fetches.get(),
+        }
     }
 
     /// Whether nothing has been recorded or counted since the last drain.
@@ -175,12 +147,11 @@ impl AccessBuffer {
     /// Empties the buffer. The caller is the vCPU, and holds the lock of the core that has just seen
     /// what was in it.
     pub fn clear(&self) {
-        for recent in &self.recent {
-            recent.forget();
-        }
+        self.filter.forget();
         // Whoever reads that nothing is here any more reads after that what the core has counted.
         fence(Ordering::Release);
         self.accesses.set(0);
+        self.stores.set(0);
         self.fetches.set(0);
         self.len.store(0, Ordering::Relaxed);
     }

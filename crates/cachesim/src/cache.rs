@@ -239,13 +239,20 @@ impl<P: Policy> Cache<P> {
     /// has happened yet and [`Cache::access_unpredicted`] must follow.
     #[inline(always)]
     pub fn hits_as_predicted(&mut self, line: LineAddr, now: u64) -> bool {
-        self.predicted_hit(line, now).is_some()
+        self.predicted_hit(line, now, |_| true).is_some()
     }
 
+    /// As [`Cache::hits_as_predicted`], if `may_be` of where the line is.
     #[inline(always)]
-    fn predicted_hit(&mut self, line: LineAddr, now: u64) -> Option<LineIndex> {
+    pub(crate) fn predicted_hit(
+        &mut self,
+        line: LineAddr,
+        now: u64,
+        may_be: impl FnOnce(LineIndex) -> bool,
+    ) -> Option<LineIndex> {
         let predicted = usize::from(self.predictions[prediction_of(line)]);
         let hit = self.fixed[predicted] == line.number()
+            && may_be(LineIndex(predicted))
             && self.policy.hit(&mut self.fixed[STATES + predicted], now) == Hit::Done;
         hit.then_some(LineIndex(predicted))
     }
@@ -289,7 +296,7 @@ impl<P: Policy> Cache<P> {
     /// Accesses `line`, if it is there. Where it is.
     #[inline(always)]
     pub fn hit(&mut self, line: LineAddr, now: u64) -> Option<LineIndex> {
-        if let Some(line_index) = self.predicted_hit(line, now) {
+        if let Some(line_index) = self.predicted_hit(line, now, |_| true) {
             return Some(line_index);
         }
         let (mut set, policy) = self.set_mut(line);

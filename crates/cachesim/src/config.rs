@@ -318,13 +318,17 @@ impl Config {
         self.0.cores
     }
 
-    /// Whether accesses to the line accessed last in its set matter: to the policy of `cache`, or because
-    /// the line may be gone, invalidated from below.
-    pub fn repeats(&self, cache: &Level) -> Repeats {
-        let has_inclusive_level = self.0.lower.is_some_and(|lower| {
+    /// Whether a level invalidates lines of the levels above.
+    pub fn has_inclusive_level(&self) -> bool {
+        self.0.lower.is_some_and(|lower| {
             lower.l2_inclusion == Inclusion::Inclusive || lower.l3_inclusion == Inclusion::Inclusive
-        });
-        if has_inclusive_level { Repeats::Count } else { cache.policy.repeats() }
+        })
+    }
+
+    /// Whether fetches from the line fetched last in its set matter: to the policy, or because the line may be
+    /// gone, invalidated from below.
+    pub fn fetch_repeats(&self) -> Repeats {
+        if self.has_inclusive_level() { Repeats::Count } else { self.0.icache.policy.repeats() }
     }
 
     /// The same for caches of one line each, which go together as the larger ones do.

@@ -121,16 +121,22 @@ impl<P: Policy> Model for Core<P> {
     }
 }
 
-/// Whether so many fetches from a line at once do more than one does.
+/// Whether so many fetches from a line at once, of which the first is a hit, do more than one does.
 #[inline(always)]
 pub(crate) fn fetches_matter<P: Policy>(fetch_repeats: Repeats, fetches: u64) -> bool {
-    P::MAY_COUNT_REPEATS && fetches > 1 && fetch_repeats == Repeats::Count
+    P::REPEATS == Repeats::Count && fetches > 1 && fetch_repeats == Repeats::Count
 }
 
 /// The fetches of an access that have to be simulated after the first one.
 #[inline(always)]
 pub(crate) fn repeats<P: Policy>(fetch_repeats: Repeats, access: Access) -> u16 {
-    let matter =
-        access.kind == Kind::Fetch && fetches_matter::<P>(fetch_repeats, access.extent.into());
-    if matter { access.extent - 1 } else { 0 }
+    if P::REPEATS == Repeats::ChangeNothing || access.kind != Kind::Fetch {
+        return 0;
+    }
+    let repeats = access.extent - 1;
+    match fetch_repeats {
+        Repeats::ChangeNothing => 0,
+        Repeats::ChangeFilled => repeats.min(1),
+        Repeats::Count => repeats,
+    }
 }

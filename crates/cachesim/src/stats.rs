@@ -88,8 +88,6 @@ impl LowerStats {
 /// What one core counts beyond the accesses and misses of its first level.
 #[derive(Clone, Debug, Default)]
 pub struct HierarchyStats {
-    /// Of the accesses of the data cache, those that store.
-    pub stores: CacheStats,
     /// Accesses to the second level.
     pub l2: LowerStats,
     /// Accesses to the third level.
@@ -114,6 +112,9 @@ pub struct CoreStats {
     pub data: CacheStats,
     /// Accesses of the instruction cache that did not find their line.
     pub fetch_misses: Counter,
+    /// Of the accesses of the data cache, those that store, where there is more than a first level or stores are
+    /// told from loads.
+    pub stores: CacheStats,
     /// All else, in runs that count it.
     pub hierarchy: Box<HierarchyStats>,
 }

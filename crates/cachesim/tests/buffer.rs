@@ -6,7 +6,7 @@ mod common {
 }
 
 use cachesim::address::LineAddr;
-use cachesim::buffer::{AccessBuffer, Counted, Filters, Room};
+use cachesim::buffer::{AccessBuffer, Counted, Room};
 use cachesim::cache::Outcome;
 use cachesim::config::{Config, Level, Parts};
 use cachesim::core::Lines;
@@ -82,12 +82,7 @@ fn line() -> impl Strategy<Value = u64> {
 
 /// An empty buffer for the core of `config`.
 fn empty_buffer(config: &Config, capacity: usize) -> AccessBuffer {
-    AccessBuffer::new(
-        capacity,
-        &config.dcache().geometry,
-        &config.icache().geometry,
-        Filters::of(config),
-    )
+    AccessBuffer::new(capacity, config)
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -310,7 +305,7 @@ fn counted(buffer: &AccessBuffer) -> (u64, u64) {
 }
 
 fn data(buffer: &AccessBuffer, line: u64, token: u64) -> Room {
-    buffer.count_access();
+    buffer.count_access(Kind::Load);
     record_unless_repeated(buffer, Kind::Load, line, token)
 }
 
@@ -324,7 +319,7 @@ fn record_unless_repeated(buffer: &AccessBuffer, kind: Kind, number: u64, token:
     if buffer.changes_nothing(kind, line) {
         return Room::Left;
     }
-    buffer.record(kind, line, number, token)
+    buffer.record(kind, line, 1, (number, token))
 }
 
 #[test]

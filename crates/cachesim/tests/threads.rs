@@ -14,7 +14,7 @@ use std::sync::{Barrier, Mutex, PoisonError};
 use std::thread;
 
 use cachesim::address::LineAddr;
-use cachesim::buffer::{AccessBuffer, Counted, Filters, Room};
+use cachesim::buffer::{AccessBuffer, Counted, Room};
 use cachesim::config::{Config, Level, Parts};
 use cachesim::model::{Kind, Port};
 use cachesim::pages::{PageCache, Regime, SharedGeneration};
@@ -56,10 +56,10 @@ fn record(buffer: &AccessBuffer, number: u64) -> Room {
     };
     match kind {
         Kind::Fetch => buffer.count(1),
-        _ => buffer.count_access(),
+        _ => buffer.count_access(kind),
     }
     assert!(!buffer.changes_nothing(kind, line));
-    buffer.record(kind, line, line.number(), token)
+    buffer.record(kind, line, 1, (line.number(), token))
 }
 
 /// Ends the other thread's loop, also when this one panics: a failed check must not hang the test.
@@ -73,7 +73,7 @@ impl Drop for EndsAtDrop<'_> {
 
 /// An empty buffer for such a core.
 fn empty_buffer(capacity: usize) -> AccessBuffer {
-    AccessBuffer::new(capacity, &caches().geometry, &caches().geometry, Filters::of(&config()))
+    AccessBuffer::new(capacity, &config())
 }
 
 /// One running thread less, also when it panics.

@@ -26,6 +26,7 @@ pub struct SimulatedCore<M: Model> {
     pub(crate) lines: Lines,
     pub(crate) sets: Option<SetCounters>,
     pub(crate) counters: VcpuCounters,
+    pub(crate) tells_stores: bool,
     pub(crate) has_l2: bool,
     pub(crate) has_l3: bool,
     writers: Writers,
@@ -107,6 +108,7 @@ impl<M: Model> SimulatedCore<M> {
             lines: Lines::new(config),
             sets: (by_set == BySet::Counted).then(|| SetCounters::new(config)),
             counters: VcpuCounters::default(),
+            tells_stores: config.tells_stores(),
             has_l2: config.lower().is_some(),
             has_l3: config.lower().is_some_and(|lower| lower.l3.is_some()),
             writers,
@@ -135,7 +137,7 @@ impl<M: Model> SimulatedCore<M> {
         count_at_instruction(self.writers, misses, event);
         if M::IS_HIERARCHY {
             if misses.purpose() == Purpose::Write {
-                self.stats.hierarchy.stores.misses.add(1);
+                self.stats.stores.misses.add(1);
             }
             for counter in event.instruction.lower.iter().flat_map(|lower| lower.missed(misses)) {
                 self.writers.count(counter);

@@ -82,12 +82,16 @@ fn lower_counts(stats: &LowerStats) -> LowerCounts {
 impl<M: Model> SimulatedCore<M> {
     /// What is in `stats`, which are this core's or go on from there.
     pub(crate) fn counts(&self, stats: &CoreStats) -> CoreSnapshot {
-        let CoreStats { data, fetches, fetch_misses, hierarchy } = stats;
+        let CoreStats { data, fetches, fetch_misses, stores, hierarchy } = stats;
         CoreSnapshot {
             data: cache_counts(data),
             fetch: counts_of(fetches, fetch_misses),
             hierarchy: M::IS_HIERARCHY.then(|| HierarchyCounts {
-                stores: cache_counts(&hierarchy.stores),
+                stores: if self.tells_stores {
+                    cache_counts(stores)
+                } else {
+                    CacheCounts::default()
+                },
                 l2: self.has_l2.then(|| lower_counts(&hierarchy.l2)),
                 l3: self.has_l3.then(|| lower_counts(&hierarchy.l3)),
                 passed_stores: hierarchy.passed_stores.get(),

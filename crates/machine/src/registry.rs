@@ -4,10 +4,9 @@ use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::ptr;
 
-use cachesim::buffer::{AccessBuffer, Filters};
+use cachesim::buffer::AccessBuffer;
 use cachesim::config::Config;
 use cachesim::core::Core;
-use cachesim::geometry::CacheGeometry;
 use cachesim::hierarchy::Hierarchy;
 use cachesim::instructions::Instruction;
 use cachesim::model::{Model, Port};
@@ -22,7 +21,7 @@ use crate::core::{BySet, SetCounters, SimulatedCore};
 use crate::counts::{Counts, PendingMisses};
 use crate::directory::Directory;
 use crate::event::Event;
-use crate::vcpu::{OwnVcpu, Times, Vcpu};
+use crate::vcpu::{OwnVcpu, Times, Vcpu, add_counted};
 
 /// Accesses a vCPU records before it simulates them on a shared core.
 /// Few where these take long: so that buffers are drained there.
@@ -32,14 +31,11 @@ const BUFFER_CAPACITY: usize = if cfg!(any(miri, shuttle)) { 4 } else { 4096 };
 #[derive(Debug)]
 pub struct Machine<M: Model> {
     directory: &'static Directory,
-    icache: CacheGeometry,
-    dcache: CacheGeometry,
+    config: Config,
     cores: Box<[SimulatedCore<M>]>,
     /// See [`Directory`].
     null_core: SimulatedCore<M>,
     shared: M::Shared,
-    /// What buffers may leave out.
-    filters: Filters,
     registry: Mutex<Registry<M>>,
 }
 
@@ -86,12 +82,10 @@ impl<M: Locks> Machine<M> {
             .map(|number| SimulatedCore::new(config, number, &shared, by_set));
         let machine: &'static Self = Box::leak(Box::new(Self {
             directory,
-            icache: config.icache().geometry,
-            dcache: config.dcache().geometry,
+            config: *config,
             cores: cores.collect(),
             null_core: SimulatedCore::new(&config.one_line_each(), 0, &shared, BySet::NotCounted),
             shared,
-            filters: Filters::of(config),
             registry: Mutex::new(Registry {
                 by_index: HashMap::new(),
                 all: Vec::new(),
@@ -113,8 +107,7 @@ impl<M: Model> Machine<M> {
         let core = index as usize % self.cores.len();
         let used_before = registry.free.get_mut(&core).and_then(Vec::pop);
         let vcpu = used_before.unwrap_or_else(|| {
-            let buffer =
-                AccessBuffer::new(BUFFER_CAPACITY, &self.dcache, &self.icache, self.filters);
+            let buffer = AccessBuffer::new(BUFFER_CAPACITY, &self.config);
             let vcpu: &'static Vcpu<M> = Box::leak(Box::new(Vcpu::new(&self.cores[core], buffer)));
             registry.all.push(vcpu);
             vcpu
@@ -252,14 +245,13 @@ impl<M: Model> SimulatedCore<M> {
                         Port::Fetch => stats.fetch_misses.add(1),
                     };
                     if misses.purpose() == Purpose::Write {
-                        stats.hierarchy.stores.misses.add(1);
+                        stats.stores.misses.add(1);
                     }
                     if let Some((misses, counters)) = sets.as_mut().zip(self.sets.as_ref()) {
                         counters.add_to(misses, port, event.access.line);
                     }
                 });
-                stats.data.accesses.add(counted.accesses);
-                stats.fetches.add(counted.fetches);
+                add_counted(&stats, counted);
             }
             counts = self.counts(&stats);
         }

@@ -7,6 +7,7 @@ use cachesim::core::Lines;
 use cachesim::instructions::LineRun;
 use cachesim::model::{Kind, Model};
 use cachesim::profile::CountedBy;
+use cachesim::stats::CoreStats;
 
 use crate::callback::{Callback, Simulation};
 use crate::core::SimulatedCore;
@@ -77,6 +78,7 @@ impl<M: Model> Seat for OwnCore<'_, M> {
         if hit {
             stats.data.accesses.set(now);
             stats.fetches.add(following_fetches);
+            count_store::<M>(stats, kind);
         }
         hit
     }
@@ -107,6 +109,7 @@ impl<M: Model> Seat for OwnCore<'_, M> {
             core.stats.fetches.add(access.extent.into())
         } else {
             core.stats.fetches.add(event.following_fetches);
+            count_store::<M>(&core.stats, access.kind);
             core.stats.data.accesses.add(1)
         };
         let misses = self.with_model(|model| model.simulate(access, now, &core.stats));
@@ -118,6 +121,14 @@ impl<M: Model> Seat for OwnCore<'_, M> {
     #[inline(always)]
     fn counted_by(&self) -> CountedBy<'_> {
         if self.is_only { CountedBy::Alone } else { CountedBy::OneOf(&self.core.counters) }
+    }
+}
+
+/// Counts an access of the data cache as a store, if it is one and that is counted.
+#[inline(always)]
+fn count_store<M: Model>(stats: &CoreStats, kind: Kind) {
+    if M::IS_HIERARCHY && kind == Kind::Store {
+        stats.stores.accesses.add(1);
     }
 }
 
@@ -140,7 +151,7 @@ impl<M: Model> Seat for Recorder<'_, M> {
         let buffer = &self.vcpu.buffer;
         let hit = buffer.changes_nothing(kind, line);
         if hit {
-            buffer.count_access();
+            buffer.count_access(kind);
             buffer.count(following_fetches);
         }
         hit
@@ -168,7 +179,7 @@ impl<M: Model> Seat for Recorder<'_, M> {
             buffer.count(event.access.extent.into());
         } else {
             buffer.count(event.following_fetches);
-            buffer.count_access();
+            buffer.count_access(event.access.kind);
         }
         self.vcpu.record(event);
     }

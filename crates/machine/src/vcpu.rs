@@ -3,8 +3,8 @@
 use std::cell::UnsafeCell;
 use std::marker::PhantomData;
 
-use cachesim::buffer::{AccessBuffer, Room};
-use cachesim::model::{Misses, Model, Port};
+use cachesim::buffer::{AccessBuffer, Counted, Room};
+use cachesim::model::{Access, Misses, Model, Port};
 use cachesim::pages::{PageCache, Regime, SharedGeneration};
 use cachesim::profile::VcpuCounters;
 use cachesim::stats::CoreStats;
@@ -33,9 +33,8 @@ impl<M: Model> Vcpu<M> {
     /// Records an event that has been counted.
     #[inline(always)]
     pub(crate) fn record(&self, event: &Event) {
-        let access = event.access;
-        let (address, token) = event.record();
-        if self.buffer.record(access.kind, access.line, address, token) == Room::Full {
+        let Access { kind, line, extent, .. } = event.access;
+        if self.buffer.record(kind, line, extent, event.record()) == Room::Full {
             self.drain();
         }
     }
@@ -54,10 +53,17 @@ impl<M: Model> Vcpu<M> {
                 core.count_miss(misses, &event);
             }
         });
-        core.stats.data.accesses.add(counted.accesses);
-        core.stats.fetches.add(counted.fetches);
+        add_counted(&core.stats, counted);
         self.buffer.clear();
     }
+}
+
+/// Counts what has been recorded or counted.
+pub(crate) fn add_counted(stats: &CoreStats, counted: Counted) {
+    let Counted { accesses, stores, fetches } = counted;
+    stats.data.accesses.add(accesses);
+    stats.stores.accesses.add(stores);
+    stats.fetches.add(fetches);
 }
 
 /// A vCPU, in a callback of it.

@@ -4,8 +4,8 @@ use super::Range;
 use super::lower::{Evicted, LineState, clean_states};
 use crate::address::LineAddr;
 use crate::cache::{Cache, LineIndex};
-use crate::config::Config;
-use crate::model::Port;
+use crate::config::{Config, WriteHit};
+use crate::model::{Kind, Port};
 use crate::policy::{Policy, Repeats};
 
 /// A core's first-level caches.
@@ -15,6 +15,8 @@ pub(super) struct FirstLevel<P: Policy> {
     dcache: Cache<P>,
     /// Of the lines of the data cache, by index; empty where stores are not modelled.
     line_states: Box<[LineState]>,
+    /// Whether stores go on to the next level.
+    passes_stores: bool,
     data_shift: u32,
     fetch_shift: u32,
     fetch_repeats: Repeats,
@@ -30,6 +32,7 @@ impl<P: Policy> FirstLevel<P> {
                 Some(_) => clean_states(&config.dcache()),
                 None => Box::default(),
             },
+            passes_stores: config.writes().is_some_and(|writes| writes.on_hit == WriteHit::Through),
             data_shift: config.dcache().geometry.line_shift(),
             fetch_shift: config.icache().geometry.line_shift(),
             fetch_repeats: config.icache().policy.repeats(),
@@ -58,15 +61,21 @@ impl<P: Policy> FirstLevel<P> {
         1 << self.fetch_shift
     }
 
-    /// An access, if it is a hit where the line is expected. No branch depends on the port, which nobody can
-    /// foresee where accesses come out of a buffer.
+    /// An access, if it is a hit where the line is expected; a store only if it stays in this level, and the line is
+    /// dirty already or cannot be. No branch depends on the port, which nobody can foresee where accesses come out of a buffer.
     #[inline(always)]
-    pub(super) fn predicted_hit(&mut self, port: Port, line: LineAddr, now: u64) -> bool {
-        let cache = match port {
+    pub(super) fn predicted_hit(&mut self, kind: Kind, line: LineAddr, now: u64) -> bool {
+        let cache = match kind.port() {
             Port::Data => &mut self.dcache,
             Port::Fetch => &mut self.icache,
         };
-        cache.hits_as_predicted(line, now)
+        let (states, passes_stores) = (&self.line_states, self.passes_stores);
+        let changes_nothing = |at: LineIndex| {
+            kind != Kind::Store
+                || !passes_stores
+                    && states.get(at.index()).is_none_or(|&state| state == LineState::Dirty)
+        };
+        cache.predicted_hit(line, now, changes_nothing).is_some()
     }
 
     /// Whether the instruction cache's policy tells repeated fetches.

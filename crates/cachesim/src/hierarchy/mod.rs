@@ -43,8 +43,6 @@ use lower_levels::{LowerLevels, SecondLevel};
 #[derive(Clone, Debug)]
 pub struct Hierarchy<P: Policy> {
     first: FirstLevel<P>,
-    /// Whether stores are told from loads.
-    tells_stores: bool,
     /// Whether other cores may have evicted what is here.
     has_mailbox: bool,
     writes: Option<Writes>,
@@ -101,11 +99,7 @@ impl<P: Policy> Hierarchy<P> {
     #[inline(always)]
     fn access_data(&mut self, access: Access, now: u64, counts: &HierarchyStats) -> Misses {
         let Access { kind, line, address, extent } = access;
-        let is_store = kind == Kind::Store;
-        if is_store && self.tells_stores {
-            counts.stores.accesses.add(1);
-        }
-        let stored = if is_store { self.writes } else { None };
+        let stored = if kind == Kind::Store { self.writes } else { None };
         if let Some(line_index) = self.first.hit_data(line, now) {
             match stored.map(|writes| writes.on_hit) {
                 Some(WriteHit::Back) => self.first.mark_dirty(line_index),
@@ -204,7 +198,6 @@ impl<P: Policy> Model for Hierarchy<P> {
             && config.lower().is_some_and(|lower| lower.l3_inclusion == Inclusion::Inclusive);
         Self {
             first: FirstLevel::new(config, number),
-            tells_stores: config.tells_stores(),
             has_mailbox,
             writes: config.writes(),
             lower: LowerLevels::new(config, number, shared.as_ref()),
@@ -227,12 +220,9 @@ impl<P: Policy> Model for Hierarchy<P> {
 
     #[inline(always)]
     fn hits(&mut self, kind: Kind, line: LineAddr, fetches: u64, now: u64) -> bool {
-        let is_store = self.tells_stores && kind == Kind::Store;
-        let repeats = fetches_matter::<P>(self.first.fetch_repeats(), fetches);
-        !is_store
-            && !repeats
+        !fetches_matter::<P>(self.first.fetch_repeats(), fetches)
             && !self.has_mail()
-            && self.first.predicted_hit(kind.port(), line, now)
+            && self.first.predicted_hit(kind, line, now)
     }
 
     #[inline(always)]

@@ -1,56 +1,69 @@
 //! Whatever policy the user chose.
 
-use super::{Hit, Policy, PolicyKind};
+use super::{Hit, OnHit, Policy, PolicyKind, Repeats};
 use crate::geometry::CacheGeometry;
 
 macro_rules! any_policy {
     ($($module:ident::$policy:ident $row:tt)*) => {
-        /// One of the policies, for the caches whose policy is not known when this is compiled: those beyond
-        /// the first level, which are accessed rarely, and first levels with an policy that is not compiled in or with two.
+        /// One of the policies.
         #[derive(Clone, Debug)]
-        pub enum AnyPolicy {
-            $(
-                #[doc = concat!("See [`", stringify!($policy), "`](super::", stringify!($policy), ").")]
-                $policy(super::$policy),
-            )*
+        enum Chosen {
+            $($policy(super::$policy),)*
+        }
+
+        /// One of the policies, for the caches whose policy is not known when this is compiled: those beyond
+        /// the first level, which are accessed rarely, and first levels with a policy that is not compiled in
+        /// or with two.
+        #[derive(Clone, Debug)]
+        pub struct AnyPolicy {
+            /// That of the chosen one: most hits need no more, and do not ask which one it is.
+            on_hit: Option<OnHit>,
+            chosen: Chosen,
         }
 
         impl Policy for AnyPolicy {
-            // One of them may.
-            const MAY_COUNT_REPEATS: bool = true;
+            // One of them does.
+            const REPEATS: Repeats = Repeats::Count;
             const IS_RANDOM: bool = true;
 
             fn new(kind: PolicyKind, geometry: &CacheGeometry, seed: u64) -> Self {
                 match kind {
-                    $(PolicyKind::$policy => Self::$policy(Policy::new(kind, geometry, seed)),)*
+                    $(PolicyKind::$policy => Self {
+                        on_hit: super::$policy::ON_HIT,
+                        chosen: Chosen::$policy(Policy::new(kind, geometry, seed)),
+                    },)*
                 }
             }
 
             #[inline(always)]
             fn hit(&mut self, state: &mut u64, now: u64) -> Hit {
-                match self {
-                    $(Self::$policy(policy) => policy.hit(state, now),)*
+                if let Some(rule) = self.on_hit {
+                    *state = rule.state(*state, now);
+                    return Hit::Done;
+                }
+                match &mut self.chosen {
+                    $(Chosen::$policy(policy) => policy.hit(state, now),)*
                 }
             }
 
             #[inline(always)]
             fn hit_in_set(&mut self, states: &mut [u64], way: usize, now: u64) {
-                match self {
-                    $(Self::$policy(policy) => policy.hit_in_set(states, way, now),)*
+                match &mut self.chosen {
+                    $(Chosen::$policy(policy) => policy.hit_in_set(states, way, now),)*
                 }
             }
 
             #[inline(always)]
             fn victim(&mut self, states: &mut [u64]) -> usize {
-                match self {
-                    $(Self::$policy(policy) => policy.victim(states),)*
+                match &mut self.chosen {
+                    $(Chosen::$policy(policy) => policy.victim(states),)*
                 }
             }
 
             #[inline(always)]
             fn filled(&mut self, states: &mut [u64], way: usize, index: usize, now: u64) {
-                match self {
-                    $(Self::$policy(policy) => policy.filled(states, way, index, now),)*
+                match &mut self.chosen {
+                    $(Chosen::$policy(policy) => policy.filled(states, way, index, now),)*
                 }
             }
         }
@@ -63,14 +76,14 @@ impl AnyPolicy {
     /// Makes this the policy of slice `slice` of a cache that has `slices` of them, each of `sets` sets: set
     /// `i` of the slice is set `i * slices + slice` of the cache.
     pub(crate) fn become_slice(&mut self, slice: usize, slices: usize, sets: usize) {
-        if let Self::Drrip(policy) = self {
+        if let Chosen::Drrip(policy) = &mut self.chosen {
             policy.become_slice(slice, slices, sets);
         }
     }
 
     /// Gives this slice what all slices of a cache have in common, from `other`.
     pub(crate) fn share_selector(&mut self, other: &Self) {
-        if let (Self::Drrip(policy), Self::Drrip(other)) = (self, other) {
+        if let (Chosen::Drrip(policy), Chosen::Drrip(other)) = (&mut self.chosen, &other.chosen) {
             policy.share_selector(other);
         }
     }

@@ -1,7 +1,7 @@
 //! Bimodal insertion.
 
 use super::bimodal::Throttle;
-use super::{Hit, Policy, PolicyKind, earliest, recency};
+use super::{OnHit, Policy, PolicyKind, Repeats, earliest, recency};
 use crate::geometry::CacheGeometry;
 
 /// Bimodal insertion policy (BIP; Qureshi, Jaleel, Patt, Steely and Emer, "Adaptive insertion policies for
@@ -13,16 +13,12 @@ pub struct Bip {
 }
 
 impl Policy for Bip {
+    const REPEATS: Repeats = Repeats::ChangeFilled;
+    const ON_HIT: Option<OnHit> = Some(recency::ON_HIT);
     const IS_RANDOM: bool = true;
 
     fn new(_: PolicyKind, _: &CacheGeometry, seed: u64) -> Self {
         Self { throttle: Throttle::new(seed) }
-    }
-
-    #[inline(always)]
-    fn hit(&mut self, state: &mut u64, now: u64) -> Hit {
-        *state = recency::most_recent(now);
-        Hit::Done
     }
 
     #[inline(always)]

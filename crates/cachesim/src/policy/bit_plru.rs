@@ -1,6 +1,6 @@
 //! Pseudo-LRU by a bit for each line.
 
-use super::{Hit, Policy, PolicyKind, earliest};
+use super::{Hit, Policy, PolicyKind, Repeats, earliest};
 use crate::geometry::CacheGeometry;
 
 /// Bit pseudo-LRU: an access sets the bit of its line, and if that was the last one clear in the set,
@@ -20,7 +20,7 @@ const CLEAR: u64 = 1;
 const SET: u64 = 2;
 
 impl Policy for BitPlru {
-    const MAY_COUNT_REPEATS: bool = false;
+    const REPEATS: Repeats = Repeats::ChangeNothing;
 
     fn new(_: PolicyKind, _: &CacheGeometry, _seed: u64) -> Self {
         Self

@@ -1,7 +1,7 @@
 //! Bimodal re-reference interval prediction.
 
 use super::bimodal::Throttle;
-use super::{Hit, Policy, PolicyKind, rrip};
+use super::{OnHit, Policy, PolicyKind, Repeats, rrip};
 use crate::geometry::CacheGeometry;
 
 /// Bimodal re-reference interval prediction (BRRIP; Jaleel et al., ISCA 2010, see [`super::Srrip`]): a
@@ -13,16 +13,12 @@ pub struct Brrip {
 }
 
 impl Policy for Brrip {
+    const REPEATS: Repeats = Repeats::ChangeFilled;
+    const ON_HIT: Option<OnHit> = Some(rrip::ON_HIT);
     const IS_RANDOM: bool = true;
 
     fn new(_: PolicyKind, _: &CacheGeometry, seed: u64) -> Self {
         Self { throttle: Throttle::new(seed) }
-    }
-
-    #[inline(always)]
-    fn hit(&mut self, state: &mut u64, _now: u64) -> Hit {
-        rrip::hit(state);
-        Hit::Done
     }
 
     #[inline(always)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use super::bimodal::Throttle;
-use super::{Hit, Policy, PolicyKind, rrip};
+use super::{OnHit, Policy, PolicyKind, Repeats, rrip};
 use crate::geometry::CacheGeometry;
 
 /// Dynamic re-reference interval prediction (DRRIP; Jaleel et al., ISCA 2010, see [`super::Srrip`]): a few
@@ -65,17 +65,13 @@ enum Role {
 }
 
 impl Policy for Drrip {
+    const REPEATS: Repeats = Repeats::ChangeFilled;
+    const ON_HIT: Option<OnHit> = Some(rrip::ON_HIT);
     const IS_RANDOM: bool = true;
 
     fn new(_: PolicyKind, geometry: &CacheGeometry, seed: u64) -> Self {
         let sets = usize::try_from(geometry.sets()).expect("sets fit the address space");
         Self { throttle: Throttle::new(seed), duel: Duel::new(sets), slice: 0, slices: 1 }
-    }
-
-    #[inline(always)]
-    fn hit(&mut self, state: &mut u64, _now: u64) -> Hit {
-        rrip::hit(state);
-        Hit::Done
     }
 
     #[inline(always)]

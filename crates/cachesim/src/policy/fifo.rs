@@ -1,6 +1,6 @@
 //! First in, first out.
 
-use super::{Hit, Policy, PolicyKind, earliest};
+use super::{OnHit, Policy, PolicyKind, Repeats, earliest};
 use crate::geometry::CacheGeometry;
 
 /// First in, first out: the victim is the line filled first; a hit changes nothing.
@@ -10,15 +10,11 @@ use crate::geometry::CacheGeometry;
 pub struct Fifo;
 
 impl Policy for Fifo {
-    const MAY_COUNT_REPEATS: bool = false;
+    const REPEATS: Repeats = Repeats::ChangeNothing;
+    const ON_HIT: Option<OnHit> = Some(OnHit::NOTHING);
 
     fn new(_: PolicyKind, _: &CacheGeometry, _seed: u64) -> Self {
         Self
-    }
-
-    #[inline(always)]
-    fn hit(&mut self, _mark: &mut u64, _now: u64) -> Hit {
-        Hit::Done
     }
 
     #[inline(always)]

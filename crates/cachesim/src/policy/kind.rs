@@ -51,10 +51,9 @@ macro_rules! kinds {
 
             /// What repeated hits do under this policy.
             pub const fn repeats(self) -> Repeats {
-                let count = match self {
-                    $(Self::$policy => super::$policy::MAY_COUNT_REPEATS,)*
-                };
-                if count { Repeats::Count } else { Repeats::ChangeNothing }
+                match self {
+                    $(Self::$policy => super::$policy::REPEATS,)*
+                }
             }
         }
     };

@@ -1,6 +1,6 @@
 //! Least frequently used.
 
-use super::{Hit, Policy, PolicyKind, earliest};
+use super::{Hit, Policy, PolicyKind, Repeats, earliest};
 use crate::geometry::CacheGeometry;
 
 /// Least frequently used: the victim is the line with the fewest accesses, of several the one in the first
@@ -14,6 +14,8 @@ pub struct Lfu;
 const MOST: u64 = u32::MAX as u64;
 
 impl Policy for Lfu {
+    const REPEATS: Repeats = Repeats::Count;
+
     fn new(_: PolicyKind, _: &CacheGeometry, _seed: u64) -> Self {
         Self
     }

@@ -1,6 +1,6 @@
 //! LRU insertion.
 
-use super::{Hit, Policy, PolicyKind, earliest, recency};
+use super::{OnHit, Policy, PolicyKind, Repeats, earliest, recency};
 use crate::geometry::CacheGeometry;
 
 /// LRU insertion policy (LIP; Qureshi, Jaleel, Patt, Steely and Emer, "Adaptive insertion policies for
@@ -14,14 +14,11 @@ use crate::geometry::CacheGeometry;
 pub struct Lip;
 
 impl Policy for Lip {
+    const REPEATS: Repeats = Repeats::ChangeFilled;
+    const ON_HIT: Option<OnHit> = Some(recency::ON_HIT);
+
     fn new(_: PolicyKind, _: &CacheGeometry, _seed: u64) -> Self {
         Self
-    }
-
-    #[inline(always)]
-    fn hit(&mut self, state: &mut u64, now: u64) -> Hit {
-        *state = recency::most_recent(now);
-        Hit::Done
     }
 
     #[inline(always)]

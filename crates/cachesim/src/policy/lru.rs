@@ -1,6 +1,6 @@
 //! Least recently used.
 
-use super::{Hit, Policy, PolicyKind, earliest};
+use super::{OnHit, Policy, PolicyKind, Repeats, earliest};
 use crate::geometry::CacheGeometry;
 
 /// Least recently used: the victim is the line whose last access is longest ago (Mattson et al.,
@@ -12,16 +12,11 @@ use crate::geometry::CacheGeometry;
 pub struct Lru;
 
 impl Policy for Lru {
-    const MAY_COUNT_REPEATS: bool = false;
+    const REPEATS: Repeats = Repeats::ChangeNothing;
+    const ON_HIT: Option<OnHit> = Some(OnHit::TIME);
 
     fn new(_: PolicyKind, _: &CacheGeometry, _seed: u64) -> Self {
         Self
-    }
-
-    #[inline(always)]
-    fn hit(&mut self, state: &mut u64, now: u64) -> Hit {
-        *state = now;
-        Hit::Done
     }
 
     #[inline(always)]

@@ -10,7 +10,8 @@
 //! and not its set: so a policy is shown the state first, and asks for the set if it needs it.
 //!
 //! [`Repeats`] says of a policy what [`crate::buffer`] and the instruction side have to know: whether a
-//! hit on the line accessed last in its set changes anything but the time.
+//! hit on the line accessed last in its set changes anything but the time. [`OnHit`] is what most policies
+//! make of a hit, as data, so that one compiled cache serves them all.
 //!
 //! A new policy is a file, its `mod` here and a row of [`crate::policies`]. What does not know it then does
 //! not compile, or fails a test.
@@ -57,8 +58,11 @@ pub const TIME_END: u64 = 1 << 60;
 /// What the policy keeps of every line is its state. An empty way's is 0, which no line's is. Where the
 /// policy has an order, the least state is the next victim's (of several the first way's).
 pub trait Policy: Clone + Debug + Send + 'static {
-    /// Whether it may be one of those to which repeated hits matter: see [`Repeats::Count`].
-    const MAY_COUNT_REPEATS: bool = true;
+    /// What a hit on the line accessed last in its set does, or at most does.
+    const REPEATS: Repeats;
+
+    /// What a hit makes of the state of its line, if that is all that it does.
+    const ON_HIT: Option<OnHit> = None;
 
     /// Whether it makes random choices, which start from the seed.
     const IS_RANDOM: bool = false;
@@ -69,7 +73,12 @@ pub trait Policy: Clone + Debug + Send + 'static {
 
     /// The line with this state was accessed at time `now`. With [`Hit::NeedsSet`] nothing has happened
     /// yet, and [`Policy::hit_in_set`] follows.
-    fn hit(&mut self, state: &mut u64, now: u64) -> Hit;
+    #[inline(always)]
+    fn hit(&mut self, state: &mut u64, now: u64) -> Hit {
+        let Some(rule) = Self::ON_HIT else { return Hit::NeedsSet };
+        *state = rule.state(*state, now);
+        Hit::Done
+    }
 
     /// The line in this way of its set, which has these states, was accessed at time `now`.
     #[inline(always)]
@@ -95,13 +104,49 @@ pub enum Hit {
     NeedsSet,
 }
 
-/// Whether a hit on the line accessed last in its set matters to a policy.
+/// What a hit makes of the state of its line, of which it needs to know nothing else.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OnHit {
+    /// The bits of the state that stay.
+    kept: u64,
+    /// The bits of the time that come in.
+    timed: u64,
+    /// What is added.
+    added: u64,
+}
+
+impl OnHit {
+    /// It changes nothing.
+    pub const NOTHING: Self = Self { kept: u64::MAX, timed: 0, added: 0 };
+    /// The state becomes the time of the access.
+    pub const TIME: Self = Self::time_after(0);
+
+    /// The state becomes the time of the access, counted from `begin` on.
+    pub const fn time_after(begin: u64) -> Self {
+        Self { kept: 0, timed: u64::MAX, added: begin }
+    }
+
+    /// The state becomes this one.
+    pub const fn state_of(state: u64) -> Self {
+        Self { kept: 0, timed: 0, added: state }
+    }
+
+    /// What the state becomes at a hit at time `now`.
+    #[inline(always)]
+    const fn state(self, state: u64, now: u64) -> u64 {
+        (state & self.kept | now & self.timed).wrapping_add(self.added)
+    }
+}
+
+/// Whether a hit on the line accessed last in its set matters to a policy.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Repeats {
     /// It changes nothing but the time of the line's state, which is the latest of its set before and
     /// after.
     ChangeNothing,
-    /// It makes a difference: to a line that was only filled so far, or at each time.
+    /// It makes a difference to a line that was only filled so far, and then none any more.
+    ChangeFilled,
+    /// It makes a difference each time.
     Count,
 }
 

@@ -1,6 +1,6 @@
 //! Not recently used.
 
-use super::{Hit, Policy, PolicyKind, earliest};
+use super::{OnHit, Policy, PolicyKind, Repeats, earliest};
 use crate::geometry::CacheGeometry;
 
 /// Not recently used: each line has a bit, which a fill and a hit clear. The victim is the first line whose
@@ -21,16 +21,11 @@ const NOT_RECENT: u64 = 1;
 const RECENT: u64 = 2;
 
 impl Policy for Nru {
-    const MAY_COUNT_REPEATS: bool = false;
+    const REPEATS: Repeats = Repeats::ChangeNothing;
+    const ON_HIT: Option<OnHit> = Some(OnHit::state_of(RECENT));
 
     fn new(_: PolicyKind, _: &CacheGeometry, _seed: u64) -> Self {
         Self
-    }
-
-    #[inline(always)]
-    fn hit(&mut self, state: &mut u64, _now: u64) -> Hit {
-        *state = RECENT;
-        Hit::Done
     }
 
     #[inline(always)]

@@ -3,7 +3,7 @@
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
-use super::{Hit, Policy, PolicyKind, empty_way};
+use super::{OnHit, Policy, PolicyKind, Repeats, empty_way};
 use crate::geometry::CacheGeometry;
 
 /// Random: a uniformly chosen way of a full set is the victim.
@@ -18,16 +18,12 @@ pub struct Random {
 }
 
 impl Policy for Random {
-    const MAY_COUNT_REPEATS: bool = false;
+    const REPEATS: Repeats = Repeats::ChangeNothing;
+    const ON_HIT: Option<OnHit> = Some(OnHit::NOTHING);
     const IS_RANDOM: bool = true;
 
     fn new(_: PolicyKind, _: &CacheGeometry, seed: u64) -> Self {
         Self { generator: SmallRng::seed_from_u64(seed) }
-    }
-
-    #[inline(always)]
-    fn hit(&mut self, _mark: &mut u64, _now: u64) -> Hit {
-        Hit::Done
     }
 
     #[inline(always)]

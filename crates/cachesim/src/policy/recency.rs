@@ -4,7 +4,10 @@
 //! downwards at the least recent one, by the time. So whatever comes is beyond all that came before, and
 //! above the state of an empty way.
 
-use super::TIME_END;
+use super::{OnHit, TIME_END};
+
+/// A hit: the line becomes the most recent of its set.
+pub(super) const ON_HIT: OnHit = OnHit::time_after(TIME_END);
 
 /// The state of a line that is the most recent of its set from time `now` on.
 #[inline(always)]

@@ -6,7 +6,7 @@
 //!
 //! The state is 4 less the value, so that the least state is the next victim's, and 0 for an empty way.
 
-use super::earliest;
+use super::{OnHit, earliest};
 
 /// RRPV 0.
 const SOON: u64 = 4;
@@ -16,10 +16,7 @@ pub(super) const LONG: u64 = 2;
 pub(super) const DISTANT: u64 = 1;
 
 /// A hit, by "hit priority": the next one is expected soon.
-#[inline(always)]
-pub(super) fn hit(state: &mut u64) {
-    *state = SOON;
-}
+pub(super) const ON_HIT: OnHit = OnHit::state_of(SOON);
 
 /// The first way of those with the greatest value, which then is 3; an empty one if there is any.
 #[inline(always)]

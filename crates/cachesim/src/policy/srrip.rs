@@ -1,6 +1,6 @@
 //! Static re-reference interval prediction.
 
-use super::{Hit, Policy, PolicyKind, rrip};
+use super::{OnHit, Policy, PolicyKind, Repeats, rrip};
 use crate::geometry::CacheGeometry;
 
 /// Static re-reference interval prediction with hit priority and two bits (SRRIP-HP; Jaleel, Theobald,
@@ -11,14 +11,11 @@ use crate::geometry::CacheGeometry;
 pub struct Srrip;
 
 impl Policy for Srrip {
+    const REPEATS: Repeats = Repeats::ChangeFilled;
+    const ON_HIT: Option<OnHit> = Some(rrip::ON_HIT);
+
     fn new(_: PolicyKind, _: &CacheGeometry, _seed: u64) -> Self {
         Self
-    }
-
-    #[inline(always)]
-    fn hit(&mut self, state: &mut u64, _now: u64) -> Hit {
-        rrip::hit(state);
-        Hit::Done
     }
 
     #[inline(always)]

@@ -1,6 +1,6 @@
 //! Pseudo-LRU by a tree of bits.
 
-use super::{Hit, Policy, PolicyKind, empty_way};
+use super::{OnHit, Policy, PolicyKind, Repeats, empty_way};
 use crate::geometry::CacheGeometry;
 
 /// Tree pseudo-LRU: over the ways of a set is a binary tree, each node of which has a bit. An access
@@ -19,16 +19,11 @@ use crate::geometry::CacheGeometry;
 pub struct TreePlru;
 
 impl Policy for TreePlru {
-    const MAY_COUNT_REPEATS: bool = false;
+    const REPEATS: Repeats = Repeats::ChangeNothing;
+    const ON_HIT: Option<OnHit> = Some(OnHit::TIME);
 
     fn new(_: PolicyKind, _: &CacheGeometry, _seed: u64) -> Self {
         Self
-    }
-
-    #[inline(always)]
-    fn hit(&mut self, state: &mut u64, now: u64) -> Hit {
-        *state = now;
-        Hit::Done
     }
 
     #[inline(always)]

@@ -3,6 +3,7 @@
 
 mod any;
 mod compared;
+mod filtered;
 #[path = "../common/geometry.rs"]
 mod geometry;
 mod naive;

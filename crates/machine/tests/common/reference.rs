@@ -19,7 +19,7 @@ pub struct Reference<M: Model> {
     now: u64,
     data: CacheCounts,
     fetch: CacheCounts,
-    store_misses: u64,
+    stores: CacheCounts,
     stats: CoreStats,
     sets: SetMisses,
     instructions: Vec<PendingMisses>,
@@ -38,7 +38,7 @@ impl<M: Model> Reference<M> {
                 now: 0,
                 data: CacheCounts::default(),
                 fetch: CacheCounts::default(),
-                store_misses: 0,
+                stores: CacheCounts::default(),
                 stats: CoreStats::default(),
                 sets: SetMisses {
                     data: none(config.dcache().geometry.sets()),
@@ -68,6 +68,7 @@ impl<M: Model> Reference<M> {
             Step::Data { kind, address, bytes, then, instruction } => {
                 self.fetch.accesses += then;
                 self.data.accesses += 1;
+                self.stores.accesses += u64::from(kind == Kind::Store);
                 self.simulate(self.lines.access(kind, address, bytes), instruction);
             }
             Step::Run { instruction } => {
@@ -116,7 +117,7 @@ impl<M: Model> Reference<M> {
         }
         if access.kind == Kind::Store {
             of.write += 1;
-            self.store_misses += 1;
+            self.stores.misses += 1;
         }
         if M::IS_HIERARCHY && self.config.lower().is_some() {
             if misses.levels() >= 2 {
@@ -132,10 +133,7 @@ impl<M: Model> Reference<M> {
         let lower = self.config.lower();
         let hierarchy = &self.stats.hierarchy;
         let hierarchy = M::IS_HIERARCHY.then(|| HierarchyCounts {
-            stores: CacheCounts {
-                accesses: hierarchy.stores.accesses.get(),
-                misses: self.store_misses,
-            },
+            stores: if self.config.tells_stores() { self.stores } else { CacheCounts::default() },
             l2: lower.map(|_| lower_counts(&hierarchy.l2)),
             l3: lower.and_then(|lower| lower.l3).map(|_| lower_counts(&hierarchy.l3)),
             passed_stores: hierarchy.passed_stores.get(),
