@@ -3,8 +3,10 @@
 use std::cell::Cell;
 use std::fs::File;
 use std::io::Read;
+use std::num::NonZero;
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{anyhow, bail};
@@ -12,9 +14,9 @@ use cachesim::config::MAX_CORES;
 use cachesim::core::Core;
 use cachesim::hierarchy::Hierarchy;
 use cachesim::pages::PAGE_SHIFT;
-use cachesim::policy::{AnyPolicy, Fifo, Lru, PolicyKind, Random};
+use cachesim::policy::{AnyPolicy, Fifo, Lru, OnHit, PolicyKind, Random, TimedPolicy};
 use isa::{Decoder, Emulator, Guest};
-use machine::{Alone, BySet, Finder, Locks, Machine, Private, Shared, Simulator};
+use machine::{Alone, BySet, Finder, Handover, Locks, Machine, Private, Shared, Simulator};
 use options::{self, Detail, Format, Host, Options, Request};
 use parking_lot::{Mutex, RawMutex};
 use report::{CoreSnapshot, table};
@@ -31,6 +33,7 @@ use crate::output::file::Contents;
 use crate::output::held::{Held, Streams};
 use crate::output::{self, Outlet};
 use crate::process::syscalls::{self, MappingChange};
+use crate::process::workers::{self, Progress, Task};
 use crate::process::{report_thread, threads};
 use crate::qemu::command_line::plugins_of_file;
 use crate::qemu::copies;
@@ -150,7 +153,9 @@ fn simulating(qemu: Qemu, options: Options) -> anyhow::Result<Session> {
             Session::new::<Core<Random>>(qemu, options)
         }
         _ if config.is_first_level_only() => Session::new::<Core<AnyPolicy>>(qemu, options),
-        Some(PolicyKind::Lru) => Session::new::<Hierarchy<Lru>>(qemu, options),
+        _ if [instructions, data].iter().all(|policy| policy.on_hit() == OnHit::TIME) => {
+            Session::new::<Hierarchy<TimedPolicy>>(qemu, options)
+        }
         _ => Session::new::<Hierarchy<AnyPolicy>>(qemu, options),
     }
 }
@@ -166,7 +171,7 @@ impl Session {
         let decoder = (architecture.decoder)(Emulator { guest, plugin_api: qemu.api });
         let syscalls = architecture.syscalls;
         let has_64_byte_lines = options.config.dcache().geometry.line_shift() == Lines64::SHIFT;
-        let (private, shared) = if has_64_byte_lines && !M::IS_HIERARCHY {
+        let (private, shared) = if has_64_byte_lines {
             callbacks::<M, Lines64>(&qemu, &*decoder, &options)
         } else {
             callbacks::<M, AnyLines>(&qemu, &*decoder, &options)
@@ -177,9 +182,16 @@ impl Session {
             Emulation::User => !qemu.announces_threads(syscalls.as_ref()),
             Emulation::System { max_vcpus, .. } => options.config.cores().get() < max_vcpus,
         };
+        let workers = workers_for(&options, qemu.emulation);
         if cores_are_shared {
             DIRECTORY.expect_several();
         }
+        let handover = if workers == 0 {
+            Handover::Off
+        } else {
+            workers::set(Task { threads: workers, work, failed: no_worker });
+            Handover::On { bytes: options.queue_bytes, announce: workers::announce }
+        };
         let mapping_calls = match syscalls {
             Some(_) => MappingCalls::Known,
             None => MappingCalls::Unknown,
@@ -188,7 +200,7 @@ impl Session {
         let by_set = if options.needs_set_misses() { BySet::Counted } else { BySet::NotCounted };
         let reporter = Reporter::new(&qemu, &options)?;
         Ok(Self {
-            simulator: Machine::<M>::start(&options.config, by_set, &DIRECTORY),
+            simulator: Machine::<M>::start(&options.config, by_set, handover, &DIRECTORY),
             translator: Mutex::new(translator),
             qemu,
             options,
@@ -393,6 +405,45 @@ fn complain_of_signals(error: &anyhow::Error) {
     output::complain(&format!("no report if a signal ends the program: {error:#}"));
 }
 
+/// How many threads are to simulate beside the vCPUs.
+fn workers_for(options: &Options, emulation: Emulation) -> usize {
+    if let Some(workers) = options.workers {
+        return workers as usize;
+    }
+    let host_cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let vcpus = match emulation {
+        Emulation::User => 1,
+        Emulation::System { max_vcpus, .. } => max_vcpus as usize,
+    };
+    host_cores.saturating_sub(vcpus).min(options.config.cores().get() as usize)
+}
+
+/// Simulates what a vCPU has handed over.
+fn work() -> Progress {
+    let Some(session) = SESSION.get() else { return Progress::Idle };
+    match catch_unwind(AssertUnwindSafe(|| session.simulator.work())) {
+        Ok(true) => Progress::Done,
+        Ok(false) => Progress::Idle,
+        Err(_) => {
+            session.simulator.pause_handover(None);
+            output::complain("internal error in a worker: the guest's threads go on without it");
+            Progress::Ended
+        }
+    }
+}
+
+/// There can be no worker.
+fn no_worker(error: &anyhow::Error) {
+    if let Some(session) = SESSION.get() {
+        session.simulator.pause_handover(None);
+    }
+    output::complain(&format!("no worker ({error:#}): the guest's threads simulate themselves"));
+}
+
+/// How many full buffers a forked child simulates itself before it is worth a thread: a quarter of a second's.
+#[cfg(target_os = "linux")]
+const LONG_RUN: usize = 1000;
+
 /// In a child that the guest's program has forked.
 #[cfg(target_os = "linux")]
 fn in_child() {
@@ -402,6 +453,10 @@ fn in_child() {
         session.reporter.forget_threads();
     }
     signals::pause_in_child();
+    workers::forget_in_child();
+    if let Some(session) = SESSION.get() {
+        session.simulator.pause_handover(Some(LONG_RUN));
+    }
     match report_thread::start_in_child() {
         Ok(()) => signals::go_on_in_child(),
         Err(error) => complain_of_signals(&error),

@@ -3,7 +3,7 @@
 mod common;
 
 use common::artifacts::{Arch, Mode, bare_guest, guest, qemus};
-use common::differential::{Expect, Sweep};
+use common::differential::{Expect, Options, Sweep};
 
 #[test]
 fn threads_that_share_a_core_lose_no_access() {
@@ -27,6 +27,26 @@ fn threads_on_several_cores_lose_no_access() {
             for options in ["cores=2", "cores=3", "cores=8"] {
                 let run = qemu.user(arch, &guest(arch, "threads")).guest_args(["12", "4"]);
                 sweep.compare(&format!("{arch}"), &qemu, run, options, Expect::Accesses);
+            }
+        }
+    }
+    sweep.finish();
+}
+
+/// The threads themselves, a worker, and more of them than the queue has room for.
+const WORKERS: [&str; 3] = ["workers=0", "workers=1", "workers=3,queue=64K"];
+
+#[test]
+fn threads_lose_no_access_whoever_simulates_them() {
+    let mut sweep = Sweep::default();
+    for qemu in qemus(Mode::User) {
+        for arch in Arch::ALL {
+            for both in ["", "cores=2", "l2=on,evict=fifo"] {
+                for ours in WORKERS {
+                    let run = qemu.user(arch, &guest(arch, "threads")).guest_args(["12", "4"]);
+                    let options = Options { both, ours };
+                    sweep.compare(&format!("{arch}"), &qemu, run, options, Expect::Accesses);
+                }
             }
         }
     }
@@ -104,11 +124,14 @@ fn a_process_that_ends_while_threads_run_reports_once() {
 
 #[test]
 fn threads_and_forks_together_do_not_hang() {
-    for qemu in qemus(Mode::User) {
+    for (qemu, workers) in qemus(Mode::User)
+        .into_iter()
+        .flat_map(|qemu| WORKERS.map(|workers| (qemu.clone(), workers)))
+    {
         let finished = qemu
             .user(Arch::Riscv64, &guest(Arch::Riscv64, "forker"))
             .guest_args(["threads", "8"])
-            .plugin("limit=5,out=%p.txt")
+            .plugin(&format!("limit=5,out=%p.txt,{workers}"))
             .succeed();
         assert_eq!(finished.stdout, "forker: ok threads 8\n");
         assert_eq!(finished.files().len(), 9, "{:?}", finished.files());

@@ -216,7 +216,7 @@ extern "C" fn fetch_finding_vcpu<V: Variant>(callback: Running<V>, userdata: Use
 #[inline(always)]
 fn take_run(seat: &impl Seat, record: impl LineRunRecord) {
     let run = record.run();
-    seat.take(&Event { instruction: run.instruction, access: run.access(), following_fetches: 0 });
+    seat.take(&Event::of_run(run));
     record.count(|| seat.counted_by());
 }
 
@@ -308,7 +308,14 @@ fn take<V: Variant>(
         let extent = if V::Model::IS_HIERARCHY { info::bytes(info) } else { 1 };
         let access = Access { kind, line, address, extent };
         let following_fetches = record.fetches(|| effect);
-        seat.take(&Event { instruction: record.instruction(), access, following_fetches });
+        let instruction = record.instruction();
+        seat.take(&Event { instruction, access, following_fetches });
+        if V::Model::IS_HIERARCHY
+            && following_fetches > 0
+            && let Some(run) = instruction.then()
+        {
+            seat.refetch(run);
+        }
         record.count(|| effect, || seat.counted_by());
     } else {
         let effect = effect.on_device();

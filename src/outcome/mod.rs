@@ -47,6 +47,8 @@ impl<'a> Reading<'a> {
         simulator: &'static dyn Simulator,
         translator: &'a Translator,
     ) -> Self {
+        // Or instructions would lack what the cores are told to have.
+        simulator.settle();
         let all = || translator.instructions().iter();
         // Of the others only a few are to be printed, but there may be millions.
         let is_needed =

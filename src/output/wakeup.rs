@@ -15,7 +15,7 @@ unsafe impl Sync for Wakeup {}
 
 impl Wakeup {
     /// One that has not been set up.
-    const fn new() -> Self {
+    pub const fn new() -> Self {
         Self(UnsafeCell::new(MaybeUninit::zeroed()))
     }
 

@@ -22,6 +22,7 @@ use anyhow::{anyhow, bail};
 use parking_lot::RawMutex;
 use parking_lot::lock_api::{GuardNoSend, RawMutex as _};
 
+use super::workers;
 use crate::output;
 
 /// Calls a function for every lock, always in the same order: that in which they are taken together.
@@ -82,6 +83,7 @@ fn is_at_rest(folder: &Path) -> bool {
 
 extern "C" fn prepare() {
     output::expect_other_reports();
+    workers::rest();
     wait_for_other_threads();
     each(&|lock| {
         lock.lock();
@@ -93,6 +95,7 @@ extern "C" fn prepare() {
 unsafe extern "C" fn parent() {
     // SAFETY: `prepare` took it on this thread.
     each(&|lock| unsafe { lock.unlock(GuardNoSend::new()) });
+    workers::go_on();
 }
 
 /// # Safety

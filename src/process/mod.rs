@@ -1,4 +1,4 @@
-//! What happens to the process: signals, forks, calls of execve, and the one thread of ours in it.
+//! What happens to the process: signals, forks, calls of execve, and the threads of ours in it.
 
 #[cfg(target_os = "linux")]
 pub mod forks;
@@ -9,3 +9,4 @@ pub mod report_thread;
 pub mod signals;
 pub mod syscalls;
 pub mod threads;
+pub mod workers;

@@ -63,6 +63,8 @@ pub struct Translator {
     lines: Lines,
     /// Whether the instruction cache's policy tells repeated fetches from a line.
     repeats: Repeats,
+    /// Whether fetches that an access counts are looked at if it misses.
+    refetches: bool,
     disassembler: Disassembler,
     /// Whether QEMU calls the memory callback of a block's last instruction for accesses that follow
     /// the block: those of an interrupt's delivery, in system mode up to QEMU 8.2. They count.
@@ -128,6 +130,7 @@ impl Translator {
             decoder,
             lines: Lines::new(config),
             repeats: config.fetch_repeats(),
+            refetches: config.refetches(),
             disassembler,
             reader: disassembler.reader(),
             instructions: match config.lower() {
@@ -274,10 +277,17 @@ impl Translator {
     fn register(&mut self, callbacks: &CallbackSet) {
         let Self { instructions, records, .. } = self;
         for row in self.block.chunk_by(|insn, next| insn.line == next.line) {
-            let mut register = |row| register_row(row, callbacks, instructions, records);
+            let mut register =
+                |row| register_row(row, callbacks, instructions, records, self.refetches);
             let mut segments = row.split_inclusive(|insn| insn.completion != Completion::Always);
             // What a callback stands for beside its own fetches is counted, but not simulated.
             match self.repeats {
+                Repeats::ChangeNothing if self.refetches => {
+                    let cut = |insn: &Translated| {
+                        matches!(insn.completion, Completion::LoadThenStore | Completion::Unknown)
+                    };
+                    row.split_inclusive(cut).for_each(register);
+                }
                 Repeats::ChangeNothing => register(row),
                 // A row's second fetch is the last that can matter.
                 Repeats::ChangeFilled => match segments.next() {
@@ -364,6 +374,7 @@ fn register_row(
     callbacks: &CallbackSet,
     instructions: &mut InstructionTable,
     records: &mut Records,
+    refetches: bool,
 ) {
     for insn in row {
         match insn.translation {
@@ -379,6 +390,11 @@ fn register_row(
     let mut counted_by = CountedBy::Fetch;
     for segment in row.split_inclusive(|insn| insn.completion != Completion::Always) {
         counted_by.register(segment, callbacks, instructions, records);
+        if refetches && let (CountedBy::Access(insn), Some(first)) = (&counted_by, segment.first())
+        {
+            let run = instructions.run(first.record, first.line, fetches(segment.len()));
+            insn.record.set_then(run);
+        }
         if let Some(last) = segment.last() {
             counted_by = CountedBy::after(last, callbacks, records);
         }

@@ -94,6 +94,20 @@ pub struct Instruction {
     /// Misses of what is beyond the first level, in runs that have any.
     pub lower: Option<&'static LowerCounters>,
     run: OnceLock<&'static LineRun>,
+    then: OnceLock<&'static LineRun>,
+}
+
+impl Instruction {
+    /// The fetches of the same line that follow this instruction, where they are looked at:
+    /// [`Config::refetches`](crate::config::Config::refetches).
+    pub fn then(&self) -> Option<&'static LineRun> {
+        self.then.get().copied()
+    }
+
+    /// These fetches follow it. What was said first stays: it is of the same line.
+    pub fn set_then(&self, run: &'static LineRun) {
+        self.then.get_or_init(|| run);
+    }
 }
 
 /// One instruction's misses of the second and the third level: fetches, loads, stores.
@@ -220,6 +234,7 @@ impl InstructionTable {
                 fetch_misses: Counter::default(),
                 lower: lower.then(|| &*Box::leak(Box::default())),
                 run: OnceLock::new(),
+                then: OnceLock::new(),
             },
         );
         let hasher = &self.hasher;

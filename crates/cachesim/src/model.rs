@@ -40,6 +40,13 @@ pub trait Model: Clone + Debug + Send + Sized + 'static {
     /// must follow. Where nothing is beyond the first level, all data accesses may be called loads.
     fn hits(&mut self, kind: Kind, line: LineAddr, fetches: u64, now: u64) -> bool;
 
+    /// Whether other cores have left something to be done first. Then [`Model::hits`] must not be asked. Never where
+    /// there is no other vCPU.
+    #[inline(always)]
+    fn has_mail(&self) -> bool {
+        false
+    }
+
     /// The slow answer: the access at time `now`, whatever it does. Counts in `stats` what is beyond the first
     /// level, whose accesses and misses are its caller's to count.
     fn simulate(&mut self, access: Access, now: u64, stats: &CoreStats) -> Misses;

@@ -759,15 +759,6 @@ fn lfu_replaces_the_first_of_those_accessed_least() {
 }
 
 #[test]
-fn lfu_counts_no_further_than_32_bits() {
-    let mut state = u64::from(u32::MAX) - 1;
-    for _ in 0..3 {
-        assert_eq!(Lfu.hit(&mut state, 1), policy::Hit::Done);
-        assert_eq!(state, u64::from(u32::MAX));
-    }
-}
-
-#[test]
 fn lip_a_fill_is_the_next_victim_until_it_hits() {
     check::<Lip>(
         4,

@@ -1,8 +1,10 @@
 //! A simulated core: its caches and what is counted of them.
 
+use std::collections::VecDeque;
 use std::ptr;
 
 use cachesim::address::LineAddr;
+use cachesim::buffer::AccessBuffer;
 use cachesim::config::Config;
 use cachesim::core::Lines;
 use cachesim::geometry::CacheGeometry;
@@ -14,6 +16,8 @@ use cachesim::sync::{Mutex, RawMutex};
 use report::SetMisses;
 
 use crate::event::Event;
+use crate::queue::Queue;
+use crate::vcpu::{Times, add_counted};
 
 /// A simulated core. What callbacks need comes first: so they reach it with short instructions.
 #[derive(Debug)]
@@ -23,6 +27,9 @@ pub struct SimulatedCore<M: Model> {
     /// Whoever holds the lock may use the model. A core of one vCPU is used without it: see
     /// [`OwnCore`](crate::OwnCore).
     pub(crate) model: Mutex<M>,
+    /// Full buffers of its vCPUs, in the order in which they are to be simulated. Its lock is taken after that of the
+    /// model.
+    pub(crate) row: Mutex<VecDeque<&'static AccessBuffer>>,
     pub(crate) lines: Lines,
     pub(crate) sets: Option<SetCounters>,
     pub(crate) counters: VcpuCounters,
@@ -105,6 +112,7 @@ impl<M: Model> SimulatedCore<M> {
         Self {
             stats: CoreStats::default(),
             model: Mutex::new(M::new(config, number, shared)),
+            row: Mutex::new(VecDeque::new()),
             lines: Lines::new(config),
             sets: (by_set == BySet::Counted).then(|| SetCounters::new(config)),
             counters: VcpuCounters::default(),
@@ -148,9 +156,35 @@ impl<M: Model> SimulatedCore<M> {
         }
     }
 
-    pub(crate) fn lock(&self) -> &RawMutex {
-        // SAFETY: only a reference is made here; who locks or unlocks by it has to see to the rest.
-        unsafe { self.model.raw() }
+    /// Simulates what a buffer holds, and empties it. Who calls it has the lock of the model, `model`.
+    pub(crate) fn simulate(&self, model: &mut M, buffer: &AccessBuffer) {
+        let mut times = Times::of(&self.stats);
+        let counted = buffer.peek(|port, address, token| {
+            // SAFETY: the words are from `Event::record`.
+            let event = unsafe { Event::of_record(self.lines, port, address, token) };
+            let misses = times.simulate(&mut *model, &event, &self.stats);
+            if misses.any() {
+                self.count_miss(misses, &event);
+            }
+        });
+        add_counted(&self.stats, counted);
+        buffer.clear();
+    }
+
+    /// The same with the buffer that has waited longest; whether there was any.
+    pub(crate) fn simulate_next(&self, model: &mut M, queue: &Queue<M>) -> bool {
+        // It stays in the row meanwhile, so that nobody misses what is in it.
+        let Some(buffer) = self.row.lock().front().copied() else { return false };
+        self.simulate(model, buffer);
+        self.row.lock().pop_front();
+        queue.give_back(buffer);
+        true
+    }
+
+    /// The locks of its model and of its row.
+    pub(crate) fn locks(&self) -> [&RawMutex; 2] {
+        // SAFETY: only references are made here; who locks or unlocks by them has to see to the rest.
+        unsafe { [self.model.raw(), self.row.raw()] }
     }
 
     pub(crate) fn is(&self, other: &Self) -> bool {

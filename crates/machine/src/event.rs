@@ -1,7 +1,7 @@
 //! What a vCPU did that is not just counted.
 
 use cachesim::core::Lines;
-use cachesim::instructions::Instruction;
+use cachesim::instructions::{Instruction, LineRun};
 use cachesim::model::{Access, Kind, Port};
 
 /// An access that changes more than how recent a line is, or may.
@@ -22,6 +22,12 @@ const STORE: u64 = 1 << 1;
 const EXTENT_SHIFT: u32 = 48;
 
 impl Event {
+    /// The fetches of a run.
+    #[inline(always)]
+    pub fn of_run(run: &LineRun) -> Self {
+        Self { instruction: run.instruction, access: run.access(), following_fetches: 0 }
+    }
+
     /// The two words of its record. What follows the access is not in it.
     ///
     /// # Panics

@@ -4,7 +4,6 @@ use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::ptr;
 
-use cachesim::buffer::AccessBuffer;
 use cachesim::config::Config;
 use cachesim::core::Core;
 use cachesim::hierarchy::Hierarchy;
@@ -21,17 +20,14 @@ use crate::core::{BySet, SetCounters, SimulatedCore};
 use crate::counts::{Counts, PendingMisses};
 use crate::directory::Directory;
 use crate::event::Event;
+use crate::queue::{Handover, Queue};
 use crate::vcpu::{OwnVcpu, Times, Vcpu, add_counted};
-
-/// Accesses a vCPU records before it simulates them on a shared core.
-/// Few where these take long: so that buffers are drained there.
-const BUFFER_CAPACITY: usize = if cfg!(any(miri, shuttle)) { 4 } else { 4096 };
 
 /// All cores and vCPUs of the run.
 #[derive(Debug)]
 pub struct Machine<M: Model> {
     directory: &'static Directory,
-    config: Config,
+    queue: Queue<M>,
     cores: Box<[SimulatedCore<M>]>,
     /// See [`Directory`].
     null_core: SimulatedCore<M>,
@@ -76,13 +72,18 @@ impl<M: Locks> Machine<M> {
     ///
     /// # Panics
     /// Where the directory has a machine already: its model may be another.
-    pub fn start(config: &Config, by_set: BySet, directory: &'static Directory) -> &'static Self {
+    pub fn start(
+        config: &Config,
+        by_set: BySet,
+        handover: Handover,
+        directory: &'static Directory,
+    ) -> &'static Self {
         let shared = M::shared(config);
         let cores = (0..config.cores().get())
             .map(|number| SimulatedCore::new(config, number, &shared, by_set));
         let machine: &'static Self = Box::leak(Box::new(Self {
             directory,
-            config: *config,
+            queue: Queue::new(config, handover),
             cores: cores.collect(),
             null_core: SimulatedCore::new(&config.one_line_each(), 0, &shared, BySet::NotCounted),
             shared,
@@ -107,8 +108,8 @@ impl<M: Model> Machine<M> {
         let core = index as usize % self.cores.len();
         let used_before = registry.free.get_mut(&core).and_then(Vec::pop);
         let vcpu = used_before.unwrap_or_else(|| {
-            let buffer = AccessBuffer::new(BUFFER_CAPACITY, &self.config);
-            let vcpu: &'static Vcpu<M> = Box::leak(Box::new(Vcpu::new(&self.cores[core], buffer)));
+            let vcpu = Vcpu::new(&self.cores[core], &self.queue);
+            let vcpu: &'static Vcpu<M> = Box::leak(Box::new(vcpu));
             registry.all.push(vcpu);
             vcpu
         });
@@ -136,6 +137,15 @@ pub trait Simulator: Sync {
     /// # Safety
     /// The caller is a callback of that vCPU.
     unsafe fn translations_changed(&'static self, index: u32);
+
+    /// Simulates what has been handed over and waits longest, on this thread; whether there was anything.
+    fn work(&'static self) -> bool;
+
+    /// Simulates all that has been handed over so far.
+    fn settle(&'static self);
+
+    /// Has vCPUs simulate the next so many full buffers themselves; `None`: all from now on.
+    fn pause_handover(&self, buffers: Option<usize>);
 
     /// The vCPU of `index` is gone. Its record is simulated and it can be used for another.
     ///
@@ -170,7 +180,11 @@ impl<M: Locks> Simulator for Machine<M> {
     fn rough_sum(&self) -> CoreSnapshot {
         // Before the cores, or what is simulated in between would be missed.
         let recorded: Vec<_> =
-            self.registry.lock().all.iter().map(|vcpu| vcpu.buffer.counted()).collect();
+            self.registry.lock().all.iter().map(|vcpu| vcpu.buffer().counted()).collect();
+        let waiting = self.cores.iter().flat_map(|core| {
+            core.row.lock().iter().map(|buffer| buffer.counted()).collect::<Vec<_>>()
+        });
+        let recorded: Vec<_> = recorded.into_iter().chain(waiting).collect();
         // With that of `AccessBuffer::clear`.
         fence(Ordering::Acquire);
         let counted: Vec<_> = self.cores.iter().map(|core| core.counts(&core.stats)).collect();
@@ -191,6 +205,26 @@ impl<M: Locks> Simulator for Machine<M> {
         OwnVcpu::new(self.register(index)).forget_translations();
     }
 
+    fn work(&'static self) -> bool {
+        let Some(core) = self.queue.next() else { return false };
+        // A vCPU or a report may have done it.
+        core.simulate_next(&mut core.model.lock(), &self.queue);
+        true
+    }
+
+    fn settle(&'static self) {
+        for core in &self.cores {
+            let waiting = core.row.lock().len();
+            for _ in 0..waiting {
+                core.simulate_next(&mut core.model.lock(), &self.queue);
+            }
+        }
+    }
+
+    fn pause_handover(&self, buffers: Option<usize>) {
+        self.queue.pause(buffers);
+    }
+
     unsafe fn retire(&self, index: u32) {
         let mut registry = self.registry.lock();
         if let Some(vcpu) = registry.by_index.remove(&index) {
@@ -205,8 +239,11 @@ impl<M: Locks> Simulator for Machine<M> {
     fn every_lock(&'static self, act: &dyn Fn(&'static RawMutex)) {
         // SAFETY: only a reference is made here; what is done to the lock is the caller's business.
         act(unsafe { self.registry.raw() });
-        self.cores.iter().for_each(|core| act(core.lock()));
+        for number in 0..2 {
+            self.cores.iter().for_each(|core| act(core.locks()[number]));
+        }
         M::every_shared_lock(&self.shared, act);
+        self.queue.locks().into_iter().for_each(act);
     }
 }
 
@@ -222,17 +259,19 @@ impl<M: Model> SimulatedCore<M> {
     where
         M: 'a,
     {
-        // Whoever wants to drain waits here, so what is recorded now stays where it is.
+        // Whoever wants to simulate or to hand over waits here, so what is recorded now stays where it is.
         let guard = self.model.lock();
+        let row = self.row.lock();
         let mut counts = self.counts(&self.stats);
         let mut sets = self.sets.as_ref().map(SetCounters::get);
-        let recorded: Vec<_> = vcpus.filter(|vcpu| !vcpu.buffer.is_empty()).collect();
+        let current = vcpus.map(|vcpu| vcpu.buffer()).filter(|buffer| !buffer.is_empty());
+        let recorded: Vec<_> = row.iter().copied().chain(current).collect();
         if !recorded.is_empty() {
             let mut model = guard.on(shared());
             let stats = self.stats.clone();
             let mut times = Times::of(&stats);
-            for vcpu in recorded {
-                let counted = vcpu.buffer.peek(|port, address, token| {
+            for buffer in recorded {
+                let counted = buffer.peek(|port, address, token| {
                     // SAFETY: the words are from `Event::record`.
                     let event = unsafe { Event::of_record(self.lines, port, address, token) };
                     let misses = times.simulate(&mut model, &event, &stats);

@@ -32,6 +32,10 @@ pub trait Seat {
     /// Takes an access, whatever it does.
     fn take(&self, event: &Event);
 
+    /// Has the line of `run` fetched again, unless it is still where it was: a data access just before may have taken it
+    /// out. The fetches have been counted.
+    fn refetch(&self, run: &LineRun);
+
     /// Who raises counts by instruction.
     fn counted_by(&self) -> CountedBy<'_>;
 }
@@ -62,6 +66,24 @@ impl<'a, M: Model> OwnCore<'a, M> {
         // `act` does here is to ask the model, which calls nobody back.
         act(unsafe { &mut *self.core.model.data_ptr() })
     }
+
+    /// The slow answer.
+    #[inline(always)]
+    fn simulate(&self, event: &Event, now: u64) {
+        let core = self.core;
+        let misses = self.with_model(|model| model.simulate(event.access, now, &core.stats));
+        if misses.any() {
+            core.count_miss(misses, event);
+        }
+    }
+
+    /// The fast question, where it may be asked.
+    #[inline(always)]
+    fn hits(&self, kind: Kind, line: LineAddr, fetches: u64, now: u64) -> bool {
+        self.with_model(|model| {
+            (self.is_only || !model.has_mail()) && model.hits(kind, line, fetches, now)
+        })
+    }
 }
 
 impl<M: Model> Seat for OwnCore<'_, M> {
@@ -74,7 +96,7 @@ impl<M: Model> Seat for OwnCore<'_, M> {
     fn access_hits(&self, kind: Kind, line: LineAddr, following_fetches: u64) -> bool {
         let stats = &self.core.stats;
         let now = stats.data.accesses.get().wrapping_add(1);
-        let hit = self.with_model(|model| model.hits(kind, line, 1, now));
+        let hit = self.hits(kind, line, 1, now);
         if hit {
             stats.data.accesses.set(now);
             stats.fetches.add(following_fetches);
@@ -89,7 +111,7 @@ impl<M: Model> Seat for OwnCore<'_, M> {
         // In this order: what is loaded after an atomic can wait until it is needed.
         let before = counter.get();
         let now = before.wrapping_add(run.fetches);
-        let hit = self.with_model(|model| model.hits(Kind::Fetch, run.line, run.fetches, now));
+        let hit = self.hits(Kind::Fetch, run.line, run.fetches, now);
         if hit {
             counter.set(now);
         }
@@ -112,9 +134,13 @@ impl<M: Model> Seat for OwnCore<'_, M> {
             count_store::<M>(&core.stats, access.kind);
             core.stats.data.accesses.add(1)
         };
-        let misses = self.with_model(|model| model.simulate(access, now, &core.stats));
-        if misses.any() {
-            core.count_miss(misses, event);
+        self.simulate(event, now);
+    }
+
+    fn refetch(&self, run: &LineRun) {
+        let now = self.core.stats.fetches.get();
+        if !self.hits(Kind::Fetch, run.line, 1, now) {
+            self.simulate(&Event::of_run(run), now);
         }
     }
 
@@ -148,7 +174,7 @@ impl<M: Model> Seat for Recorder<'_, M> {
 
     #[inline(always)]
     fn access_hits(&self, kind: Kind, line: LineAddr, following_fetches: u64) -> bool {
-        let buffer = &self.vcpu.buffer;
+        let buffer = self.vcpu.buffer();
         let hit = buffer.changes_nothing(kind, line);
         if hit {
             buffer.count_access(kind);
@@ -159,7 +185,7 @@ impl<M: Model> Seat for Recorder<'_, M> {
 
     #[inline(always)]
     fn fetch_hits(&self, run: &LineRun) -> bool {
-        let buffer = &self.vcpu.buffer;
+        let buffer = self.vcpu.buffer();
         let hit = buffer.changes_nothing(Kind::Fetch, run.line);
         if hit {
             buffer.count(run.fetches);
@@ -169,12 +195,12 @@ impl<M: Model> Seat for Recorder<'_, M> {
 
     #[inline(always)]
     fn count(&self, fetches: u64) {
-        self.vcpu.buffer.count(fetches);
+        self.vcpu.buffer().count(fetches);
     }
 
     #[inline(always)]
     fn take(&self, event: &Event) {
-        let buffer = &self.vcpu.buffer;
+        let buffer = self.vcpu.buffer();
         if event.access.kind == Kind::Fetch {
             buffer.count(event.access.extent.into());
         } else {
@@ -182,6 +208,12 @@ impl<M: Model> Seat for Recorder<'_, M> {
             buffer.count_access(event.access.kind);
         }
         self.vcpu.record(event);
+    }
+
+    fn refetch(&self, run: &LineRun) {
+        if !self.vcpu.buffer().changes_nothing(Kind::Fetch, run.line) {
+            self.vcpu.record(&Event::of_run(run));
+        }
     }
 
     #[inline(always)]
@@ -240,6 +272,13 @@ impl<M: Model> Seat for AnySeat<'_, M> {
         match self {
             Self::OwnCore(seat) => seat.take(event),
             Self::Recorder(seat) => seat.take(event),
+        }
+    }
+
+    fn refetch(&self, run: &LineRun) {
+        match self {
+            Self::OwnCore(seat) => seat.refetch(run),
+            Self::Recorder(seat) => seat.refetch(run),
         }
     }
 

@@ -2,22 +2,27 @@
 
 use std::cell::UnsafeCell;
 use std::marker::PhantomData;
+use std::ptr;
 
 use cachesim::buffer::{AccessBuffer, Counted, Room};
 use cachesim::model::{Access, Misses, Model, Port};
 use cachesim::pages::{PageCache, Regime, SharedGeneration};
 use cachesim::profile::VcpuCounters;
 use cachesim::stats::CoreStats;
+use cachesim::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::core::SimulatedCore;
 use crate::event::Event;
+use crate::queue::Queue;
 
 /// What belongs to one vCPU. Its `UnsafeCell` is for the thread that runs the vCPU alone.
 #[derive(Debug)]
 pub struct Vcpu<M: Model> {
     pub(crate) core: &'static SimulatedCore<M>,
     pages: UnsafeCell<PageCache>,
-    pub(crate) buffer: AccessBuffer,
+    /// What it records into, a `&'static AccessBuffer`.
+    buffer: AtomicPtr<AccessBuffer>,
+    queue: &'static Queue<M>,
     pub(crate) counters: VcpuCounters,
 }
 
@@ -26,35 +31,59 @@ pub struct Vcpu<M: Model> {
 unsafe impl<M: Model> Sync for Vcpu<M> {}
 
 impl<M: Model> Vcpu<M> {
-    pub(crate) fn new(core: &'static SimulatedCore<M>, buffer: AccessBuffer) -> Self {
-        Self { core, pages: UnsafeCell::default(), buffer, counters: VcpuCounters::default() }
+    pub(crate) fn new(core: &'static SimulatedCore<M>, queue: &'static Queue<M>) -> Self {
+        Self {
+            core,
+            pages: UnsafeCell::default(),
+            buffer: AtomicPtr::new(ptr::from_ref(queue.make()).cast_mut()),
+            queue,
+            counters: VcpuCounters::default(),
+        }
+    }
+
+    /// What it records into. It stays the vCPU's while its core's row is locked.
+    #[inline(always)]
+    pub(crate) fn buffer(&self) -> &'static AccessBuffer {
+        // SAFETY: it was made of a `&'static AccessBuffer`, as is all that is stored there, and only shared
+        // references are made of it.
+        unsafe { &*self.buffer.load(Ordering::Acquire) }
     }
 
     /// Records an event that has been counted.
     #[inline(always)]
     pub(crate) fn record(&self, event: &Event) {
         let Access { kind, line, extent, .. } = event.access;
-        if self.buffer.record(kind, line, extent, event.record()) == Room::Full {
-            self.drain();
+        if self.buffer().record(kind, line, extent, event.record()) == Room::Full {
+            self.hand_over();
         }
     }
 
-    /// Simulates what has been recorded. The caller is this vCPU's thread.
+    /// Has what has been recorded simulated, by others or here. The caller is this vCPU's thread.
     #[cold]
-    pub(crate) fn drain(&self) {
-        let core = self.core;
-        let mut model = core.model.lock();
-        let mut times = Times::of(&core.stats);
-        let counted = self.buffer.peek(|port, address, token| {
-            // SAFETY: the words are from `record`.
-            let event = unsafe { Event::of_record(core.lines, port, address, token) };
-            let misses = times.simulate(&mut *model, &event, &core.stats);
-            if misses.any() {
-                core.count_miss(misses, &event);
+    fn hand_over(&self) {
+        while !self.swap_buffer() {
+            let mut model = self.core.model.lock();
+            if !self.core.simulate_next(&mut model, self.queue) {
+                return self.core.simulate(&mut model, self.buffer());
             }
-        });
-        add_counted(&core.stats, counted);
-        self.buffer.clear();
+        }
+        self.queue.announce(self.core);
+    }
+
+    /// Puts the buffer into the core's row and goes on with another one, if one is left.
+    fn swap_buffer(&self) -> bool {
+        let Some(next) = self.queue.spare() else { return false };
+        let mut row = self.core.row.lock();
+        row.push_back(self.buffer());
+        self.buffer.store(ptr::from_ref(next).cast_mut(), Ordering::Release);
+        true
+    }
+
+    /// Simulates what has been recorded. The caller is this vCPU's thread.
+    pub(crate) fn drain(&self) {
+        let mut model = self.core.model.lock();
+        while self.core.simulate_next(&mut model, self.queue) {}
+        self.core.simulate(&mut model, self.buffer());
     }
 }
 
@@ -144,7 +173,7 @@ impl Times {
             Port::Fetch => &mut self.fetch,
         };
         *time += 1;
-        if model.hits(access.kind, access.line, access.extent.into(), *time) {
+        if !model.has_mail() && model.hits(access.kind, access.line, access.extent.into(), *time) {
             return Misses::NONE;
         }
         model.simulate(access, *time, stats)

@@ -13,8 +13,10 @@ use cachesim::model::Kind;
 use cachesim::pages::{Regime, SharedGeneration};
 use cachesim::policy::{AnyPolicy, Lru, PolicyKind};
 use cachesim::profile::{ProfileTable, Segment};
-use common::{Cpu, Guest, Reference, Step, first_level, lane_step, three_levels};
-use machine::{Alone, BySet, Directory, Finder, Locks, Machine, Private, Seat, Shared, Simulator};
+use common::{Cpu, Guest, Reference, Step, first_level, handover, lane_step, three_levels};
+use machine::{
+    Alone, BySet, Directory, Finder, Handover, Locks, Machine, Private, Seat, Shared, Simulator,
+};
 use proptest::prelude::*;
 
 /// Only a few under Miri; there buffers are short, so that they are drained as well.
@@ -43,6 +45,20 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0..32_usize).prop_map(|instruction| Step::Run { instruction }),
         1 => (1..5_u64).prop_map(|fetches| Step::Count { fetches }),
     ]
+}
+
+/// Accesses of instructions that have just been fetched, and now and then other fetches, as a guest's are.
+fn executed() -> impl Strategy<Value = Vec<(u32, Step)>> {
+    prop::collection::vec(step(), 1..most_steps() / 2).prop_map(|steps| {
+        let executed = steps.into_iter().flat_map(|step| {
+            let fetched = match step {
+                Step::Data { instruction, .. } => Some(Step::Run { instruction }),
+                Step::Run { .. } | Step::Count { .. } => None,
+            };
+            fetched.into_iter().chain([step]).map(|step| (0, step))
+        });
+        executed.collect()
+    })
 }
 
 /// Accesses, and by which of `vcpus`.
@@ -82,10 +98,31 @@ fn counts_as_the_model<M: Locks, F: Finder>(
     steps: &[(u32, Step)],
 ) -> Result<(), TestCaseError> {
     let guest = Guest::<M>::new(config, BySet::Counted);
+    counts_as::<M, F>(&guest, Reference::all(config), vcpus, steps)
+}
+
+/// The same of a guest that executes the lines that it fetches, where data accesses may take them out.
+fn counts_refetching<F: Finder>(
+    config: &Config,
+    vcpus: Expected,
+    steps: &[(u32, Step)],
+) -> Result<(), TestCaseError> {
+    let guest = Guest::<Hierarchy<AnyPolicy>>::new(config, BySet::Counted);
+    guest.refetch();
+    let mut reference = Reference::all(config);
+    reference[0].refetches = true;
+    counts_as::<_, F>(&guest, reference, vcpus, steps)
+}
+
+fn counts_as<M: Locks, F: Finder>(
+    guest: &Guest<M>,
+    mut reference: Vec<Reference<M>>,
+    vcpus: Expected,
+    steps: &[(u32, Step)],
+) -> Result<(), TestCaseError> {
     if vcpus == Expected::Several {
         guest.directory.expect_several();
     }
-    let mut reference = Reference::<M>::all(config);
     let vcpu = guest.vcpu::<F>(0);
     let often = steps.len() / 7 + 1;
     for (number, &(_, step)) in steps.iter().enumerate() {
@@ -108,6 +145,49 @@ proptest! {
     fn one_vcpu_alone_counts_what_the_model_counts(policy in policy(), steps in steps(1)) {
         let config = first_level(1, policy);
         counts_as_the_model::<Core<AnyPolicy>, Alone>(&config, Expected::One, &steps)?;
+    }
+
+    /// A data access may take the line out that is being executed, where a level is inclusive; its callback counts
+    /// fetches after it.
+    #[test]
+    fn a_line_that_is_gone_is_fetched_again(config in hierarchy(1), steps in executed()) {
+        prop_assume!(config.refetches());
+        counts_refetching::<Alone>(&config, Expected::One, &steps)?;
+        counts_refetching::<Shared>(&config, Expected::Several, &steps)?;
+    }
+
+    /// Whoever simulates what, and however much of it has been when a report is made. On one core: several that share a
+    /// level have another order.
+    #[test]
+    fn what_is_handed_over_counts_as_what_is_not(
+        config in hierarchy(1),
+        steps in steps(4),
+        buffers in 1..5_u64,
+        work in prop::collection::vec(0..6_u32, 1..40),
+    ) {
+        let [handing_over, other] = [handover(buffers), Handover::Off]
+            .map(|handover| Guest::<Hierarchy<AnyPolicy>>::handing_over(&config, BySet::Counted, handover));
+        let often = steps.len() / work.len() + 1;
+        for guest in [&handing_over, &other] {
+            guest.directory.expect_several();
+        }
+        for (number, &(vcpu, step)) in steps.iter().enumerate() {
+            // Each thread of tests knows one guest at a time.
+            handing_over.vcpu::<Shared>(vcpu).step(step);
+            other.vcpu::<Shared>(vcpu).step(step);
+            if number % often == often - 1 {
+                let pieces = work[number / often % work.len()];
+                (0..pieces).for_each(|_| _ = handing_over.machine.work());
+                if pieces == 0 {
+                    handing_over.machine.pause_handover(Some(1));
+                }
+                handing_over.told().check();
+            }
+        }
+        for guest in [&handing_over, &other] {
+            (0..4).for_each(|vcpu| guest.vcpu::<Shared>(vcpu).retire());
+        }
+        compare(&handing_over.told(), &other.told())?;
     }
 
     #[test]
@@ -342,6 +422,6 @@ fn a_vcpu_that_is_used_again_knew_the_translations_of_the_one_before() {
 fn a_directory_took_a_second_machine_of_another_model() {
     let config = first_level(1, PolicyKind::Lru);
     let directory: &'static Directory = Box::leak(Box::default());
-    Machine::<Core<Lru>>::start(&config, BySet::NotCounted, directory);
-    Machine::<Hierarchy<AnyPolicy>>::start(&config, BySet::NotCounted, directory);
+    Machine::<Core<Lru>>::start(&config, BySet::NotCounted, Handover::Off, directory);
+    Machine::<Hierarchy<AnyPolicy>>::start(&config, BySet::NotCounted, Handover::Off, directory);
 }

@@ -12,7 +12,8 @@ use cachesim::hierarchy::Hierarchy;
 use cachesim::policy::{Lru, PolicyKind};
 use cachesim::sync::atomic::{AtomicU64, Ordering};
 use common::{
-    Guest, LANES, Reference, Step, Told, check_misses, first_level, lane_step, three_levels,
+    Guest, LANES, Reference, Step, Told, check_misses, first_level, handover, lane_step,
+    three_levels,
 };
 use machine::{Alone, BySet, Finder, Locks, Private, Shared, Simulator};
 use report::CoreSnapshot;
@@ -261,6 +262,48 @@ fn cores_that_share_a_third_level_count_exactly_while_reports_are_made() {
             let guest = vcpus_at_once::<Hierarchy<Lru>, Shared>(&config, 3, Cores::Shared);
             check_end(&guest, &vcpus_in_turn(&config, 3));
         });
+    }
+}
+
+/// vCPUs of one core that hand over what they record, to threads that simulate it.
+#[test]
+fn workers_lose_and_double_nothing_while_reports_are_made() {
+    for buffers in [1, 4].into_iter().take(if cfg!(miri) { 1 } else { 2 }) {
+        check(move || {
+            let config = three_levels(1, PolicyKind::Lru, Inclusion::Inclusive);
+            let handover = handover(buffers);
+            let guest = Guest::<Hierarchy<Lru>>::handing_over(&config, BySet::Counted, handover);
+            guest.directory.expect_several();
+            let running = Running::new(2);
+            thread::scope(|scope| {
+                for index in 0..2 {
+                    let (guest, running) = (&guest, &running);
+                    scope.spawn(move || {
+                        let _run = running.one();
+                        guest.vcpu::<Shared>(index).steps(steps(index.into(), 0));
+                    });
+                }
+                for _ in 0..2 {
+                    scope.spawn(|| work(&guest, &running));
+                }
+                scope.spawn(|| report(&guest, &running, Cores::Shared));
+            });
+            check_end(&guest, &vcpus_in_turn(&config, 2));
+        });
+    }
+}
+
+/// Simulates what vCPUs hand over, as long as they run.
+fn work<M: Locks>(guest: &Guest<M>, running: &Running) {
+    // A few where they take long, or nothing else might have its turn meanwhile.
+    let most = if cfg!(any(shuttle, miri)) { 8 } else { u64::MAX };
+    for _ in 0..most {
+        if !guest.machine.work() {
+            if running.0.load(Ordering::SeqCst) == 0 {
+                break;
+            }
+            thread::yield_now();
+        }
     }
 }
 

@@ -88,6 +88,10 @@ pub struct Options {
     pub images: Vec<ElfImage>,
     /// How often a line tells how far the run is, if at all.
     pub progress: Option<Duration>,
+    /// How many threads of the host simulate beside the vCPUs; `None`: as many as there are host cores for.
+    pub workers: Option<u32>,
+    /// How many bytes of accesses may wait for them.
+    pub queue_bytes: u64,
 }
 
 /// Of a program, without any option.

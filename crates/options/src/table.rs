@@ -47,6 +47,12 @@ pub fn all() -> impl Iterator<Item = &'static OptionSpec> {
     GROUPS.iter().flat_map(|group| group.options)
 }
 
+/// The most threads that simulate.
+const MAX_WORKERS: u64 = 1024;
+
+/// The most memory in which accesses wait: 64 GiB.
+const MAX_QUEUE_BYTES: u64 = 64 << 30;
+
 const INCLUSIONS: &str = "nine|inclusive|exclusive";
 
 /// All options, in the order of the help.
@@ -482,6 +488,36 @@ pub static GROUPS: &[OptionGroup] = &[
                 read: Read::Value(|typed, source| {
                     typed.progress =
                         Some(source.given(value::count(source.text, u32::MAX.into())?));
+                    Ok(())
+                }),
+            },
+        ],
+    },
+    OptionGroup {
+        title: "Speed",
+        options: &[
+            OptionSpec {
+                name: "workers",
+                value: "auto|N",
+                default: "auto",
+                help: "threads of ours that simulate what threads of the guest that share a core record; 0: those do \
+                       it themselves; auto: as many as there are host cores beside the vCPUs, but no more than \
+                       simulated cores",
+                read: Read::Value(|typed, source| {
+                    typed.workers = match source.text {
+                        "auto" => None,
+                        number => Some(value::count(number, MAX_WORKERS)?),
+                    };
+                    Ok(())
+                }),
+            },
+            OptionSpec {
+                name: "queue",
+                value: "BYTES",
+                default: "64M",
+                help: "how much of it may wait, in memory of the host; beyond it the guest's threads simulate too",
+                read: Read::Value(|typed, source| {
+                    typed.queue_bytes = value::bytes(source.text, MAX_QUEUE_BYTES)?;
                     Ok(())
                 }),
             },

@@ -86,6 +86,8 @@ fn the_defaults_are_those_of_the_reference() {
         detail: Detail::Misses,
         images: Vec::new(),
         progress: None,
+        workers: None,
+        queue_bytes: 64 << 20,
     };
     assert_eq!(options(&[]), expected);
     let cores = NonZeroU32::new(4).unwrap();
@@ -109,7 +111,7 @@ fn the_defaults_in_the_table_are_the_defaults() {
         .filter(|spec| !spec.default.is_empty() && !spec.default.contains(' '))
         .map(|spec| format!("{}={}", spec.name, spec.default))
         .collect();
-    assert_eq!(args.len(), 32);
+    assert_eq!(args.len(), 34);
     assert_eq!(parse(&args, &USER, &no_file), Ok(Request::Run(Box::new(options(&[])))));
 }
 
@@ -135,6 +137,8 @@ fn every_option_reaches_its_setting() {
             "elf=vmlinux",
             "elf=a@b.elf@0x10",
             "progress=10",
+            "workers=3",
+            "queue=128K",
         ]),
         Options {
             config: Config::new(Parts {
@@ -162,6 +166,8 @@ fn every_option_reaches_its_setting() {
                 ElfImage { path: "a@b.elf".to_owned(), bias: 16 },
             ],
             progress: Some(Duration::from_secs(10)),
+            workers: Some(3),
+            queue_bytes: 128 << 10,
         }
     );
     assert_eq!(options(&["evict=rand"]).config.dcache().policy, PolicyKind::Random);

@@ -167,6 +167,8 @@ pub(super) struct Typed {
     pub(super) profile: Switch,
     pub(super) images: Vec<ElfImage>,
     pub(super) progress: Option<Given<u32>>,
+    pub(super) workers: Option<u32>,
+    pub(super) queue_bytes: u64,
 }
 
 impl Default for Typed {
@@ -220,6 +222,8 @@ impl Default for Typed {
             profile: Switch::Off,
             images: Vec::new(),
             progress: None,
+            workers: None,
+            queue_bytes: 64 << 20,
         }
     }
 }
@@ -252,6 +256,8 @@ impl Typed {
             detail,
             images: self.images,
             progress,
+            workers: self.workers,
+            queue_bytes: self.queue_bytes,
         })
     }
 

@@ -11,6 +11,7 @@ use crate::config::{Config, Inclusion, L2Kind};
 use crate::model::Depth;
 use crate::policy::Policy;
 use crate::stats::{HierarchyStats, LowerStats, Purpose};
+use crate::sync::atomic::AtomicBool;
 
 /// What is beyond the first level.
 #[derive(Clone, Debug)]
@@ -82,6 +83,11 @@ impl LowerLevels {
             second_inclusion: lower.l2_inclusion,
             third_inclusion: lower.l3_inclusion,
         }
+    }
+
+    /// What says whether other cores have evicted what may be here; where none can, what never does.
+    pub(super) fn mail(&self) -> Arc<AtomicBool> {
+        self.third.as_ref().and_then(ThirdLevel::mail).unwrap_or_default()
     }
 
     /// Reads the line of the first level, of `line_bytes`, that `address` is in. How many levels missed,

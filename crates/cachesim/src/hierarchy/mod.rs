@@ -36,6 +36,7 @@ use crate::core::{fetches_matter, repeats};
 use crate::model::{Access, Kind, Misses, Model};
 use crate::policy::Policy;
 use crate::stats::{CoreStats, HierarchyStats, Purpose};
+use crate::sync::atomic::{AtomicBool, Ordering};
 use first::FirstLevel;
 use lower_levels::{LowerLevels, SecondLevel};
 
@@ -43,8 +44,8 @@ use lower_levels::{LowerLevels, SecondLevel};
 #[derive(Clone, Debug)]
 pub struct Hierarchy<P: Policy> {
     first: FirstLevel<P>,
-    /// Whether other cores may have evicted what is here.
-    has_mailbox: bool,
+    /// Whether other cores have evicted what may be here.
+    mail: Arc<AtomicBool>,
     writes: Option<Writes>,
     lower: LowerLevels,
 }
@@ -78,11 +79,6 @@ impl<P: Policy> Hierarchy<P> {
     /// Every line of the third level.
     pub fn third_level(&self) -> Vec<LineAddr> {
         self.lower.third.as_ref().map(ThirdLevel::lines).unwrap_or_default()
-    }
-
-    #[inline(always)]
-    fn has_mail(&self) -> bool {
-        self.has_mailbox && self.lower.third.as_ref().is_some_and(ThirdLevel::has_mail)
     }
 
     /// Invalidates what other cores have evicted from the third level.
@@ -194,13 +190,12 @@ impl<P: Policy> Model for Hierarchy<P> {
     }
 
     fn new(config: &Config, number: u32, shared: &Self::Shared) -> Self {
-        let has_mailbox = shared.is_some()
-            && config.lower().is_some_and(|lower| lower.l3_inclusion == Inclusion::Inclusive);
+        let lower = LowerLevels::new(config, number, shared.as_ref());
         Self {
             first: FirstLevel::new(config, number),
-            has_mailbox,
+            mail: lower.mail(),
             writes: config.writes(),
-            lower: LowerLevels::new(config, number, shared.as_ref()),
+            lower,
         }
     }
 
@@ -215,13 +210,18 @@ impl<P: Policy> Model for Hierarchy<P> {
         {
             *cache = Arc::clone(shared);
         }
+        copy.mail = copy.lower.mail();
         copy
+    }
+
+    #[inline(always)]
+    fn has_mail(&self) -> bool {
+        self.mail.load(Ordering::Acquire)
     }
 
     #[inline(always)]
     fn hits(&mut self, kind: Kind, line: LineAddr, fetches: u64, now: u64) -> bool {
         !fetches_matter::<P>(self.first.fetch_repeats(), fetches)
-            && !self.has_mail()
             && self.first.predicted_hit(kind, line, now)
     }
 

@@ -82,8 +82,8 @@ impl Slice {
 /// Lines that a core has to invalidate.
 #[derive(Debug, Default)]
 struct Mailbox {
-    /// Whether there are any.
-    is_full: AtomicBool,
+    /// Whether there are any. The core has it at hand.
+    is_full: Arc<AtomicBool>,
     lines: Mutex<Vec<LineAddr>>,
 }
 
@@ -138,7 +138,10 @@ impl SharedCache {
         let slices = self.slices.iter().map(|slice| slice.lock().clone());
         let mailboxes = self.mailboxes.iter().map(|mailbox| {
             let lines = mailbox.lines.lock().clone();
-            Mailbox { is_full: AtomicBool::new(!lines.is_empty()), lines: Mutex::new(lines) }
+            Mailbox {
+                is_full: Arc::new(AtomicBool::new(!lines.is_empty())),
+                lines: Mutex::new(lines),
+            }
         });
         Self {
             slices: one_cache(slices.collect()),
@@ -315,15 +318,10 @@ impl ThirdLevel {
         }
     }
 
-    /// Whether other cores have evicted lines that this one has to invalidate.
-    #[inline(always)]
-    pub(super) fn has_mail(&self) -> bool {
-        match self {
-            Self::Own(_) => false,
-            Self::Shared { cache, core } => {
-                cache.mailboxes.get(*core).is_some_and(|box_| box_.is_full.load(Ordering::Acquire))
-            }
-        }
+    /// What says whether other cores have evicted lines that this one has to invalidate, if any ever do.
+    pub(super) fn mail(&self) -> Option<Arc<AtomicBool>> {
+        let Self::Shared { cache, core } = self else { return None };
+        Some(Arc::clone(&cache.mailboxes.get(*core)?.is_full))
     }
 
     /// Those lines.

@@ -16,14 +16,16 @@ macro_rules! any_policy {
         /// or with two.
         #[derive(Clone, Debug)]
         pub struct AnyPolicy {
-            /// That of the chosen one: most hits need no more, and do not ask which one it is.
-            on_hit: Option<OnHit>,
+            /// That of the chosen one, so that a hit does not ask which one it is.
+            on_hit: OnHit,
             chosen: Chosen,
         }
 
         impl Policy for AnyPolicy {
             // One of them does.
             const REPEATS: Repeats = Repeats::Count;
+            // Never asked: see `hit`.
+            const ON_HIT: OnHit = OnHit::NOTHING;
             const IS_RANDOM: bool = true;
 
             fn new(kind: PolicyKind, geometry: &CacheGeometry, seed: u64) -> Self {
@@ -37,13 +39,7 @@ macro_rules! any_policy {
 
             #[inline(always)]
             fn hit(&mut self, state: &mut u64, now: u64) -> Hit {
-                if let Some(rule) = self.on_hit {
-                    *state = rule.state(*state, now);
-                    return Hit::Done;
-                }
-                match &mut self.chosen {
-                    $(Chosen::$policy(policy) => policy.hit(state, now),)*
-                }
+                self.on_hit.apply(state, now)
             }
 
             #[inline(always)]
@@ -86,5 +82,32 @@ impl AnyPolicy {
         if let (Chosen::Drrip(policy), Chosen::Drrip(other)) = (&mut self.chosen, &other.chosen) {
             policy.share_selector(other);
         }
+    }
+}
+
+/// One of the policies with which the state becomes the time of the access ([`OnHit::TIME`]), known when this is
+/// compiled: a hit is as short as with one of them.
+#[derive(Clone, Debug)]
+pub struct TimedPolicy(AnyPolicy);
+
+impl Policy for TimedPolicy {
+    const REPEATS: Repeats = Repeats::ChangeNothing;
+    const ON_HIT: OnHit = OnHit::TIME;
+
+    /// # Panics
+    /// Where `kind` is none of them.
+    fn new(kind: PolicyKind, geometry: &CacheGeometry, seed: u64) -> Self {
+        assert!(kind.on_hit() == OnHit::TIME, "{kind:?} does something else at a hit");
+        Self(AnyPolicy::new(kind, geometry, seed))
+    }
+
+    #[inline(always)]
+    fn victim(&mut self, states: &mut [u64]) -> usize {
+        self.0.victim(states)
+    }
+
+    #[inline(always)]
+    fn filled(&mut self, states: &mut [u64], way: usize, index: usize, now: u64) {
+        self.0.filled(states, way, index, now);
     }
 }

@@ -14,7 +14,7 @@ pub struct Bip {
 
 impl Policy for Bip {
     const REPEATS: Repeats = Repeats::ChangeFilled;
-    const ON_HIT: Option<OnHit> = Some(recency::ON_HIT);
+    const ON_HIT: OnHit = recency::ON_HIT;
     const IS_RANDOM: bool = true;
 
     fn new(_: PolicyKind, _: &CacheGeometry, seed: u64) -> Self {

@@ -1,6 +1,6 @@
 //! Pseudo-LRU by a bit for each line.
 
-use super::{Hit, Policy, PolicyKind, Repeats, earliest};
+use super::{OnHit, Policy, PolicyKind, Repeats, earliest};
 use crate::geometry::CacheGeometry;
 
 /// Bit pseudo-LRU: an access sets the bit of its line, and if that was the last one clear in the set,
@@ -21,14 +21,10 @@ const SET: u64 = 2;
 
 impl Policy for BitPlru {
     const REPEATS: Repeats = Repeats::ChangeNothing;
+    const ON_HIT: OnHit = OnHit::nothing_from(SET);
 
     fn new(_: PolicyKind, _: &CacheGeometry, _seed: u64) -> Self {
         Self
-    }
-
-    #[inline(always)]
-    fn hit(&mut self, state: &mut u64, _now: u64) -> Hit {
-        if *state == SET { Hit::Done } else { Hit::NeedsSet }
     }
 
     #[inline(always)]

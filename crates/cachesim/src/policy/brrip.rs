@@ -14,7 +14,7 @@ pub struct Brrip {
 
 impl Policy for Brrip {
     const REPEATS: Repeats = Repeats::ChangeFilled;
-    const ON_HIT: Option<OnHit> = Some(rrip::ON_HIT);
+    const ON_HIT: OnHit = rrip::ON_HIT;
     const IS_RANDOM: bool = true;
 
     fn new(_: PolicyKind, _: &CacheGeometry, seed: u64) -> Self {

@@ -66,7 +66,7 @@ enum Role {
 
 impl Policy for Drrip {
     const REPEATS: Repeats = Repeats::ChangeFilled;
-    const ON_HIT: Option<OnHit> = Some(rrip::ON_HIT);
+    const ON_HIT: OnHit = rrip::ON_HIT;
     const IS_RANDOM: bool = true;
 
     fn new(_: PolicyKind, geometry: &CacheGeometry, seed: u64) -> Self {

@@ -11,7 +11,7 @@ pub struct Fifo;
 
 impl Policy for Fifo {
     const REPEATS: Repeats = Repeats::ChangeNothing;
-    const ON_HIT: Option<OnHit> = Some(OnHit::NOTHING);
+    const ON_HIT: OnHit = OnHit::NOTHING;
 
     fn new(_: PolicyKind, _: &CacheGeometry, _seed: u64) -> Self {
         Self

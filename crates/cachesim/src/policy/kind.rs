@@ -1,6 +1,6 @@
 //! The policies by name.
 
-use super::{Policy, Repeats};
+use super::{OnHit, Policy, Repeats};
 
 macro_rules! kinds {
     ($($module:ident::$policy:ident {
@@ -46,6 +46,13 @@ macro_rules! kinds {
             pub const fn is_random(self) -> bool {
                 match self {
                     $(Self::$policy => super::$policy::IS_RANDOM,)*
+                }
+            }
+
+            /// What a hit does to the state of its line.
+            pub const fn on_hit(self) -> OnHit {
+                match self {
+                    $(Self::$policy => super::$policy::ON_HIT,)*
                 }
             }
 

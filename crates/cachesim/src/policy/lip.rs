@@ -15,7 +15,7 @@ pub struct Lip;
 
 impl Policy for Lip {
     const REPEATS: Repeats = Repeats::ChangeFilled;
-    const ON_HIT: Option<OnHit> = Some(recency::ON_HIT);
+    const ON_HIT: OnHit = recency::ON_HIT;
 
     fn new(_: PolicyKind, _: &CacheGeometry, _seed: u64) -> Self {
         Self

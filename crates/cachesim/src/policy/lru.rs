@@ -13,7 +13,7 @@ pub struct Lru;
 
 impl Policy for Lru {
     const REPEATS: Repeats = Repeats::ChangeNothing;
-    const ON_HIT: Option<OnHit> = Some(OnHit::TIME);
+    const ON_HIT: OnHit = OnHit::TIME;
 
     fn new(_: PolicyKind, _: &CacheGeometry, _seed: u64) -> Self {
         Self

@@ -35,7 +35,7 @@ mod srrip;
 mod table;
 mod tree_plru;
 
-pub use any::AnyPolicy;
+pub use any::{AnyPolicy, TimedPolicy};
 pub use kind::PolicyKind;
 
 use std::fmt::Debug;
@@ -61,8 +61,8 @@ pub trait Policy: Clone + Debug + Send + 'static {
     /// What a hit on the line accessed last in its set does, or at most does.
     const REPEATS: Repeats;
 
-    /// What a hit makes of the state of its line, if that is all that it does.
-    const ON_HIT: Option<OnHit> = None;
+    /// What a hit makes of the state of its line.
+    const ON_HIT: OnHit;
 
     /// Whether it makes random choices, which start from the seed.
     const IS_RANDOM: bool = false;
@@ -75,9 +75,7 @@ pub trait Policy: Clone + Debug + Send + 'static {
     /// yet, and [`Policy::hit_in_set`] follows.
     #[inline(always)]
     fn hit(&mut self, state: &mut u64, now: u64) -> Hit {
-        let Some(rule) = Self::ON_HIT else { return Hit::NeedsSet };
-        *state = rule.state(*state, now);
-        Hit::Done
+        Self::ON_HIT.apply(state, now)
     }
 
     /// The line in this way of its set, which has these states, was accessed at time `now`.
@@ -104,9 +102,11 @@ pub enum Hit {
     NeedsSet,
 }
 
-/// What a hit makes of the state of its line, of which it needs to know nothing else.
+/// What a hit makes of the state of its line. It does nothing else, but for lines of low states with some policies.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct OnHit {
+    /// Below it the set has to be seen.
+    at_least: u64,
     /// The bits of the state that stay.
     kept: u64,
     /// The bits of the time that come in.
@@ -117,24 +117,35 @@ pub struct OnHit {
 
 impl OnHit {
     /// It changes nothing.
-    pub const NOTHING: Self = Self { kept: u64::MAX, timed: 0, added: 0 };
+    pub const NOTHING: Self = Self::nothing_from(0);
     /// The state becomes the time of the access.
     pub const TIME: Self = Self::time_after(0);
+    /// The state rises by one.
+    pub const COUNT: Self = Self { added: 1, ..Self::NOTHING };
+
+    /// It changes nothing of a state that is at least this one. Of others the policy has to see the set.
+    pub const fn nothing_from(state: u64) -> Self {
+        Self { at_least: state, kept: u64::MAX, timed: 0, added: 0 }
+    }
 
     /// The state becomes the time of the access, counted from `begin` on.
     pub const fn time_after(begin: u64) -> Self {
-        Self { kept: 0, timed: u64::MAX, added: begin }
+        Self { at_least: 0, kept: 0, timed: u64::MAX, added: begin }
     }
 
     /// The state becomes this one.
     pub const fn state_of(state: u64) -> Self {
-        Self { kept: 0, timed: 0, added: state }
+        Self { at_least: 0, kept: 0, timed: 0, added: state }
     }
 
-    /// What the state becomes at a hit at time `now`.
+    /// A hit at time `now`.
     #[inline(always)]
-    const fn state(self, state: u64, now: u64) -> u64 {
-        (state & self.kept | now & self.timed).wrapping_add(self.added)
+    fn apply(&self, state: &mut u64, now: u64) -> Hit {
+        if *state < self.at_least {
+            return Hit::NeedsSet;
+        }
+        *state = (*state & self.kept | now & self.timed).wrapping_add(self.added);
+        Hit::Done
     }
 }
 

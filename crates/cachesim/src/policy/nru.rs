@@ -22,7 +22,7 @@ const RECENT: u64 = 2;
 
 impl Policy for Nru {
     const REPEATS: Repeats = Repeats::ChangeNothing;
-    const ON_HIT: Option<OnHit> = Some(OnHit::state_of(RECENT));
+    const ON_HIT: OnHit = OnHit::state_of(RECENT);
 
     fn new(_: PolicyKind, _: &CacheGeometry, _seed: u64) -> Self {
         Self

@@ -19,7 +19,7 @@ pub struct Random {
 
 impl Policy for Random {
     const REPEATS: Repeats = Repeats::ChangeNothing;
-    const ON_HIT: Option<OnHit> = Some(OnHit::NOTHING);
+    const ON_HIT: OnHit = OnHit::NOTHING;
     const IS_RANDOM: bool = true;
 
     fn new(_: PolicyKind, _: &CacheGeometry, seed: u64) -> Self {

@@ -12,7 +12,7 @@ pub struct Srrip;
 
 impl Policy for Srrip {
     const REPEATS: Repeats = Repeats::ChangeFilled;
-    const ON_HIT: Option<OnHit> = Some(rrip::ON_HIT);
+    const ON_HIT: OnHit = rrip::ON_HIT;
 
     fn new(_: PolicyKind, _: &CacheGeometry, _seed: u64) -> Self {
         Self

@@ -20,7 +20,7 @@ pub struct TreePlru;
 
 impl Policy for TreePlru {
     const REPEATS: Repeats = Repeats::ChangeNothing;
-    const ON_HIT: Option<OnHit> = Some(OnHit::TIME);
+    const ON_HIT: OnHit = OnHit::TIME;
 
     fn new(_: PolicyKind, _: &CacheGeometry, _seed: u64) -> Self {
         Self

@@ -69,7 +69,7 @@ impl<P: Policy> TimedHierarchy<P> {
         self.now += 1;
         let (model, now, stats) = (&mut self.model, self.now, &self.stats);
         let access = step.access(self.lines);
-        let misses = if model.hits(step.kind, access.line, 1, now) {
+        let misses = if !model.has_mail() && model.hits(step.kind, access.line, 1, now) {
             Misses::NONE
         } else {
             model.simulate(access, now, stats)

@@ -18,8 +18,8 @@ use cachesim::instructions::{
 use cachesim::model::{Kind, Model};
 use cachesim::policy::PolicyKind;
 use machine::{
-    AnySeat, BySet, Callback, Directory, Event, Finder, Locks, Machine, OwnVcpu, PendingMisses,
-    Seat, Simulation, Simulator,
+    AnySeat, BySet, Callback, Directory, Event, Finder, Handover, Locks, Machine, OwnVcpu,
+    PendingMisses, Seat, Simulation, Simulator,
 };
 use report::{CacheCounts, CoreProfile, LowerMisses, MissesByKind};
 
@@ -77,6 +77,11 @@ pub struct Told {
 
 impl<M: Locks> Guest<M> {
     pub fn new(config: &Config, by_set: BySet) -> Self {
+        Self::handing_over(config, by_set, Handover::Off)
+    }
+
+    /// One whose vCPUs hand over what they record, as `handover` says.
+    pub fn handing_over(config: &Config, by_set: BySet, handover: Handover) -> Self {
         let directory: &'static Directory = Box::leak(Box::default());
         let mut table = match config.lower() {
             Some(_) => InstructionTable::with_lower_levels(),
@@ -96,8 +101,16 @@ impl<M: Locks> Guest<M> {
             let line = lines.fetch_line(instruction.identity.fetch_address);
             table.run(instruction, line, run_fetches(number))
         });
-        let runs = runs.collect();
-        Self { machine: Machine::start(config, by_set, directory), directory, instructions, runs }
+        let runs: Vec<&'static LineRun> = runs.collect();
+        let machine = Machine::start(config, by_set, handover, directory);
+        Self { machine, directory, instructions, runs }
+    }
+
+    /// From now on every data access is followed by fetches of the line of its instruction, which is the line executed
+    /// last: see [`Config::refetches`].
+    pub fn refetch(&self) {
+        let runs = self.instructions.iter().zip(&self.runs);
+        runs.for_each(|(instruction, run)| instruction.set_then(run));
     }
 
     /// vCPU `index`, running code made for `F` on this thread. No other thread may run it meanwhile.
@@ -108,6 +121,7 @@ impl<M: Locks> Guest<M> {
 
     /// What is counted. Where vCPUs run meanwhile, the instructions' part is older than the cores'.
     pub fn told(&self) -> Told {
+        self.machine.settle();
         let mut instructions: Vec<_> = self.instructions.iter().map(|it| own_misses(it)).collect();
         let counts = self.machine.counts();
         for (instruction, misses) in self.instructions.iter().zip(&mut instructions) {
@@ -239,12 +253,21 @@ fn access<M: Model, F: Finder>(
         let line = seat.lines().data_line(address);
         let asked = if M::IS_HIERARCHY { kind } else { Kind::Load };
         if !seat.access_hits(asked, line, then) {
-            seat.take(&event(seat.lines()));
+            take(&seat, &event(seat.lines()));
         }
         return;
     }
     let (_, seat) = F::find(callback);
-    seat.take(&event(seat.lines()));
+    take(&seat, &event(seat.lines()));
+}
+
+fn take(seat: &impl Seat, event: &Event) {
+    seat.take(event);
+    if event.following_fetches > 0
+        && let Some(run) = event.instruction.then()
+    {
+        seat.refetch(run);
+    }
 }
 
 fn fetch<M: Model, F: Finder>(callback: &Called<M, F>, run: &'static LineRun) {
@@ -297,6 +320,12 @@ pub fn three_levels(cores: u32, policy: PolicyKind, inclusion: Inclusion) -> Con
         ..first_level_parts(cores, policy)
     })
     .expect("the caches go together")
+}
+
+/// Where what is handed over is taken by whoever calls [`Simulator::work`]; so many buffers at most.
+pub fn handover(buffers: u64) -> Handover {
+    let buffer_bytes = if cfg!(any(miri, shuttle)) { 4 * 16 } else { 4096 * 16 };
+    Handover::On { bytes: buffers * buffer_bytes, announce: || () }
 }
 
 /// How many lanes there are: the lines of a lane are in no set of another's, of any level.

@@ -15,6 +15,8 @@ use super::{INSTRUCTIONS, Step, Told, run_fetches};
 pub struct Reference<M: Model> {
     config: Config,
     model: M,
+    /// As [`Guest::refetch`](super::Guest::refetch).
+    pub refetches: bool,
     lines: Lines,
     now: u64,
     data: CacheCounts,
@@ -34,6 +36,7 @@ impl<M: Model> Reference<M> {
             .map(|number| Self {
                 config: *config,
                 model: M::new(config, number, &shared),
+                refetches: false,
                 lines: Lines::new(config),
                 now: 0,
                 data: CacheCounts::default(),
@@ -70,12 +73,14 @@ impl<M: Model> Reference<M> {
                 self.data.accesses += 1;
                 self.stores.accesses += u64::from(kind == Kind::Store);
                 self.simulate(self.lines.access(kind, address, bytes), instruction);
+                if self.refetches && then > 0 {
+                    self.fetch(instruction, 1);
+                }
             }
             Step::Run { instruction } => {
                 let fetches = run_fetches(instruction);
                 self.fetch.accesses += u64::from(fetches);
-                let place = instruction as u64 * self.config.icache().geometry.line_bytes();
-                self.simulate(self.lines.access(Kind::Fetch, place, fetches), instruction);
+                self.fetch(instruction, fetches);
             }
             Step::Count { fetches } => self.fetch.accesses += fetches,
         }
@@ -85,10 +90,17 @@ impl<M: Model> Reference<M> {
         steps.into_iter().for_each(|step| self.step(step));
     }
 
+    fn fetch(&mut self, instruction: usize, fetches: u16) {
+        let place = instruction as u64 * self.config.icache().geometry.line_bytes();
+        self.simulate(self.lines.access(Kind::Fetch, place, fetches), instruction);
+    }
+
     fn simulate(&mut self, access: Access, instruction: usize) {
         self.now += 1;
         let kind = access.kind;
-        if self.model.hits(kind, access.line, access.extent.into(), self.now) {
+        if !self.model.has_mail()
+            && self.model.hits(kind, access.line, access.extent.into(), self.now)
+        {
             return;
         }
         let misses = self.model.simulate(access, self.now, &self.stats);

@@ -146,6 +146,16 @@ fn the_help_lists_every_option() {
       progress=SECONDS              how often a line on stderr tells how far the run
                                     is
 
+    Speed:
+      workers=auto|N                threads of ours that simulate what threads of
+                                    the guest that share a core record; 0: those do
+                                    it themselves; auto: as many as there are host
+                                    cores beside the vCPUs, but no more than
+                                    simulated cores (default: auto)
+      queue=BYTES                   how much of it may wait, in memory of the host;
+                                    beyond it the guest's threads simulate too
+                                    (default: 64M)
+
     Options:
       config=FILE                   further options, in a TOML file with lines such
                                     as dcachesize="32K" and l2=true; those on the
