@@ -165,7 +165,7 @@ GUESTS = (
 
 # What is measured beside the table alone; FILE is a file for that.
 OPTIONS = ("profile=on", "by=function", "json=FILE", "json=FILE,profile=on", "csv=FILE,profile=on", "callgrind=FILE",
-           "cachegrind=FILE", "html=FILE")
+           "cachegrind=FILE", "html=FILE", "workers=0", "workers=1")
 # At most that much more time with all counts of every instruction.
 OPTIONS_BARS = {"profile=on": 2}
 
@@ -175,7 +175,7 @@ BOTH_LEVELS = "l2=on,l3=on"
 POLICIES = re.findall(r'name: "(.+?)"', (ROOT / "crates/cachesim/src/policy/table.rs").read_text())[1:]
 LEVELS = ("l2=on", BOTH_LEVELS, "rw=on", f"{BOTH_LEVELS},rw=on", "dwrite=back", f"{BOTH_LEVELS},dwrite=back",
           f"{BOTH_LEVELS},rw=on,dwrite=back", f"{BOTH_LEVELS},inclusion=inclusive",
-          f"{BOTH_LEVELS},inclusion=exclusive", "cpu=zen3,summary=on", *(f"evict={policy}" for policy in POLICIES),
+          f"{BOTH_LEVELS},inclusion=exclusive", "cpu=zen3,summary=on", "cpu=zen3,profile=on", *(f"evict={policy}" for policy in POLICIES),
           *(f"{BOTH_LEVELS},evict={policy}" for policy in POLICIES))
 LEVELS_BARS = {BOTH_LEVELS: 1.5}
 
