@@ -1,9 +1,9 @@
 //! Full buffers on their way to whoever simulates them.
 //!
-//! A vCPU that has filled its buffer hands it over and goes on with another one; a thread that has nothing else to
-//! do calls [`Simulator::work`](crate::Simulator::work). So what a model takes does not take it from the guest. Each core has a row of
-//! buffers, which are simulated one after the other in the order in which they came, whoever does it. There are so
-//! many buffers at most; a vCPU that finds none left simulates those that wait longest itself.
+//! A vCPU that has filled its buffer hands it over and goes on with another one, and a thread that has nothing else to
+//! do simulates it: [`Simulator::work`](crate::Simulator::work). Each core has a row of full buffers, which are
+//! simulated in the order in which they came, whoever does it. There is a number of buffers at most: a vCPU that finds
+//! none left simulates those that have waited longest itself.
 
 use std::collections::VecDeque;
 
@@ -77,11 +77,9 @@ impl<M: Model> Queue<M> {
 
     /// An empty buffer, if anything is handed over and one is left.
     pub(crate) fn spare(&self) -> Option<&'static AccessBuffer> {
-        let paused = self.paused.load(Ordering::Relaxed);
-        if paused > 0 {
-            if paused < usize::MAX {
-                self.paused.store(paused - 1, Ordering::Relaxed);
-            }
+        let one_less = |left| (left > 0 && left < usize::MAX).then(|| left - 1);
+        let paused = self.paused.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);
+        if paused != Err(0) {
             return None;
         }
         if let Some(buffer) = self.free.lock().pop() {
@@ -111,8 +109,7 @@ impl<M: Model> Queue<M> {
 
     /// Has vCPUs simulate so many buffers themselves; `None`: all.
     pub(crate) fn pause(&self, buffers: Option<usize>) {
-        let left = self.paused.load(Ordering::Relaxed);
-        self.paused.store(left.max(buffers.unwrap_or(usize::MAX)), Ordering::Relaxed);
+        self.paused.fetch_max(buffers.unwrap_or(usize::MAX), Ordering::Relaxed);
     }
 
     pub(crate) fn locks(&self) -> [&cachesim::sync::RawMutex; 2] {

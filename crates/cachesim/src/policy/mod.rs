@@ -10,8 +10,8 @@
 //! and not its set: so a policy is shown the state first, and asks for the set if it needs it.
 //!
 //! [`Repeats`] says of a policy what [`crate::buffer`] and the instruction side have to know: whether a
-//! hit on the line accessed last in its set changes anything but the time. [`OnHit`] is what most policies
-//! make of a hit, as data, so that one compiled cache serves them all.
+//! hit on the line accessed last in its set changes anything but the time. [`OnHit`] is what a policy
+//! makes of a hit, as data, so that one compiled cache serves them all.
 //!
 //! A new policy is a file, its `mod` here and a row of [`crate::policies`]. What does not know it then does
 //! not compile, or fails a test.
