@@ -3,10 +3,8 @@
 use std::cell::Cell;
 use std::fs::File;
 use std::io::Read;
-use std::num::NonZero;
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
-use std::thread;
 use std::time::Duration;
 
 use anyhow::{anyhow, bail};
@@ -182,7 +180,7 @@ impl Session {
             Emulation::User => !qemu.announces_threads(syscalls.as_ref()),
             Emulation::System { max_vcpus, .. } => options.config.cores().get() < max_vcpus,
         };
-        let workers = workers_for(&options, qemu.emulation);
+        let workers = workers::wanted(&options, qemu.emulation);
         if cores_are_shared {
             DIRECTORY.expect_several();
         }
@@ -405,19 +403,6 @@ fn complain_of_signals(error: &anyhow::Error) {
     output::complain(&format!("no report if a signal ends the program: {error:#}"));
 }
 
-/// How many threads are to simulate beside the vCPUs.
-fn workers_for(options: &Options, emulation: Emulation) -> usize {
-    if let Some(workers) = options.workers {
-        return workers as usize;
-    }
-    let host_cores = thread::available_parallelism().map_or(1, NonZero::get);
-    let vcpus = match emulation {
-        Emulation::User => 1,
-        Emulation::System { max_vcpus, .. } => max_vcpus as usize,
-    };
-    host_cores.saturating_sub(vcpus).min(options.config.cores().get() as usize)
-}
-
 /// Simulates what a vCPU has handed over.
 fn work() -> Progress {
     let Some(session) = SESSION.get() else { return Progress::Idle };
@@ -440,10 +425,6 @@ fn no_worker(error: &anyhow::Error) {
     output::complain(&format!("no worker ({error:#}): the guest's threads simulate themselves"));
 }
 
-/// How many full buffers a forked child simulates itself before it is worth a thread: a quarter of a second's.
-#[cfg(target_os = "linux")]
-const LONG_RUN: usize = 1000;
-
 /// In a child that the guest's program has forked.
 #[cfg(target_os = "linux")]
 fn in_child() {
@@ -455,7 +436,7 @@ fn in_child() {
     signals::pause_in_child();
     workers::forget_in_child();
     if let Some(session) = SESSION.get() {
-        session.simulator.pause_handover(Some(LONG_RUN));
+        session.simulator.pause_handover(Some(workers::NOT_IN_CHILD_BEFORE));
     }
     match report_thread::start_in_child() {
         Ok(()) => signals::go_on_in_child(),

@@ -4,11 +4,16 @@
 //! use no descriptors and hold no lock of QEMU's. A fork has them rest first, and the child has none until it has
 //! run for a while.
 
+use std::num::NonZero;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use options::Options;
 
 use super::threads;
 use crate::output::wakeup::Wakeup;
+use crate::qemu::Emulation;
 
 /// What they do.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +48,24 @@ static RESTING: AtomicBool = AtomicBool::new(false);
 static WORK: Wakeup = Wakeup::new();
 
 const STACK_BYTES: usize = 1 << 20;
+
+/// How many full buffers the vCPUs of a forked child simulate themselves before it is worth a thread: a quarter of a
+/// second's.
+#[cfg(target_os = "linux")]
+pub const NOT_IN_CHILD_BEFORE: usize = 1000;
+
+/// How many threads are to simulate beside the vCPUs.
+pub fn wanted(options: &Options, emulation: Emulation) -> usize {
+    if let Some(workers) = options.workers {
+        return workers as usize;
+    }
+    let host_cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let vcpus = match emulation {
+        Emulation::User => 1,
+        Emulation::System { max_vcpus, .. } => max_vcpus as usize,
+    };
+    host_cores.saturating_sub(vcpus).min(options.config.cores().get() as usize)
+}
 
 /// Says what they will have to do.
 pub fn set(task: Task) {

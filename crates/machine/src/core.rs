@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ptr;
 
 use cachesim::address::LineAddr;
-use cachesim::buffer::AccessBuffer;
+use cachesim::buffer::{AccessBuffer, Counted};
 use cachesim::config::Config;
 use cachesim::core::Lines;
 use cachesim::geometry::CacheGeometry;
@@ -17,7 +17,6 @@ use report::SetMisses;
 
 use crate::event::Event;
 use crate::queue::Queue;
-use crate::vcpu::{Times, add_counted};
 
 /// A simulated core. What callbacks need comes first: so they reach it with short instructions.
 #[derive(Debug)]
@@ -33,6 +32,7 @@ pub struct SimulatedCore<M: Model> {
     pub(crate) lines: Lines,
     pub(crate) sets: Option<SetCounters>,
     pub(crate) counters: VcpuCounters,
+    pub(crate) number: u32,
     pub(crate) tells_stores: bool,
     pub(crate) has_l2: bool,
     pub(crate) has_l3: bool,
@@ -116,6 +116,7 @@ impl<M: Model> SimulatedCore<M> {
             lines: Lines::new(config),
             sets: (by_set == BySet::Counted).then(|| SetCounters::new(config)),
             counters: VcpuCounters::default(),
+            number,
             tells_stores: config.tells_stores(),
             has_l2: config.lower().is_some(),
             has_l3: config.lower().is_some_and(|lower| lower.l3.is_some()),
@@ -172,7 +173,7 @@ impl<M: Model> SimulatedCore<M> {
     }
 
     /// The same with the buffer that has waited longest; whether there was any.
-    pub(crate) fn simulate_next(&self, model: &mut M, queue: &Queue<M>) -> bool {
+    pub(crate) fn simulate_next(&self, model: &mut M, queue: &Queue) -> bool {
         // It stays in the row meanwhile, so that nobody misses what is in it.
         let Some(buffer) = self.row.lock().front().copied() else { return false };
         self.simulate(model, buffer);
@@ -189,6 +190,48 @@ impl<M: Model> SimulatedCore<M> {
 
     pub(crate) fn is(&self, other: &Self) -> bool {
         ptr::eq(self, other)
+    }
+}
+
+/// Counts what has been recorded or counted.
+pub(crate) fn add_counted(stats: &CoreStats, counted: Counted) {
+    let Counted { accesses, stores, fetches } = counted;
+    stats.data.accesses.add(accesses);
+    stats.stores.accesses.add(stores);
+    stats.fetches.add(fetches);
+}
+
+/// The times of accesses that come out of buffers: they go on where the counters are, and stay behind
+/// what these will be when all accesses of the buffer have been added, also those not recorded.
+pub(crate) struct Times {
+    data: u64,
+    fetch: u64,
+}
+
+impl Times {
+    pub(crate) fn of(stats: &CoreStats) -> Self {
+        Self { data: stats.data.accesses.get(), fetch: stats.fetches.get() }
+    }
+
+    /// The next access that was recorded. Counts what a model counts of what is beyond
+    /// the first level.
+    #[inline(always)]
+    pub(crate) fn simulate<M: Model>(
+        &mut self,
+        model: &mut M,
+        event: &Event,
+        stats: &CoreStats,
+    ) -> Misses {
+        let access = event.access;
+        let time = match access.kind.port() {
+            Port::Data => &mut self.data,
+            Port::Fetch => &mut self.fetch,
+        };
+        *time += 1;
+        if !model.has_mail() && model.hits(access.kind, access.line, access.extent.into(), *time) {
+            return Misses::NONE;
+        }
+        model.simulate(access, *time, stats)
     }
 }
 

@@ -9,11 +9,8 @@ use std::collections::VecDeque;
 
 use cachesim::buffer::AccessBuffer;
 use cachesim::config::Config;
-use cachesim::model::Model;
 use cachesim::sync::Mutex;
 use cachesim::sync::atomic::{AtomicUsize, Ordering};
-
-use crate::core::SimulatedCore;
 
 /// Accesses a vCPU records before it simulates them or hands them over.
 /// Few where these take long: so that buffers are drained there.
@@ -35,7 +32,7 @@ pub enum Handover {
 
 /// The buffers of a run.
 #[derive(Debug)]
-pub(crate) struct Queue<M: Model> {
+pub(crate) struct Queue {
     config: Config,
     /// Those that hold nothing.
     free: Mutex<Vec<&'static AccessBuffer>>,
@@ -45,11 +42,11 @@ pub(crate) struct Queue<M: Model> {
     /// How many buffers their vCPUs are to simulate themselves before anything is handed over; [`usize::MAX`]: all.
     paused: AtomicUsize,
     announce: fn(),
-    /// Cores that something waits for, one for each buffer.
-    ready: Mutex<VecDeque<&'static SimulatedCore<M>>>,
+    /// The numbers of the cores that something waits for, one for each buffer.
+    ready: Mutex<VecDeque<u32>>,
 }
 
-impl<M: Model> Queue<M> {
+impl Queue {
     pub(crate) fn new(config: &Config, handover: Handover) -> Self {
         let bytes_of_buffer = (BUFFER_CAPACITY * 16) as u64;
         let (most, announce): (_, fn()) = match handover {
@@ -96,14 +93,14 @@ impl<M: Model> Queue<M> {
         self.free.lock().push(buffer);
     }
 
-    /// Something waits for `core`.
-    pub(crate) fn announce(&self, core: &'static SimulatedCore<M>) {
+    /// Something waits for core `core`.
+    pub(crate) fn announce(&self, core: u32) {
         self.ready.lock().push_back(core);
         (self.announce)();
     }
 
-    /// A core that something has waited for.
-    pub(crate) fn next(&self) -> Option<&'static SimulatedCore<M>> {
+    /// The number of a core that something has waited for.
+    pub(crate) fn next(&self) -> Option<u32> {
         self.ready.lock().pop_front()
     }
 

@@ -16,18 +16,18 @@ use cachesim::sync::atomic::{Ordering, fence};
 use cachesim::sync::{Mutex, RawMutex};
 use report::{CoreProfile, CoreSnapshot};
 
-use crate::core::{BySet, SetCounters, SimulatedCore};
+use crate::core::{BySet, SetCounters, SimulatedCore, Times, add_counted};
 use crate::counts::{Counts, PendingMisses};
 use crate::directory::Directory;
 use crate::event::Event;
 use crate::queue::{Handover, Queue};
-use crate::vcpu::{OwnVcpu, Times, Vcpu, add_counted};
+use crate::vcpu::{OwnVcpu, Vcpu};
 
 /// All cores and vCPUs of the run.
 #[derive(Debug)]
 pub struct Machine<M: Model> {
     directory: &'static Directory,
-    queue: Queue<M>,
+    queue: Queue,
     cores: Box<[SimulatedCore<M>]>,
     /// See [`Directory`].
     null_core: SimulatedCore<M>,
@@ -206,7 +206,8 @@ impl<M: Locks> Simulator for Machine<M> {
     }
 
     fn work(&'static self) -> bool {
-        let Some(core) = self.queue.next() else { return false };
+        let Some(number) = self.queue.next() else { return false };
+        let core = &self.cores[number as usize];
         // A vCPU or a report may have done it.
         core.simulate_next(&mut core.model.lock(), &self.queue);
         true

@@ -4,11 +4,10 @@ use std::cell::UnsafeCell;
 use std::marker::PhantomData;
 use std::ptr;
 
-use cachesim::buffer::{AccessBuffer, Counted, Room};
-use cachesim::model::{Access, Misses, Model, Port};
+use cachesim::buffer::{AccessBuffer, Room};
+use cachesim::model::{Access, Model};
 use cachesim::pages::{PageCache, Regime, SharedGeneration};
 use cachesim::profile::VcpuCounters;
-use cachesim::stats::CoreStats;
 use cachesim::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::core::SimulatedCore;
@@ -22,7 +21,7 @@ pub struct Vcpu<M: Model> {
     pages: UnsafeCell<PageCache>,
     /// What it records into, a `&'static AccessBuffer`.
     buffer: AtomicPtr<AccessBuffer>,
-    queue: &'static Queue<M>,
+    queue: &'static Queue,
     pub(crate) counters: VcpuCounters,
 }
 
@@ -31,7 +30,7 @@ pub struct Vcpu<M: Model> {
 unsafe impl<M: Model> Sync for Vcpu<M> {}
 
 impl<M: Model> Vcpu<M> {
-    pub(crate) fn new(core: &'static SimulatedCore<M>, queue: &'static Queue<M>) -> Self {
+    pub(crate) fn new(core: &'static SimulatedCore<M>, queue: &'static Queue) -> Self {
         Self {
             core,
             pages: UnsafeCell::default(),
@@ -67,7 +66,7 @@ impl<M: Model> Vcpu<M> {
                 return self.core.simulate(&mut model, self.buffer());
             }
         }
-        self.queue.announce(self.core);
+        self.queue.announce(self.core.number);
     }
 
     /// Puts the buffer into the core's row and goes on with another one, if one is left.
@@ -85,14 +84,6 @@ impl<M: Model> Vcpu<M> {
         while self.core.simulate_next(&mut model, self.queue) {}
         self.core.simulate(&mut model, self.buffer());
     }
-}
-
-/// Counts what has been recorded or counted.
-pub(crate) fn add_counted(stats: &CoreStats, counted: Counted) {
-    let Counted { accesses, stores, fetches } = counted;
-    stats.data.accesses.add(accesses);
-    stats.stores.accesses.add(stores);
-    stats.fetches.add(fetches);
 }
 
 /// A vCPU, in a callback of it.
@@ -143,39 +134,5 @@ impl<'a, M: Model> OwnVcpu<'a, M> {
     /// The vCPU's translations may have changed.
     pub fn forget_translations(&self) {
         self.with_pages(PageCache::raise_generation);
-    }
-}
-
-/// The times of accesses that come out of buffers: they go on where the counters are, and stay behind
-/// what these will be when all accesses of the buffer have been added, also those not recorded.
-pub(crate) struct Times {
-    data: u64,
-    fetch: u64,
-}
-
-impl Times {
-    pub(crate) fn of(stats: &CoreStats) -> Self {
-        Self { data: stats.data.accesses.get(), fetch: stats.fetches.get() }
-    }
-
-    /// The next access that was recorded. Counts what a model counts of what is beyond
-    /// the first level.
-    #[inline(always)]
-    pub(crate) fn simulate<M: Model>(
-        &mut self,
-        model: &mut M,
-        event: &Event,
-        stats: &CoreStats,
-    ) -> Misses {
-        let access = event.access;
-        let time = match access.kind.port() {
-            Port::Data => &mut self.data,
-            Port::Fetch => &mut self.fetch,
-        };
-        *time += 1;
-        if !model.has_mail() && model.hits(access.kind, access.line, access.extent.into(), *time) {
-            return Misses::NONE;
-        }
-        model.simulate(access, *time, stats)
     }
 }
