@@ -175,7 +175,8 @@ BOTH_LEVELS = "l2=on,l3=on"
 POLICIES = re.findall(r'name: "(.+?)"', (ROOT / "crates/cachesim/src/policy/table.rs").read_text())[1:]
 LEVELS = ("l2=on", BOTH_LEVELS, "rw=on", f"{BOTH_LEVELS},rw=on", "dwrite=back", f"{BOTH_LEVELS},dwrite=back",
           f"{BOTH_LEVELS},rw=on,dwrite=back", f"{BOTH_LEVELS},inclusion=inclusive",
-          f"{BOTH_LEVELS},inclusion=exclusive", "cpu=zen3,summary=on", "cpu=zen3,profile=on", *(f"evict={policy}" for policy in POLICIES),
+          f"{BOTH_LEVELS},inclusion=exclusive", "cpu=zen3,summary=on", "cpu=zen3,profile=on",
+          *(f"evict={policy}" for policy in POLICIES),
           *(f"{BOTH_LEVELS},evict={policy}" for policy in POLICIES))
 LEVELS_BARS = {BOTH_LEVELS: 1.5}
 

@@ -49,8 +49,8 @@ static WORK: Wakeup = Wakeup::new();
 
 const STACK_BYTES: usize = 1 << 20;
 
-/// How many full buffers the vCPUs of a forked child simulate themselves before it is worth a thread: a quarter of a
-/// second's.
+/// How many full buffers the vCPUs of a forked child simulate themselves before there is a thread for it: most children
+/// are short.
 #[cfg(target_os = "linux")]
 pub const NOT_IN_CHILD_BEFORE: usize = 1000;
 

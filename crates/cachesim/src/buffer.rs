@@ -1,16 +1,17 @@
 //! The accesses of one vCPU on their way to a core that several vCPUs share.
 //!
 //! A core that several vCPUs use needs a lock, and taking it for every access is what makes two
-//! threads slower than one. So every vCPU writes its accesses into a buffer of its own, and simulates
-//! them in one go, under one lock, when the buffer is full: its accesses keep their order, and those
-//! of the vCPUs interleave by batches of some thousands, as they would on a real core that is
-//! time-sliced between threads, only much finer.
+//! threads slower than one. So every vCPU writes its accesses into a buffer, and what a full buffer
+//! holds is simulated in one go, under one lock: its accesses keep their order, and those of the vCPUs
+//! interleave by batches of some thousands, as they would on a real core that is time-sliced between
+//! threads, only much finer.
 //!
 //! An access that changes nothing, as [`Filter`] knows, is counted, not recorded. Those are most accesses.
 //!
-//! One thread, the vCPU's, records and drains. Another may *read* what has been recorded so far with
-//! [`AccessBuffer::peek`], while it holds the lock under which the buffer is drained: everything
-//! below the published length stays as it is until the next drain, which needs that lock.
+//! One thread at a time records or drains: the vCPU's, or whoever it has handed a full buffer to. Another
+//! may *read* what has been recorded so far with [`AccessBuffer::peek`], while it holds the lock under which
+//! the buffer is drained: everything below the published length stays as it is until the next drain, which
+//! needs that lock.
 
 use crate::address::LineAddr;
 use crate::config::Config;
@@ -144,8 +145,8 @@ impl AccessBuffer {
         self.counted() == Counted::default()
     }
 
-    /// Empties the buffer. The caller is the vCPU, and holds the lock of the core that has just seen
-    /// what was in it.
+    /// Empties the buffer. The caller holds the lock of the core that has just seen what was in it, and nobody
+    /// records meanwhile.
     pub fn clear(&self) {
         self.filter.forget();
         // Whoever reads that nothing is here any more reads after that what the core has counted.

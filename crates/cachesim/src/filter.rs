@@ -53,8 +53,8 @@ enum Stores {
     PassOn,
 }
 
-/// What is known of the accesses that have been made of one vCPU so far, or since [`Filter::forget`]. One thread
-/// uses it.
+/// What is known of the accesses that one vCPU has made since the start, or since [`Filter::forget`]. One thread at a
+/// time uses it.
 #[derive(Debug)]
 pub struct Filter {
     /// By [`Port`]: picks a line's group from its number. All lines of a set have the same group.

@@ -94,6 +94,7 @@ pub struct Instruction {
     /// Misses of what is beyond the first level, in runs that have any.
     pub lower: Option<&'static LowerCounters>,
     run: OnceLock<&'static LineRun>,
+    /// See [`Instruction::then`].
     then: OnceLock<&'static LineRun>,
 }
 

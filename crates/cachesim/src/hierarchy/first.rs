@@ -62,7 +62,8 @@ impl<P: Policy> FirstLevel<P> {
     }
 
     /// An access, if it is a hit where the line is expected; a store only if it stays in this level, and the line is
-    /// dirty already or cannot be. No branch depends on the port, which nobody can foresee where accesses come out of a buffer.
+    /// dirty already or cannot be. No branch depends on the port, which nobody can foresee where accesses come
+    /// out of a buffer.
     #[inline(always)]
     pub(super) fn predicted_hit(&mut self, kind: Kind, line: LineAddr, now: u64) -> bool {
         let cache = match kind.port() {
