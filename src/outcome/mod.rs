@@ -178,7 +178,13 @@ impl<'a> Reading<'a> {
             }
         });
         let instructions = instructions.collect();
-        Profile { run, cores: self.cores.clone(), detail: self.options.detail, instructions }
+        Profile {
+            run,
+            cores: self.cores.clone(),
+            detail: self.options.detail,
+            instructions,
+            compared: Vec::new(),
+        }
     }
 
     /// All that the instruction at this index in the order has counted.

@@ -173,6 +173,9 @@ pub enum CacheName {
     Third,
 }
 
+/// The most lines that the caches of a run may have, of all its machines.
+pub const MODEL_LINES: u64 = MAX_MODEL_BYTES / MODEL_BYTES_PER_LINE;
+
 /// Why parts are not a [`Config`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
@@ -238,7 +241,7 @@ impl LineCount {
 
     /// How many cores with these caches fit into [`MAX_MODEL_BYTES`].
     pub fn most_cores(&self) -> u64 {
-        (MAX_MODEL_BYTES / MODEL_BYTES_PER_LINE).saturating_sub(self.shared) / self.core
+        MODEL_LINES.saturating_sub(self.shared) / self.core
     }
 }
 
@@ -276,6 +279,12 @@ impl Config {
     /// What it is made of.
     pub const fn parts(&self) -> Parts {
         self.0
+    }
+
+    /// The lines of all caches of all cores.
+    pub fn model_lines(&self) -> u64 {
+        let lines = LineCount::of(&self.0);
+        lines.core * u64::from(self.0.cores.get()) + lines.shared
     }
 
     /// The instruction cache of every core.

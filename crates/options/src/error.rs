@@ -93,11 +93,7 @@ pub enum Problem {
     #[error("must be at least 1")]
     Zero,
     /// There is no replacement policy of this name.
-    #[error(
-        "unknown policy; {}the policies are {}",
-        did_you_mean((!nearest.is_empty()).then(|| alternatives(nearest)).as_deref()),
-        policies()
-    )]
+    #[error("unknown policy; {}the policies are {}", did_you_mean_one_of(nearest), policies())]
     UnknownPolicy {
         /// Those that may be meant.
         nearest: Vec<&'static str>,
@@ -213,14 +209,42 @@ pub enum Problem {
         words: Vec<&'static str>,
     },
     /// There is no preset of this name.
-    #[error(
-        "unknown; {}cpu=list lists all",
-        did_you_mean((!nearest.is_empty()).then(|| alternatives(nearest)).as_deref())
-    )]
+    #[error("unknown; {}cpu=list lists all", did_you_mean_one_of(nearest))]
     UnknownPreset {
         /// Those with the most similar names, if any are similar at all.
         nearest: Vec<&'static str>,
     },
+    /// There is no such machine to compare with.
+    #[error(
+        "no preset of this name; {}cpu=list lists all, and a TOML file is named with a / or .toml",
+        did_you_mean_one_of(nearest)
+    )]
+    UnknownMachine {
+        /// Presets with the most similar names, if any are similar at all.
+        nearest: Vec<&'static str>,
+    },
+    /// A machine to compare with has the name of another one of the run.
+    #[error("a machine called {name} is compared already; name each once, and files differently")]
+    SameMachine {
+        /// The name.
+        name: String,
+    },
+    /// All machines of a run together take too much memory.
+    #[error(
+        "with it the caches of all machines take too much memory; compare fewer machines or cores"
+    )]
+    MachinesTooLarge,
+    /// Accesses are split at the ends of lines, and not all machines have the same.
+    #[error(
+        "straddle=split needs data caches with lines of {bytes} bytes in all machines; leave it out"
+    )]
+    SplitWithOtherLines {
+        /// The length of those of the run's own machine.
+        bytes: u64,
+    },
+    /// The option is not one in which machines differ.
+    #[error("holds for all machines of a run; give it beside compare, not in its file")]
+    NotOfAMachine,
     /// The computer does not tell its caches.
     #[error(
         "this computer does not tell its caches ({}: {}); name a core, such as cpu=zen3 (cpu=list \
@@ -338,6 +362,10 @@ fn alternatives(words: &[&str]) -> String {
 
 fn did_you_mean(nearest: Option<&str>) -> String {
     nearest.map_or_else(String::new, |name| format!("did you mean {name}? "))
+}
+
+fn did_you_mean_one_of(nearest: &[&str]) -> String {
+    did_you_mean((!nearest.is_empty()).then(|| alternatives(nearest)).as_deref())
 }
 
 /// The names of all policies, as a list in a sentence.

@@ -39,7 +39,7 @@ pub(super) fn arguments(
         };
         let refused = |problem| argument(source.map(str::to_owned)).error(problem);
         let values = match value.into_inner() {
-            DeValue::Array(values) if key.get_ref() == "elf" => {
+            DeValue::Array(values) if matches!(&**key.get_ref(), "compare" | "elf") => {
                 values.into_iter().map(Spanned::into_inner).collect()
             }
             DeValue::Array(_) => return Err(refused(Problem::SeveralValues)),

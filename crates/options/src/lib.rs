@@ -16,6 +16,7 @@
 
 #![forbid(unsafe_code)]
 
+mod compared;
 mod error;
 mod file;
 mod host;
@@ -28,11 +29,12 @@ mod tests;
 mod typed;
 mod value;
 
+pub use compared::Machine;
 pub use error::{OptionError, Problem};
 pub use output::{Output, PathTemplate};
 pub use presets::{PRESETS, Preset, Sources, list_text};
 pub use report::{Detail, ElfImage, Format, Latencies, Subject};
-pub use table::{GROUPS, OptionGroup, OptionSpec, all, help_text};
+pub use table::{GROUPS, OptionGroup, OptionSpec, Scope, all, help_text};
 pub use value::{Form, synonym};
 
 use cachesim::config::Config;
@@ -70,6 +72,8 @@ pub struct Options {
     pub preset: Option<&'static str>,
     /// How long accesses take, for estimates.
     pub latencies: Latencies,
+    /// The machines that are simulated beside it.
+    pub compared: Vec<Machine>,
     /// Whether the report has a summary.
     pub wants_summary: bool,
     /// The most rows of a list; with 0 there are no lists.
@@ -151,6 +155,17 @@ pub fn parse(
     if let Some(file) = typed.file {
         arguments.splice(0..0, file::arguments(&file, read_file)?);
     }
+    let typed = read_with_base(arguments, read_file)?;
+    let mut options = typed.clone().build(*host)?;
+    options.compared = compared::machines(&typed, &options, *host, read_file)?;
+    Ok(Request::Run(Box::new(options)))
+}
+
+/// The first stage, with what the preset that `cpu` names gives, if it names one.
+fn read_with_base(
+    mut arguments: Vec<Argument>,
+    read_file: &dyn Fn(&str) -> Result<String, String>,
+) -> Result<Typed, OptionError> {
     let (mut typed, mut result) = read_all(&arguments);
     if let Some(base) = &typed.base {
         let name = base.value.name();
@@ -170,8 +185,7 @@ pub fn parse(
         arguments.splice(0..0, given);
         (typed, result) = read_all(&arguments);
     }
-    result?;
-    typed.build(*host).map(Box::new).map(Request::Run)
+    result.map(|()| typed)
 }
 
 /// An option as it is given.

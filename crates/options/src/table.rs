@@ -26,9 +26,20 @@ pub struct OptionSpec {
     /// The value that holds if the option is not given, or words for what it depends on. Empty if nothing
     /// does.
     pub default: &'static str,
+    /// What it is a setting of.
+    pub scope: Scope,
     /// What it does, in one line.
     pub help: &'static str,
     pub(super) read: Read,
+}
+
+/// What an option is a setting of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// One simulated machine: its caches and their latencies. `compare` may give another machine another value.
+    Machine,
+    /// The run, with all its machines.
+    Run,
 }
 
 /// How an option gets into [`Typed`].
@@ -64,6 +75,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "cpu",
                 value: "NAME|host|list",
                 default: "",
+                scope: Scope::Machine,
                 help: "begins with the caches, policies and latencies of a real core; other options \
                        override them; host: the caches of this computer; list: prints the names. Without \
                        it, first-level caches of 16 KiB alone, as QEMU's C plugin has them: like a \
@@ -80,9 +92,23 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "cores",
                 value: "N",
                 default: "1 in user mode, the vCPUs in system mode",
+                scope: Scope::Run,
                 help: "simulated cores; vCPU v runs on core v modulo N; the threads of a program are vCPUs",
                 read: Read::Value(|typed, source| {
                     typed.cores = Some(source.given(value::count(source.text, MAX_CORES.into())?));
+                    Ok(())
+                }),
+            },
+            OptionSpec {
+                name: "compare",
+                value: "NAME|host|all|FILE",
+                default: "",
+                scope: Scope::Run,
+                help: "simulates a further machine in the same run and sets it beside the others: a preset of \
+                       cpu, this computer's caches, all presets, or what a TOML file says (its name has a / or \
+                       ends in .toml); may be given several times",
+                read: Read::Value(|typed, source| {
+                    typed.compared.push(source.given(source.text.to_owned()));
                     Ok(())
                 }),
             },
@@ -95,6 +121,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "icachesize",
                 value: "BYTES",
                 default: "16384",
+                scope: Scope::Machine,
                 help: "size of each instruction cache",
                 read: Read::Value(|typed, source| typed.icache.set_size(source)),
             },
@@ -102,6 +129,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "iblksize",
                 value: "BYTES",
                 default: "64",
+                scope: Scope::Machine,
                 help: "line size of the instruction caches, a power of two",
                 read: Read::Value(|typed, source| typed.icache.set_line(source)),
             },
@@ -109,6 +137,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "iassoc",
                 value: "N",
                 default: "8",
+                scope: Scope::Machine,
                 help: "associativity of the instruction caches: the ways of a set",
                 read: Read::Value(|typed, source| typed.icache.set_ways(source)),
             },
@@ -116,6 +145,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "dcachesize",
                 value: "BYTES",
                 default: "16384",
+                scope: Scope::Machine,
                 help: "size of each data cache",
                 read: Read::Value(|typed, source| typed.dcache.set_size(source)),
             },
@@ -123,6 +153,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "dblksize",
                 value: "BYTES",
                 default: "64",
+                scope: Scope::Machine,
                 help: "line size of the data caches, a power of two",
                 read: Read::Value(|typed, source| typed.dcache.set_line(source)),
             },
@@ -130,6 +161,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "dassoc",
                 value: "N",
                 default: "8",
+                scope: Scope::Machine,
                 help: "associativity of the data caches: the ways of a set",
                 read: Read::Value(|typed, source| typed.dcache.set_ways(source)),
             },
@@ -142,6 +174,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "l2",
                 value: "on|off",
                 default: "off",
+                scope: Scope::Machine,
                 help: "a second level, one for each core; l2cachesize, l2blksize and l2assoc turn it on too",
                 read: Read::OnOff(|typed, switch| typed.l2.switch = switch),
             },
@@ -149,6 +182,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "l2cachesize",
                 value: "BYTES",
                 default: "2M",
+                scope: Scope::Machine,
                 help: "size of each L2",
                 read: Read::Value(|typed, source| typed.l2.cache.set_size(source)),
             },
@@ -156,6 +190,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "l2blksize",
                 value: "BYTES",
                 default: "64",
+                scope: Scope::Machine,
                 help: "line size of the L2, a power of two",
                 read: Read::Value(|typed, source| typed.l2.cache.set_line(source)),
             },
@@ -163,6 +198,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "l2assoc",
                 value: "N",
                 default: "16",
+                scope: Scope::Machine,
                 help: "associativity of the L2: the ways of a set",
                 read: Read::Value(|typed, source| typed.l2.cache.set_ways(source)),
             },
@@ -170,6 +206,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "l2split",
                 value: "on|off",
                 default: "off",
+                scope: Scope::Machine,
                 help: "two L2s for each core, one for instructions and one for data, each of l2cachesize",
                 read: Read::OnOff(|typed, switch| typed.l2_split = switch),
             },
@@ -177,6 +214,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "l3",
                 value: "on|off",
                 default: "off",
+                scope: Scope::Machine,
                 help: "a third level, one for all cores, behind an L2; l3cachesize, l3blksize and l3assoc \
                        turn it on too",
                 read: Read::OnOff(|typed, switch| typed.l3.switch = switch),
@@ -185,6 +223,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "l3cachesize",
                 value: "BYTES",
                 default: "8M",
+                scope: Scope::Machine,
                 help: "size of the L3",
                 read: Read::Value(|typed, source| typed.l3.cache.set_size(source)),
             },
@@ -192,6 +231,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "l3blksize",
                 value: "BYTES",
                 default: "64",
+                scope: Scope::Machine,
                 help: "line size of the L3, a power of two",
                 read: Read::Value(|typed, source| typed.l3.cache.set_line(source)),
             },
@@ -199,6 +239,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "l3assoc",
                 value: "N",
                 default: "16",
+                scope: Scope::Machine,
                 help: "associativity of the L3: the ways of a set",
                 read: Read::Value(|typed, source| typed.l3.cache.set_ways(source)),
             },
@@ -206,6 +247,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "inclusion",
                 value: INCLUSIONS,
                 default: "nine",
+                scope: Scope::Machine,
                 help: "which lines L2 and L3 share with the levels above: nine: each fills and evicts by \
                        itself; inclusive: a line that the lower level evicts leaves the levels above too; \
                        exclusive: the lower level has the lines that the level above evicted, and gives a \
@@ -219,6 +261,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "l2inclusion",
                 value: INCLUSIONS,
                 default: "as inclusion",
+                scope: Scope::Machine,
                 help: "which lines the L2 shares with the first level, in the words of inclusion",
                 read: Read::Value(|typed, source| typed.l2.set_inclusion(source)),
             },
@@ -226,6 +269,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "l3inclusion",
                 value: INCLUSIONS,
                 default: "as inclusion",
+                scope: Scope::Machine,
                 help: "which lines the L3 shares with the L2, in the words of inclusion; inclusive: with \
                        the first level too",
                 read: Read::Value(|typed, source| typed.l3.set_inclusion(source)),
@@ -239,6 +283,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "evict",
                 value: "POLICY",
                 default: "lru",
+                scope: Scope::Machine,
                 help: "replacement policy of all caches",
                 read: Read::Value(|typed, source| {
                     typed.policy = source.given(value::policy(source.text)?);
@@ -249,6 +294,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "ievict",
                 value: "POLICY",
                 default: "as evict",
+                scope: Scope::Machine,
                 help: "replacement policy of the instruction caches",
                 read: Read::Value(|typed, source| typed.icache.set_policy(source)),
             },
@@ -256,6 +302,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "devict",
                 value: "POLICY",
                 default: "as evict",
+                scope: Scope::Machine,
                 help: "replacement policy of the data caches",
                 read: Read::Value(|typed, source| typed.dcache.set_policy(source)),
             },
@@ -263,6 +310,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "l2evict",
                 value: "POLICY",
                 default: "as evict",
+                scope: Scope::Machine,
                 help: "replacement policy of the L2",
                 read: Read::Value(|typed, source| typed.l2.cache.set_policy(source)),
             },
@@ -270,6 +318,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "l3evict",
                 value: "POLICY",
                 default: "as evict",
+                scope: Scope::Machine,
                 help: "replacement policy of the L3",
                 read: Read::Value(|typed, source| typed.l3.cache.set_policy(source)),
             },
@@ -277,6 +326,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "seed",
                 value: "N",
                 default: "1",
+                scope: Scope::Run,
                 help: "start of the random choices of rand, brrip, drrip and bip, decimal or 0x hexadecimal",
                 read: Read::Value(|typed, source| {
                     typed.seed = value::bits(source.text)?;
@@ -292,6 +342,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "rw",
                 value: "on|off",
                 default: "off",
+                scope: Scope::Run,
                 help: "counts reads and writes apart",
                 read: Read::OnOff(|typed, switch| {
                     typed.directions = match switch.value {
@@ -304,6 +355,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "dwrite",
                 value: "off|back|through",
                 default: "off",
+                scope: Scope::Machine,
                 help: "what a store does to its line in the data cache: back: makes the line dirty; \
                        through: goes on to the next level; off: neither, no line is ever dirty; dalloc \
                        alone means back",
@@ -316,6 +368,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "dalloc",
                 value: "on|off",
                 default: "on",
+                scope: Scope::Machine,
                 help: "whether a store fills a line that is not in the data cache",
                 read: Read::OnOff(|typed, switch| {
                     typed.write_miss = switch.map(|switch| match switch {
@@ -328,6 +381,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "straddle",
                 value: "first|split",
                 default: "first",
+                scope: Scope::Run,
                 help: "an access across the end of a line: first: counts as one, to the line of its first \
                        byte; split: counts as one to each line",
                 read: Read::Value(|typed, source| {
@@ -344,6 +398,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "summary",
                 value: "on|off",
                 default: "off",
+                scope: Scope::Run,
                 help: "adds rates of each level, memory traffic, and times estimated from the latencies; \
                        l1lat, l2lat, l3lat and memlat turn it on too, unless a preset gives them",
                 read: Read::OnOff(|typed, switch| typed.summary = switch),
@@ -352,6 +407,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "l1lat",
                 value: "CYCLES",
                 default: "4",
+                scope: Scope::Machine,
                 help: "cycles of an access that the first level serves, for the summary and stall cycles",
                 read: Read::Value(|typed, source| {
                     typed.latencies.l1 = source.given(value::count(source.text, u32::MAX.into())?);
@@ -362,6 +418,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "l2lat",
                 value: "CYCLES",
                 default: "12",
+                scope: Scope::Machine,
                 help: "cycles of an access that the L2 serves, from the core until the data can be used",
                 read: Read::Value(|typed, source| {
                     typed.latencies.l2 = source.given(value::count(source.text, u32::MAX.into())?);
@@ -372,6 +429,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "l3lat",
                 value: "CYCLES",
                 default: "40",
+                scope: Scope::Machine,
                 help: "cycles of an access that the L3 serves, from the core until the data can be used",
                 read: Read::Value(|typed, source| {
                     typed.latencies.l3 = source.given(value::count(source.text, u32::MAX.into())?);
@@ -382,6 +440,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "memlat",
                 value: "CYCLES",
                 default: "200",
+                scope: Scope::Machine,
                 help: "cycles of an access that memory serves, from the core until the data can be used",
                 read: Read::Value(|typed, source| {
                     typed.latencies.memory =
@@ -398,6 +457,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "limit",
                 value: "N",
                 default: "32",
+                scope: Scope::Run,
                 help: "most rows in each list; 0 for no lists",
                 read: Read::Value(|typed, source| {
                     typed.limit = value::count(source.text, usize::MAX as u64)?;
@@ -408,6 +468,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "by",
                 value: "instruction|function|line",
                 default: "instruction",
+                scope: Scope::Run,
                 help: "what a row of the lists is",
                 read: Read::Value(|typed, source| {
                     typed.by = value::subject(source.text)?;
@@ -418,6 +479,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "attribution",
                 value: "own|innermost|outermost",
                 default: "own",
+                scope: Scope::Run,
                 help: "which function and line inlined code counts for: own: the innermost that is \
                        not of the toolchain, the system or a dependency; innermost: the one that \
                        is inlined; outermost: the one that it is inlined into",
@@ -430,6 +492,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "out",
                 value: "auto|log|stderr|FILE",
                 default: "auto",
+                scope: Scope::Run,
                 help: "where the report goes: auto is QEMU's log with -d plugin, else stderr; in \
                        a file name %p is the process id and %% a percent sign; - is standard \
                        output; a file called like one of the words is written ./log",
@@ -465,6 +528,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "profile",
                 value: "on|off",
                 default: "off",
+                scope: Scope::Run,
                 help: "also counts executions, loads and stores of every instruction, for json \
                        and csv; callgrind, cachegrind and html turn it on",
                 read: Read::OnOff(|typed, switch| typed.profile = switch.value),
@@ -473,6 +537,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "elf",
                 value: "FILE[@BIAS]",
                 default: "",
+                scope: Scope::Run,
                 help: "an ELF file in a machine's memory, such as its kernel, for functions and lines; BIAS \
                        is added to the addresses in the file; may be given several times",
                 read: Read::Value(|typed, source| {
@@ -484,6 +549,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "progress",
                 value: "SECONDS",
                 default: "",
+                scope: Scope::Run,
                 help: "how often a line on stderr tells how far the run is",
                 read: Read::Value(|typed, source| {
                     typed.progress =
@@ -500,6 +566,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "workers",
                 value: "auto|N",
                 default: "auto",
+                scope: Scope::Run,
                 help: "threads of ours that simulate what threads of the guest that share a core record; 0: those do \
                        it themselves; auto: as many as there are host cores beside the vCPUs, but no more than \
                        simulated cores",
@@ -515,6 +582,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "queue",
                 value: "BYTES",
                 default: "64M",
+                scope: Scope::Run,
                 help: "how much of it may wait, in memory of the host; beyond it the guest's threads simulate too",
                 read: Read::Value(|typed, source| {
                     typed.queue_bytes = value::bytes(source.text, MAX_QUEUE_BYTES)?;
@@ -530,6 +598,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "config",
                 value: "FILE",
                 default: "",
+                scope: Scope::Run,
                 help: "further options, in a TOML file with lines such as dcachesize=\"32K\" and l2=true; \
                        those on the command line override them",
                 read: Read::Value(|typed, source| {
@@ -541,6 +610,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "help",
                 value: "",
                 default: "",
+                scope: Scope::Run,
                 help: "prints the options and does not run",
                 read: Read::Switch(|typed| typed.help = true),
             },
@@ -548,6 +618,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 name: "list",
                 value: "",
                 default: "",
+                scope: Scope::Run,
                 help: "prints the options and does not run",
                 read: Read::Switch(|typed| typed.help = true),
             },
@@ -561,7 +632,14 @@ const fn file(
     help: &'static str,
     read: fn(&mut Typed, Source) -> Result<(), Problem>,
 ) -> OptionSpec {
-    OptionSpec { name: format.name(), value: "FILE", default: "", help, read: Read::Value(read) }
+    OptionSpec {
+        name: format.name(),
+        value: "FILE",
+        default: "",
+        scope: Scope::Run,
+        help,
+        read: Read::Value(read),
+    }
 }
 
 impl Typed {
@@ -608,7 +686,7 @@ impl TypedCache {
 pub fn help_text() -> String {
     let mut text = String::from(
         "Options, as in -plugin FILE,name=value,name=value (of one given twice the last\n\
-         holds, but elf adds up; a comma within a value is written twice):\n",
+         holds, but compare and elf add up; a comma within a value is written twice):\n",
     );
     for group in GROUPS {
         text.push('\n');

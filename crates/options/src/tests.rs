@@ -13,6 +13,7 @@ use source::Attribution;
 use std::fmt::Write;
 use std::num::NonZeroU32;
 
+mod compared;
 mod files;
 mod foreign;
 mod help;
@@ -78,6 +79,7 @@ fn the_defaults_are_those_of_the_reference() {
         latencies: LATENCIES,
         wants_summary: false,
         preset: None,
+        compared: Vec::new(),
         limit: 32,
         by: Subject::Instruction,
         attribution: Attribution::Own,
@@ -152,6 +154,7 @@ fn every_option_reaches_its_setting() {
             latencies: LATENCIES,
             wants_summary: false,
             preset: None,
+            compared: Vec::new(),
             limit: 0,
             by: Subject::Line,
             attribution: Attribution::Outermost,

@@ -158,6 +158,8 @@ pub(super) struct Typed {
     pub(super) latencies: TypedLatencies,
     /// `None`: the default, which depends on the [`Host`].
     pub(super) cores: Option<Given<u32>>,
+    /// The names of machines to simulate too.
+    pub(super) compared: Vec<Given<String>>,
     pub(super) limit: usize,
     pub(super) by: Subject,
     pub(super) attribution: Attribution,
@@ -214,6 +216,7 @@ impl Default for Typed {
                 memory: Given::default("memlat", 200, "200"),
             },
             cores: None,
+            compared: Vec::new(),
             limit: 32,
             by: Subject::Instruction,
             attribution: Attribution::Own,
@@ -231,7 +234,7 @@ impl Default for Typed {
 /// The second stage.
 impl Typed {
     pub(super) fn build(self, host: Host) -> Result<Options, OptionError> {
-        let config = self.config(host)?;
+        let (config, latencies) = self.machine(host)?;
         let files = self.files()?;
         let detail = match self.profile {
             Switch::On => Detail::Full,
@@ -245,8 +248,9 @@ impl Typed {
         };
         Ok(Options {
             config,
-            preset: self.base.as_ref().map(|base| base.value.name()),
-            latencies: self.latencies(config.lower().as_ref())?,
+            preset: self.preset(),
+            latencies,
+            compared: Vec::new(),
             wants_summary: self.wants_summary(),
             limit: self.limit,
             by: self.by,
@@ -259,6 +263,16 @@ impl Typed {
             workers: self.workers,
             queue_bytes: self.queue_bytes,
         })
+    }
+
+    pub(super) fn preset(&self) -> Option<&'static str> {
+        self.base.as_ref().map(|base| base.value.name())
+    }
+
+    /// The caches, and how long accesses to them take.
+    pub(super) fn machine(&self, host: Host) -> Result<(Config, Latencies), OptionError> {
+        let config = self.config(host)?;
+        Ok((config, self.latencies(config.lower().as_ref())?))
     }
 
     fn config(&self, host: Host) -> Result<Config, OptionError> {

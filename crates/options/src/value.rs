@@ -207,7 +207,7 @@ pub(super) fn base(text: &str) -> Result<Base, Problem> {
 }
 
 /// The presets that may have been meant, the most similar first, three at most.
-fn presets_like(typed: &str) -> Vec<&'static str> {
+pub(super) fn presets_like(typed: &str) -> Vec<&'static str> {
     if typed.len() > MAX_TYPED {
         return Vec::new();
     }

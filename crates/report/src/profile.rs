@@ -27,6 +27,9 @@ pub struct Profile {
     /// Instructions in the order of their virtual addresses, then of their bytes: with
     /// [`Detail::Full`] all that were executed, else those that missed.
     pub instructions: Vec<ProfiledInstruction>,
+    /// What the machines that the run compares have counted, in the order of
+    /// [`Options::compared`](options::Options::compared). Each is told as a run of its own, which compares nothing.
+    pub compared: Vec<Self>,
 }
 
 /// What ran, where, with which settings.

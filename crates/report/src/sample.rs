@@ -94,6 +94,7 @@ pub(crate) fn profile() -> Profile {
         run: run(),
         cores: cores(),
         detail: Detail::Full,
+        compared: Vec::new(),
         instructions: vec![
             instruction(
                 0x1_0782,

@@ -11,7 +11,7 @@ fn the_help_lists_every_option() {
     assert_eq!(names.join(" "), format!("{}.", policies()));
     insta::assert_snapshot!(help, @r#"
     Options, as in -plugin FILE,name=value,name=value (of one given twice the last
-    holds, but elf adds up; a comma within a value is written twice):
+    holds, but compare and elf add up; a comma within a value is written twice):
 
     Cores:
       cpu=NAME|host|list            begins with the caches, policies and latencies
@@ -23,6 +23,11 @@ fn the_help_lists_every_option() {
       cores=N                       simulated cores; vCPU v runs on core v modulo N;
                                     the threads of a program are vCPUs (default: 1
                                     in user mode, the vCPUs in system mode)
+      compare=NAME|host|all|FILE    simulates a further machine in the same run and
+                                    sets it beside the others: a preset of cpu, this
+                                    computer's caches, all presets, or what a TOML
+                                    file says (its name has a / or ends in .toml);
+                                    may be given several times
 
     First level, of every core:
       icachesize=BYTES              size of each instruction cache (default: 16384)

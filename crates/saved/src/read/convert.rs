@@ -77,6 +77,7 @@ fn without_instructions<R>(report: Report<R>) -> Result<(Profile, R, Vec<String>
             schema::Detail::Full => Detail::Full,
         },
         instructions: Vec::new(),
+        compared: Vec::new(),
     };
     Ok((profile, instructions, notes))
 }

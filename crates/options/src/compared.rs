@@ -1,0 +1,128 @@
+//! The machines that `compare` names.
+
+use cachesim::config::{Config, MODEL_LINES, Straddle};
+
+use super::presets::{HOST, PRESETS};
+use super::table::{Scope, all};
+use super::typed::{Given, Layer, Typed};
+use super::{
+    Argument, Host, Latencies, OptionError, Options, Problem, file, read_with_base, value,
+};
+
+/// A machine that a run simulates beside its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Machine {
+    /// What it is called: its preset, or its file without directory and `.toml`. No other of the run is called so.
+    pub name: String,
+    /// The core that the settings began with, or `host`.
+    pub preset: Option<&'static str>,
+    /// The caches.
+    pub config: Config,
+    /// How long accesses take, for estimates.
+    pub latencies: Latencies,
+}
+
+/// What the run's own machine is called where its preset is not named, or is compared too.
+const OWN_NAME: &str = "own";
+
+/// The value that stands for all presets.
+const ALL: &str = "all";
+
+impl Options {
+    /// What the machine is called.
+    pub fn name(&self) -> &str {
+        match self.preset {
+            Some(preset) if self.compared.iter().all(|machine| machine.name != preset) => preset,
+            _ => OWN_NAME,
+        }
+    }
+
+    /// The options of a run whose own machine is `machine`, and that compares nothing.
+    #[must_use]
+    pub fn of_machine(&self, machine: &Machine) -> Self {
+        let Machine { preset, config, latencies, .. } = *machine;
+        Self { config, preset, latencies, compared: Vec::new(), ..self.clone() }
+    }
+}
+
+/// The machines that `typed` compares with that of `own`, in the order in which they are named.
+///
+/// # Errors
+/// The first of them that cannot be had.
+pub(super) fn machines(
+    typed: &Typed,
+    own: &Options,
+    host: Host,
+    read_file: &dyn Fn(&str) -> Result<String, String>,
+) -> Result<Vec<Machine>, OptionError> {
+    let mut machines: Vec<Machine> = Vec::new();
+    let mut lines = own.config.model_lines();
+    let mut add = |given: &Given<String>, machine: Machine| {
+        let name = &machine.name;
+        if name == OWN_NAME || machines.iter().any(|other| other.name == *name) {
+            return Err(given.error(Problem::SameMachine { name: name.clone() }));
+        }
+        lines += machine.config.model_lines();
+        if lines > MODEL_LINES {
+            return Err(given.error(Problem::MachinesTooLarge));
+        }
+        let line_bytes = |config: &Config| config.dcache().geometry.line_bytes();
+        let bytes = line_bytes(&own.config);
+        if own.config.straddle() == Straddle::Split && line_bytes(&machine.config) != bytes {
+            return Err(given.error(Problem::SplitWithOtherLines { bytes }));
+        }
+        machines.push(machine);
+        Ok(())
+    };
+    let is_own =
+        |machine: &Machine| (machine.config, machine.latencies) == (own.config, own.latencies);
+    for given in &typed.compared {
+        if given.value != ALL {
+            add(given, machine(given, &given.value, typed, host, read_file)?)?;
+            continue;
+        }
+        for preset in PRESETS {
+            let machine = machine(given, preset.name, typed, host, read_file)?;
+            let is_named = typed.compared.iter().any(|given| given.value == preset.name);
+            if !is_named && !is_own(&machine) {
+                add(given, machine)?;
+            }
+        }
+    }
+    Ok(machines)
+}
+
+/// The machine called `text`, in a run whose own options are `run`.
+fn machine(
+    given: &Given<String>,
+    text: &str,
+    run: &Typed,
+    host: Host,
+    read_file: &dyn Fn(&str) -> Result<String, String>,
+) -> Result<Machine, OptionError> {
+    let is_preset = text == HOST || PRESETS.iter().any(|preset| preset.name == text);
+    let (name, arguments) = if is_preset {
+        let note = format!(" (compare={text})");
+        let value = Some(text.to_owned());
+        let argument = Argument { name: "cpu".to_owned(), value, layer: Layer::File, note };
+        (text, vec![argument])
+    } else if text.contains('/') || text.strip_suffix(".toml").is_some() {
+        let file_name = text.rsplit('/').next().unwrap_or(text);
+        (file_name.strip_suffix(".toml").unwrap_or(file_name), file::arguments(given, read_file)?)
+    } else {
+        return Err(given.error(Problem::UnknownMachine { nearest: value::presets_like(text) }));
+    };
+    let is_of_run = |argument: &Argument| {
+        all().any(|spec| spec.name == argument.name && spec.scope == Scope::Run)
+    };
+    if let Some(argument) = arguments.iter().find(|argument| is_of_run(argument)) {
+        return Err(argument.error(Problem::NotOfAMachine));
+    }
+    let mut typed = read_with_base(arguments, read_file)?;
+    typed.cores.clone_from(&run.cores);
+    typed.seed = run.seed;
+    typed.directions = run.directions;
+    typed.straddle = run.straddle;
+    let (config, latencies) = typed.machine(host)?;
+    Ok(Machine { name: name.to_owned(), preset: typed.preset(), config, latencies })
+}
