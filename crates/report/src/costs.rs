@@ -21,16 +21,19 @@ impl Costs {
     /// Those of a run with the settings `options`; `None` where misses say as much: in a run of first-level
     /// caches only that asks for no summary.
     pub fn of(options: &Options) -> Option<Self> {
+        let are_told = options.config.lower().is_some() || options.wants_summary;
+        are_told.then(|| Self::from_latencies(options))
+    }
+
+    /// Those that the latencies make, also where the lists do not tell them.
+    pub(crate) fn from_latencies(options: &Options) -> Self {
         let lower = options.config.lower();
-        if lower.is_none() && !options.wants_summary {
-            return None;
-        }
         let Latencies { l1, l2, l3, memory } = options.latencies;
         let third = lower.and_then(|lower| lower.l3).map_or(memory, |_| l3);
         let second = lower.map_or(memory, |_| l2);
         let levels = [l1, second, third, memory];
         let added = |level: usize| u64::from(levels[level + 1].saturating_sub(levels[level]));
-        Some(Self { of_miss: [0, 1, 2].map(added) })
+        Self { of_miss: [0, 1, 2].map(added) }
     }
 
     /// The same for the lists of instructions. Those of a run that QEMU's C plugin has too are that plugin's.

@@ -10,6 +10,7 @@ pub use options::Detail;
 
 pub mod cachegrind;
 pub mod callgrind;
+mod comparison;
 mod costs;
 pub mod csv;
 mod fold;
@@ -19,6 +20,7 @@ mod hex;
 mod hints;
 pub mod html;
 pub mod json;
+mod machines;
 mod profile;
 pub mod progress;
 mod rows;
@@ -31,6 +33,7 @@ pub mod table;
 mod top;
 mod valgrind;
 
+pub use comparison::{CACHES, CacheRow, Comparison, MachineRow};
 pub use costs::Costs;
 pub use fold::fold;
 pub use formats::{ReadSource, Renderer};

@@ -11,7 +11,7 @@ use cachesim::config::{
 use cachesim::geometry::CacheGeometry;
 use cachesim::instructions::Code;
 use cachesim::policy::PolicyKind;
-use options::{GuestMode, Host, Latencies, Options, Request, parse};
+use options::{GuestMode, Host, Latencies, Machine, Options, Request, parse};
 use proptest::prelude::*;
 use source::{Frame, Location};
 
@@ -245,6 +245,35 @@ pub(crate) fn two_levels() -> Profile {
         lower.l3 = MissesByKind::default();
     }
     profile
+}
+
+/// `own` of a run that compares its machine with those of the others, of these names.
+pub(crate) fn comparing(mut own: Profile, others: Vec<(&str, Profile)>) -> Profile {
+    for (name, profile) in &others {
+        let Options { preset, config, latencies, .. } = profile.run.options;
+        let name = (*name).to_owned();
+        own.run.options.compared.push(Machine { name, preset, config, latencies });
+    }
+    let machines = own.run.options.compared.iter();
+    let compared = machines.zip(others).map(|(machine, (_, profile))| {
+        let options = own.run.options.of_machine(machine);
+        Profile { run: RunDescription { options, ..own.run.clone() }, ..profile }
+    });
+    own.compared = compared.collect();
+    own
+}
+
+/// [`levels`] beside a machine without the third and one with first-level caches only, which is called like a
+/// file that tries to break out.
+pub(crate) fn compared() -> Profile {
+    let mut first = profile();
+    first.run.options.latencies.memory = 90;
+    comparing(levels(), vec![("two", two_levels()), ("a\n<b>, \"*", first)])
+}
+
+/// [`misses`] beside a machine with levels. No summary is asked for.
+pub(crate) fn compared_misses() -> Profile {
+    comparing(misses(), vec![("zen3", without_executions(levels()))])
 }
 
 /// `profile` as a run counts it without `profile=on`.

@@ -86,7 +86,12 @@ pub struct AccessTime {
 impl Summary {
     /// Of `core`, if `options` ask for it.
     pub fn new(core: &CoreSnapshot, options: &Options) -> Option<Self> {
-        let costs = Costs::of(options).filter(|_| options.wants_summary)?;
+        options.wants_summary.then(|| Self::of(core, options))
+    }
+
+    /// Of `core`, also where no summary is asked for.
+    pub(crate) fn of(core: &CoreSnapshot, options: &Options) -> Self {
+        let costs = Costs::from_latencies(options);
         let latencies = options.latencies;
         let instructions = core.fetch.accesses;
         let cache = |counts, before| CacheSummary::new(counts, before, instructions);
@@ -100,7 +105,7 @@ impl Summary {
             let [l2, l3] = [Lower::L2, Lower::L3].map(|level| of(level.counts(core)).misses);
             AccessTime::new(first.accesses, [first.misses, l2, l3], latencies.l1, costs)
         };
-        Some(Self {
+        Self {
             data: cache(core.data, core.data.accesses),
             fetch: cache(core.fetch, core.fetch.accesses),
             l2: lower(Lower::L2),
@@ -110,7 +115,7 @@ impl Summary {
             fetch_time: time(core.fetch, |counts| counts.fetch),
             instructions,
             latencies,
-        })
+        }
     }
 
     /// The caches with their names.
@@ -229,7 +234,7 @@ impl Display for Summary {
 }
 
 /// A text, or a dash where there is nothing to say.
-struct OrDash(Option<String>);
+pub(crate) struct OrDash(pub(crate) Option<String>);
 
 impl Display for OrDash {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

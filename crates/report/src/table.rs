@@ -8,6 +8,7 @@
 //! some of QEMU's disassemblers align operands with it. A core that has not used its second level has
 //! zeros in its columns, as in QEMU 7.2; from 10.0 on the reference leaves the line short.
 
+pub use crate::machines::{render_all, render_profile};
 pub use crate::rows::{By, render_by};
 use crate::settings::Lower;
 use crate::{CacheCounts, CoreSnapshot, MissRow, Snapshot, Summary};
