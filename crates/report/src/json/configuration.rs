@@ -2,7 +2,7 @@
 
 use cachesim::config::{Directions, L2Kind, Level, Straddle, WriteHit, WriteMiss, Writes};
 use cachesim::policy::PolicyKind;
-use options::{Latencies, Options, Output};
+use options::{Options, Output};
 use serde::Serialize;
 use source::Attribution;
 
@@ -65,11 +65,21 @@ struct LatencySettings {
     memory: u32,
 }
 
+/// When a configuration has latencies.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Latencies {
+    /// Where the rows have costs.
+    OfCosts,
+    /// In any run: the comparison of machines has costs.
+    Always,
+}
+
 impl Configuration {
-    pub(super) fn of(options: &Options) -> Self {
+    pub(super) fn of(options: &Options, wanted: Latencies) -> Self {
         // What is written beside the report says itself what it is.
         let Options { config, preset, latencies, limit, attribution, output, .. } = options;
-        let Latencies { l1, l2, l3, memory } = *latencies;
+        let options::Latencies { l1, l2, l3, memory } = *latencies;
+        let has_latencies = wanted == Latencies::Always || Costs::of(options).is_some();
         let lower = config.lower();
         Self {
             preset: *preset,
@@ -91,7 +101,7 @@ impl Configuration {
             },
             rw: config.directions() == Directions::Apart,
             summary: options.wants_summary,
-            latencies: Costs::of(options).map(|_| LatencySettings { l1, l2, l3, memory }),
+            latencies: has_latencies.then_some(LatencySettings { l1, l2, l3, memory }),
             seed: config.seed(),
             cores: config.cores().get(),
             limit: *limit,

@@ -1,22 +1,29 @@
 //! Where the lines of the file begin.
 
+use std::cell::Cell;
 use std::io::{self, Write};
 
 use serde_json::ser::Formatter;
 
 /// Begins a line for each value of the report and of what is directly in it.
-#[derive(Default)]
-pub(super) struct Layout {
+pub(super) struct Layout<'a> {
     /// The arrays and objects that are open.
     depth: usize,
     /// Whether the innermost of them is empty so far.
     empty: bool,
+    /// The values of arrays and objects this deep have a line each.
+    deepest_rows: &'a Cell<usize>,
 }
 
-/// The values of arrays and objects this deep have a line each.
-const DEEPEST_ROWS: usize = 2;
+/// The depth of the report's rows.
+pub(super) const DEEPEST_ROWS: usize = 2;
 
-impl Layout {
+impl<'a> Layout<'a> {
+    /// Whoever writes the report says with `deepest_rows` where its rows are.
+    pub fn new(deepest_rows: &'a Cell<usize>) -> Self {
+        Self { depth: 0, empty: false, deepest_rows }
+    }
+
     fn open<W: ?Sized + Write>(&mut self, out: &mut W, bracket: &[u8]) -> io::Result<()> {
         self.depth += 1;
         self.empty = true;
@@ -24,7 +31,7 @@ impl Layout {
     }
 
     fn close<W: ?Sized + Write>(&mut self, out: &mut W, bracket: &[u8]) -> io::Result<()> {
-        let rows = self.depth <= DEEPEST_ROWS && !self.empty;
+        let rows = self.depth <= self.deepest_rows.get() && !self.empty;
         self.depth -= 1;
         self.empty = false;
         if rows {
@@ -37,7 +44,7 @@ impl Layout {
         if !first {
             out.write_all(b",")?;
         }
-        if self.depth <= DEEPEST_ROWS {
+        if self.depth <= self.deepest_rows.get() {
             self.begin_row(out)
         } else if first {
             Ok(())
@@ -51,7 +58,7 @@ impl Layout {
     }
 }
 
-impl Formatter for Layout {
+impl Formatter for Layout<'_> {
     fn begin_array<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
         self.open(out, b"[")
     }

@@ -10,25 +10,33 @@
 //!
 //! Every instruction, function and line is one line of text, so that the files can be compared and
 //! searched with tools for lines.
+//!
+//! A run that compares machines has, beside what its own machine's run would have alone, what each of the others
+//! has counted, in `compared`.
 
+mod comparison;
 mod configuration;
 mod layout;
 #[cfg(test)]
 mod tests;
 mod totals;
 
+use std::cell::Cell;
 use std::io::{self, Write};
 
 use options::GuestMode;
-use serde::{Serialize, Serializer, ser::SerializeMap as _};
+use serde::{
+    Serialize, Serializer,
+    ser::{SerializeMap as _, SerializeSeq as _},
+};
 use source::{Frame, Function};
 
-use self::configuration::Configuration;
-use self::layout::Layout;
+use self::configuration::{Configuration, Latencies};
+use self::layout::{DEEPEST_ROWS, Layout};
 use self::totals::{Core, Total};
 use crate::settings::Lower;
 use crate::{
-    CoreSnapshot, Costs, Detail, FullProfile, FunctionRow, InstructionCounts, LineRow,
+    Comparison, CoreSnapshot, Costs, Detail, FullProfile, FunctionRow, InstructionCounts, LineRow,
     MissesByKind, Profile, ProfiledInstruction, RunDescription, by_function, by_line, hex,
 };
 
@@ -41,8 +49,24 @@ pub const SCHEMA_VERSION: u32 = 3;
 /// # Errors
 /// Those of `out`.
 pub fn write(profile: &Profile, out: &mut dyn Write) -> io::Result<()> {
-    let mut serializer = serde_json::Serializer::with_formatter(&mut *out, Layout::default());
-    Report::of(profile, &Fields::of(profile)).serialize(&mut serializer)?;
+    let comparison = Comparison::of_profile(profile);
+    let deepest_rows = Cell::new(DEEPEST_ROWS);
+    let fields = Fields::of(profile);
+    let report = Report {
+        schema: "libcache",
+        schema_version: SCHEMA_VERSION,
+        libcache: Libcache { version: &profile.run.version },
+        qemu: Qemu::of(&profile.run),
+        guest: Guest::of(&profile.run),
+        comparison: comparison.as_ref().map(comparison::rows),
+        machine: match &comparison {
+            Some(_) => Machine::compared(profile.run.options.name(), profile, &fields),
+            None => Machine::of(profile, &fields, Latencies::OfCosts),
+        },
+        compared: comparison.as_ref().map(|_| Others { profile, deepest_rows: &deepest_rows }),
+    };
+    let layout = Layout::new(&deepest_rows);
+    report.serialize(&mut serde_json::Serializer::with_formatter(&mut *out, layout))?;
     out.write_all(b"\n")
 }
 
@@ -53,6 +77,19 @@ struct Report<'a> {
     libcache: Libcache<'a>,
     qemu: Qemu<'a>,
     guest: Guest<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    comparison: Option<Vec<comparison::Row<'a>>>,
+    #[serde(flatten)]
+    machine: Machine<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compared: Option<Others<'a>>,
+}
+
+/// What one machine has counted.
+#[derive(Serialize)]
+struct Machine<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
     configuration: Configuration,
     detail: &'static str,
     cores: Vec<Core<'a>>,
@@ -63,6 +100,13 @@ struct Report<'a> {
     functions: Rows<'a>,
     #[serde(serialize_with = "Rows::lines")]
     lines: Rows<'a>,
+}
+
+/// The machines that the run compares.
+struct Others<'a> {
+    profile: &'a Profile,
+    /// That of the [`Layout`].
+    deepest_rows: &'a Cell<usize>,
 }
 
 #[derive(Serialize)]
@@ -149,18 +193,19 @@ struct Counts<'a> {
     fields: &'a Fields,
 }
 
-impl<'a> Report<'a> {
-    fn of(profile: &'a Profile, fields: &'a Fields) -> Self {
+impl<'a> Machine<'a> {
+    /// One of several, called `name`.
+    fn compared(name: &'a str, profile: &'a Profile, fields: &'a Fields) -> Self {
+        Self { name: Some(name), ..Self::of(profile, fields, Latencies::Always) }
+    }
+
+    fn of(profile: &'a Profile, fields: &'a Fields, latencies: Latencies) -> Self {
         let options = &profile.run.options;
         let total: CoreSnapshot = profile.cores.iter().map(|core| &core.counts).sum();
         let rows = Rows { profile, fields };
         Self {
-            schema: "libcache",
-            schema_version: SCHEMA_VERSION,
-            libcache: Libcache { version: &profile.run.version },
-            qemu: Qemu::of(&profile.run),
-            guest: Guest::of(&profile.run),
-            configuration: Configuration::of(options),
+            name: None,
+            configuration: Configuration::of(options, latencies),
             detail: match fields.detail {
                 Detail::Misses => "misses",
                 Detail::Full => "full",
@@ -171,6 +216,23 @@ impl<'a> Report<'a> {
             functions: rows,
             lines: rows,
         }
+    }
+}
+
+impl Serialize for Others<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Profile { run, compared, .. } = self.profile;
+        let names = run.options.compared.iter().map(|machine| &*machine.name);
+        let mut sequence = serializer.serialize_seq(None)?;
+        for (name, profile) in names.zip(compared) {
+            // Its rows are two deeper than the run's own.
+            self.deepest_rows.set(DEEPEST_ROWS + 2);
+            let result =
+                sequence.serialize_element(&Machine::compared(name, profile, &Fields::of(profile)));
+            self.deepest_rows.set(DEEPEST_ROWS);
+            result?;
+        }
+        sequence.end()
     }
 }
 

@@ -44,7 +44,77 @@ fn the_sample_with_levels() {
 }
 
 #[test]
+fn the_sample_with_several_machines() {
+    insta::assert_snapshot!(render(&sample::compared()));
+}
+
+#[test]
+fn every_machine_has_what_a_run_of_its_own_would_have() {
+    for profile in [sample::compared(), sample::compared_misses()] {
+        let report = parsed(&profile);
+        let fields =
+            ["configuration", "detail", "cores", "total", "instructions", "functions", "lines"];
+        let alone = |profile: &Profile, report: &Value| {
+            let mut alone = profile.clone();
+            alone.run.options.compared.clear();
+            alone.compared.clear();
+            let mut alone = parsed(&alone);
+            let has_latencies = report["configuration"]["latencies"].is_object();
+            assert!(has_latencies, "the comparison has stalls");
+            alone["configuration"]["latencies"] = report["configuration"]["latencies"].clone();
+            for field in fields {
+                assert_eq!(alone[field], report[field], "{field}");
+            }
+        };
+        alone(&profile, &report);
+        for (index, machine) in profile.compared.iter().enumerate() {
+            let report = &report["compared"][index];
+            assert_eq!(report["name"], profile.run.options.compared[index].name);
+            alone(machine, report);
+        }
+    }
+}
+
+#[test]
+fn the_comparison_is_of_the_machines_totals() {
+    let report = parsed(&sample::compared());
+    let machines = [&report].into_iter().chain(report["compared"].as_array().unwrap());
+    let rows = report["comparison"].as_array().unwrap();
+    assert_eq!(rows.len(), 3);
+    for (row, machine) in rows.iter().zip(machines) {
+        assert_eq!(row["name"], machine["name"]);
+        for level in ["data", "instruction", "l2", "l3"] {
+            let total = &machine["total"][level];
+            assert_eq!(row[level]["misses"], total["misses"], "{level}");
+            assert_eq!(row[level]["miss_rate"], total["miss_rate"], "{level}");
+        }
+        let summary = &machine["total"]["summary"];
+        for field in ["memory_read_bytes", "memory_written_bytes", "stall_cycles"] {
+            assert_eq!(row[field], summary[field], "{field}");
+        }
+    }
+}
+
+#[test]
+fn rows_of_every_machine_have_lines_of_their_own() {
+    let text = render(&sample::compared());
+    let rows = |indent: &str| text.lines().filter(|line| line.starts_with(indent)).count();
+    let of_one = 2 + 7 + 6 + 6;
+    // The comparison, and where each of the two others begins.
+    assert_eq!(rows("    {"), of_one + 3 + 2);
+    assert_eq!(rows("        {"), 2 * of_one);
+}
+
+#[test]
 fn reports_follow_the_schema() {
+    assert_valid(&parsed(&sample::compared()));
+    assert_valid(&parsed(&sample::compared_misses()));
+    let mut without_accesses = sample::compared_misses();
+    without_accesses.cores.clear();
+    for core in &mut without_accesses.compared[0].cores {
+        (core.counts.data, core.counts.fetch) = Default::default();
+    }
+    assert_valid(&parsed(&without_accesses));
     assert_valid(&parsed(&sample::profile()));
     assert_valid(&parsed(&sample::misses()));
     assert_valid(&parsed(&sample::levels()));
@@ -79,8 +149,28 @@ fn the_schema_refuses_what_is_not_a_report() {
         spoil(&mut report);
         report
     };
+    let spoilt_comparison = |spoil: fn(&mut Value)| {
+        let mut report = parsed(&sample::compared_misses());
+        spoil(&mut report);
+        report
+    };
     for report in [
         json!({}),
+        spoilt_comparison(|report| {
+            report.as_object_mut().unwrap().remove("name");
+        }),
+        spoilt_comparison(|report| {
+            report.as_object_mut().unwrap().remove("comparison");
+        }),
+        spoilt_comparison(|report| report["configuration"]["latencies"] = json!(null)),
+        spoilt_comparison(|report| {
+            report["compared"][0]["configuration"]["latencies"] = json!(null)
+        }),
+        spoilt_comparison(|report| report["compared"][0]["instructions"][0]["surprise"] = json!(1)),
+        spoilt_comparison(|report| report["compared"][0]["compared"] = json!([])),
+        spoilt_comparison(|report| report["compared"][0]["configuration"]["l3"] = json!(null)),
+        spoilt_comparison(|report| report["comparison"][0]["data"] = json!(null)),
+        spoilt_comparison(|report| report["comparison"][0]["stall_cycles"] = json!(null)),
         spoilt(|report| report["surprise"] = json!(1)),
         spoilt(|report| report["schema_version"] = json!(1)),
         spoilt(|report| report["instructions"][0]["surprise"] = json!(1)),
