@@ -87,7 +87,7 @@ fn the_table_of_a_run_is_that_of_its_json() {
                 let finished = matrix(&qemu).plugin(&options).succeed();
                 let path = finished.directory().join("a.json");
                 let profile = Saved::read(&path, Extent::Whole).expect("a report").profile;
-                let of_the_json = saved::table(&profile, subject, profile.run.options.limit);
+                let of_the_json = saved::table(&profile, subject);
                 let of_the_run = finished.file("a.txt").expect("a table");
                 if by == "instruction" {
                     assert_eq!(without_names(&of_the_run), without_names(&of_the_json));

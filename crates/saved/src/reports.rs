@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::SystemTime;
@@ -66,7 +67,7 @@ impl ReportArgs {
     /// # Errors
     /// In one line, where the report cannot be read or has not what a format needs, or a file cannot be written.
     pub fn execute(self) -> anyhow::Result<ExitCode> {
-        let saved = Saved::read(&self.report, Extent::Whole)?;
+        let mut saved = Saved::read(&self.report, Extent::Whole)?;
         for note in &saved.notes {
             tell(format_args!("{}: {note}", saved.name()));
         }
@@ -83,8 +84,10 @@ impl ReportArgs {
             check(*format, &saved)?;
         }
         if files.is_empty() {
-            let limit = self.limit.unwrap_or(saved.profile.run.options.limit);
-            let text = table(&saved.profile, self.by, limit);
+            if let Some(limit) = self.limit {
+                set_limit(&mut saved.profile, limit);
+            }
+            let text = table(&saved.profile, self.by);
             to_stdout(|out| out.write_all(text.as_bytes()))?;
         }
         for (format, path) in files {
@@ -110,20 +113,35 @@ fn check(format: Format, saved: &Saved) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Has the lists of every machine have `limit` rows at most.
+fn set_limit(profile: &mut Profile, limit: usize) {
+    profile.run.options.limit = limit;
+    for machine in &mut profile.compared {
+        machine.run.options.limit = limit;
+    }
+}
+
 /// The table of the run, with lists by `by`.
-pub fn table(profile: &Profile, by: Subject, limit: usize) -> String {
-    let cores = profile.cores.iter().map(|core| core.counts).collect();
-    let options = &profile.run.options;
+pub fn table(profile: &Profile, by: Subject) -> String {
     let by = match by {
         Subject::Function => By::Function,
         Subject::Line => By::Line,
         Subject::Instruction => {
-            let lists = (limit > 0).then(|| lists(profile, limit));
-            return table::render(&Snapshot { cores, lists }, options);
+            let machines = iter::once(profile).chain(&profile.compared);
+            let snapshots: Vec<_> = machines.map(snapshot).collect();
+            return table::render_all(&snapshots, &profile.run.options);
         }
     };
-    let text = table::render(&Snapshot { cores, lists: None }, options);
-    text + &table::render_by(profile, by, limit)
+    table::render_profile(profile, by)
+}
+
+/// Of one machine.
+fn snapshot(profile: &Profile) -> Snapshot {
+    let limit = profile.run.options.limit;
+    Snapshot {
+        cores: profile.cores.iter().map(|core| core.counts).collect(),
+        lists: (limit > 0).then(|| lists(profile, limit)),
+    }
 }
 
 fn lists(profile: &Profile, limit: usize) -> MissLists {

@@ -28,6 +28,13 @@ pub fn misses_json() -> &'static str {
     ))
 }
 
+/// The text of [`compared`].
+pub fn compared_json() -> &'static str {
+    json(include_str!(
+        "../../report/src/json/snapshots/report__json__tests__the_sample_with_several_machines.snap"
+    ))
+}
+
 fn read(text: &str) -> Profile {
     parse(text.as_bytes(), Extent::Whole).expect("it is a report").0
 }
@@ -45,4 +52,9 @@ pub fn levels() -> Profile {
 /// Without executions.
 pub fn misses() -> Profile {
     read(misses_json())
+}
+
+/// [`levels`], with two further machines.
+pub fn compared() -> Profile {
+    read(compared_json())
 }

@@ -14,7 +14,7 @@ use cachesim::escape::escape;
 use cachesim::geometry::CacheGeometry;
 use cachesim::instructions::{Code, MAX_CODE_BYTES};
 use cachesim::policy::PolicyKind;
-use options::{Detail, GuestMode, Latencies, Options, Output, PRESETS, PathTemplate};
+use options::{Detail, GuestMode, Latencies, Machine, Options, Output, PRESETS, PathTemplate};
 use report::{
     CacheCounts, CoreProfile, CoreSnapshot, Executed, HierarchyCounts, InstructionCounts,
     LowerCounts, LowerMisses, MissesByKind, Profile, ProfiledInstruction, RunDescription,
@@ -30,56 +30,117 @@ type Result<T> = std::result::Result<T, String>;
 
 /// All of it, with what could not be taken.
 pub(super) fn whole(report: Report<Vec<Instruction<'_>>>) -> Result<(Profile, Vec<String>)> {
-    let (profile, instructions, notes) = without_instructions(report)?;
-    let mut reader = Rows {
-        detail: profile.detail,
-        has_lower: profile.run.options.config.lower().is_some(),
-        texts: HashSet::new(),
-        locations: HashMap::new(),
-    };
-    let rows = instructions.into_iter().enumerate().map(|(index, row)| {
-        reader.instruction(row).map_err(|fault| format!("instructions[{index}]: {fault}"))
-    });
-    let instructions = rows.collect::<Result<_>>()?;
-    Ok((Profile { instructions, ..profile }, notes))
+    let mut texts = Texts::default();
+    profile(report, &mut |machine, rows| {
+        let mut reader = Rows {
+            detail: machine.detail,
+            has_lower: machine.run.options.config.lower().is_some(),
+            texts: &mut texts,
+        };
+        let rows = rows.into_iter().enumerate().map(|(index, row)| {
+            reader.instruction(row).map_err(|fault| format!("instructions[{index}]: {fault}"))
+        });
+        rows.collect()
+    })
 }
 
 /// Without the instructions.
 pub(super) fn cores(report: Report<IgnoredAny>) -> Result<(Profile, Vec<String>)> {
-    without_instructions(report).map(|(profile, _, notes)| (profile, notes))
+    profile(report, &mut |_, _| Ok(Vec::new()))
 }
 
-fn without_instructions<R>(report: Report<R>) -> Result<(Profile, R, Vec<String>)> {
-    let Report { libcache, qemu, guest, configuration, detail, cores, instructions } = report;
+/// With the instructions that `read` makes of those of each machine.
+fn profile<R>(
+    report: Report<R>,
+    read: &mut dyn FnMut(&Profile, R) -> Result<Vec<ProfiledInstruction>>,
+) -> Result<(Profile, Vec<String>)> {
+    let Report {
+        libcache,
+        qemu,
+        guest,
+        name,
+        configuration,
+        detail,
+        cores,
+        instructions,
+        compared,
+    } = report;
     let mut notes = Vec::new();
-    let options = options(configuration, &mut notes)?;
-    let cores = cores.into_iter().enumerate().map(|(index, row)| {
-        core(index, row, &options.config).map_err(|fault| format!("cores[{index}]: {fault}"))
-    });
-    let profile = Profile {
-        cores: cores.collect::<Result<_>>()?,
-        run: RunDescription {
-            version: Cow::Owned(libcache.version),
-            target: guest.target,
-            mode: match guest.mode {
-                schema::Mode::User => GuestMode::User,
-                schema::Mode::System => GuestMode::System,
-            },
-            vcpus: guest.vcpus,
-            plugin_api: qemu.plugin_api,
-            qemu_version: qemu.version,
-            command: qemu.command,
-            process_id: qemu.process_id,
-            options,
+    let run = RunDescription {
+        version: Cow::Owned(libcache.version),
+        target: guest.target,
+        mode: match guest.mode {
+            schema::Mode::User => GuestMode::User,
+            schema::Mode::System => GuestMode::System,
         },
+        vcpus: guest.vcpus,
+        plugin_api: qemu.plugin_api,
+        qemu_version: qemu.version,
+        command: qemu.command,
+        process_id: qemu.process_id,
+        options: options(configuration, &mut notes)?,
+    };
+    let mut own = machine(run, detail, cores)?;
+    own.instructions = read(&own, instructions)?;
+    let others = compared.into_iter().enumerate();
+    let machines = others.map(|(index, other)| {
+        further(other, &own, read, &mut notes)
+            .map_err(|fault| format!("compared[{index}]: {fault}"))
+    });
+    let (machines, compared): (Vec<_>, Vec<_>) =
+        machines.collect::<Result<Vec<_>>>()?.into_iter().unzip();
+    own.run.options.compared = machines;
+    check_names(name.as_deref(), &own.run.options)?;
+    Ok((Profile { compared, ..own }, notes))
+}
+
+/// A machine that the run of `own` compares, and what it has counted.
+fn further<R>(
+    other: schema::Compared<R>,
+    own: &Profile,
+    read: &mut dyn FnMut(&Profile, R) -> Result<Vec<ProfiledInstruction>>,
+    notes: &mut Vec<String>,
+) -> Result<(Machine, Profile)> {
+    if other.compared.is_some() {
+        return Err("compares machines itself".to_owned());
+    }
+    let Options { config, preset, latencies, .. } = options(other.configuration, notes)?;
+    let described = Machine { name: other.name, preset, config, latencies };
+    let options = own.run.options.of_machine(&described);
+    let run = RunDescription { options, ..own.run.clone() };
+    let mut counted = machine(run, other.detail, other.cores)?;
+    counted.instructions = read(&counted, other.instructions)?;
+    Ok((described, counted))
+}
+
+/// `own` is what the file calls the run's own machine. If its preset is none of ours, we call it otherwise.
+fn check_names(own: Option<&str>, options: &Options) -> Result<()> {
+    let mut names: HashSet<&str> = own.into_iter().chain([options.name()]).collect();
+    let twice = options.compared.iter().find(|machine| !names.insert(&machine.name));
+    twice.map_or(Ok(()), |machine| {
+        Err(format!("compared: two machines are called {}", escape(&machine.name)))
+    })
+}
+
+/// What the machine of `run` has counted, without its instructions.
+fn machine(
+    run: RunDescription,
+    detail: schema::Detail,
+    cores: Vec<schema::Core>,
+) -> Result<Profile> {
+    let cores = cores.into_iter().enumerate().map(|(index, row)| {
+        core(index, row, &run.options.config).map_err(|fault| format!("cores[{index}]: {fault}"))
+    });
+    Ok(Profile {
+        cores: cores.collect::<Result<_>>()?,
+        run,
         detail: match detail {
             schema::Detail::Misses => Detail::Misses,
             schema::Detail::Full => Detail::Full,
         },
         instructions: Vec::new(),
         compared: Vec::new(),
-    };
-    Ok((profile, instructions, notes))
+    })
 }
 
 fn options(configuration: schema::Configuration, notes: &mut Vec<String>) -> Result<Options> {
@@ -248,20 +309,26 @@ fn core(index: usize, core: schema::Core, config: &Config) -> Result<CoreProfile
     })
 }
 
-/// Makes instructions of rows. Equal texts and places are one in memory, as they were in the run.
-struct Rows {
+/// Makes instructions of a machine's rows.
+struct Rows<'a> {
     detail: Detail,
     has_lower: bool,
+    texts: &'a mut Texts,
+}
+
+/// Equal texts and places are one in memory, as they were in the run.
+#[derive(Default)]
+struct Texts {
     texts: HashSet<Arc<str>>,
     locations: HashMap<Location, Arc<Location>>,
 }
 
-impl Rows {
+impl Rows<'_> {
     fn instruction(&mut self, row: Instruction<'_>) -> Result<ProfiledInstruction> {
         let counts = self.counts(&row)?;
         let location = Location {
-            object: row.object.map(|text| self.text(text)),
-            frames: row.frames.into_iter().map(|frame| self.frame(frame)).collect(),
+            object: row.object.map(|text| self.texts.text(text)),
+            frames: row.frames.into_iter().map(|frame| self.texts.frame(frame)).collect(),
         };
         Ok(ProfiledInstruction {
             vaddr: address(&row.address.0).map_err(in_part("address"))?,
@@ -271,7 +338,7 @@ impl Rows {
                 .transpose()?,
             code: code(&row.bytes.0).map_err(in_part("bytes"))?,
             disassembly: row.disassembly.0.into_owned(),
-            location: self.location(location),
+            location: self.texts.location(location),
             counts,
         })
     }
@@ -307,7 +374,9 @@ impl Rows {
         let (data_misses, fetch_misses) = (row.data_misses, row.fetch_misses);
         Ok(InstructionCounts { fetch_misses, data_misses, lower, executed })
     }
+}
 
+impl Texts {
     fn frame(&mut self, frame: schema::Frame<'_>) -> Frame {
         Frame {
             function: frame.function.map(|text| self.text(text)),

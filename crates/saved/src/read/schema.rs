@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 /// What says whether this is a report at all.
 #[derive(Deserialize)]
@@ -12,16 +13,31 @@ pub(super) struct Head {
     pub libcache: Option<Libcache>,
 }
 
-/// The whole file; `R` are its instructions.
+/// The whole file; `R` are the instructions of a machine.
 #[derive(Deserialize)]
 pub(super) struct Report<R> {
     pub libcache: Libcache,
     pub qemu: Qemu,
     pub guest: Guest,
+    pub name: Option<String>,
     pub configuration: Configuration,
     pub detail: Detail,
     pub cores: Vec<Core>,
     pub instructions: R,
+    #[serde(default = "Vec::new")]
+    pub compared: Vec<Compared<R>>,
+}
+
+/// A machine that the run compares.
+#[derive(Deserialize)]
+pub(super) struct Compared<R> {
+    pub name: String,
+    pub configuration: Configuration,
+    pub detail: Detail,
+    pub cores: Vec<Core>,
+    pub instructions: R,
+    /// Nothing that can be: it compares no machines itself.
+    pub compared: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]

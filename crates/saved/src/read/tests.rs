@@ -2,7 +2,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use report::{Executed, InstructionCounts, json};
+use report::{Executed, InstructionCounts, RunDescription, json};
 use serde_json::{Value, json};
 
 use super::*;
@@ -20,14 +20,23 @@ fn read(bytes: &[u8]) -> Result<Profile, String> {
 
 /// The message where the report with levels has this value at this path.
 fn spoilt(pointer: &str, value: Value) -> String {
-    let mut report: Value = serde_json::from_str(sample::levels_json()).unwrap();
+    spoilt_of(sample::levels_json(), pointer, value)
+}
+
+fn spoilt_of(text: &str, pointer: &str, value: Value) -> String {
+    let mut report: Value = serde_json::from_str(text).unwrap();
     *report.pointer_mut(pointer).unwrap() = value;
     read(report.to_string().as_bytes()).expect_err(pointer)
 }
 
 #[test]
 fn what_is_read_is_written_again_byte_for_byte() {
-    for text in [sample::profile_json(), sample::levels_json(), sample::misses_json()] {
+    for text in [
+        sample::profile_json(),
+        sample::levels_json(),
+        sample::misses_json(),
+        sample::compared_json(),
+    ] {
         let again = written(&read(text.as_bytes()).unwrap());
         // `insta` keeps no blank at the end.
         assert_eq!(String::from_utf8(again).unwrap().trim_end(), text.trim_end());
@@ -141,6 +150,51 @@ fn what_cannot_be_names_its_place() {
 }
 
 #[test]
+fn machines_are_read_with_what_they_share() {
+    let Profile { run, instructions, compared, .. } = sample::compared();
+    let names: Vec<_> = run.options.compared.iter().map(|machine| &*machine.name).collect();
+    assert_eq!(names, ["two", "a\n<b>, \"*"]);
+    assert_eq!(run.options.name(), "cortex-a72");
+    for (described, machine) in run.options.compared.iter().zip(&compared) {
+        assert_eq!(machine.run.options, run.options.of_machine(described));
+        let locations = instructions.iter().zip(&machine.instructions);
+        assert!(
+            locations.into_iter().all(|(one, other)| Arc::ptr_eq(&one.location, &other.location))
+        );
+    }
+    let (cores, _) = parse(sample::compared_json().as_bytes(), Extent::Cores).unwrap();
+    assert!(cores.compared.iter().all(|machine| machine.instructions.is_empty()));
+    assert_eq!(cores.compared[0].cores, compared[0].cores);
+}
+
+#[test]
+fn machines_that_cannot_be_are_told_in_one_line() {
+    let nested = json!([{"name": "zen3"}]);
+    for (pointer, value, message) in [
+        ("/compared/1/name", json!("two"), "compared: two machines are called two"),
+        ("/compared/1/name", json!("cortex-a72"), "compared: two machines are called cortex-a72"),
+        ("/name", json!("two"), "compared: two machines are called two"),
+        ("/compared/1/configuration/cores", json!(0), "compared[1]: configuration: no cores"),
+        (
+            "/compared/0/instructions/1/bytes",
+            json!("x"),
+            "compared[0]: instructions[1]: bytes: x are no bytes of an instruction",
+        ),
+        ("/compared/0/cores/1/core", json!(7), "compared[0]: cores[1]: core 7 is out of order"),
+    ] {
+        let text = spoilt_of(sample::compared_json(), pointer, value);
+        assert_eq!(text, format!("a damaged report: {message}"), "{pointer}");
+    }
+    let mut report: Value = serde_json::from_str(sample::compared_json()).unwrap();
+    report["compared"][1]["compared"] = nested;
+    let text = read(report.to_string().as_bytes()).unwrap_err();
+    assert_eq!(text, "a damaged report: compared[1]: compares machines itself");
+    report["compared"] = json!({"zen3": 1});
+    let text = read(report.to_string().as_bytes()).unwrap_err();
+    assert!(text.starts_with("a damaged report: invalid type: map"), "{text}");
+}
+
+#[test]
 fn errors_name_their_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a\nb.json");
@@ -156,7 +210,12 @@ fn errors_name_their_file() {
 
 /// A profile with any texts and counts.
 fn any_profile() -> impl Strategy<Value = Profile> {
-    let base = prop::sample::select(vec![sample::profile(), sample::levels(), sample::misses()]);
+    let base = prop::sample::select(vec![
+        sample::profile(),
+        sample::levels(),
+        sample::misses(),
+        sample::compared(),
+    ]);
     let texts = prop::collection::vec(prop::option::of(any::<String>()), 30);
     let counts = prop::collection::vec(any::<[u64; 5]>(), 7);
     (base, texts, counts, any::<u64>()).prop_map(|(mut profile, texts, counts, number)| {
@@ -185,6 +244,10 @@ fn any_profile() -> impl Strategy<Value = Profile> {
             });
             one.counts =
                 InstructionCounts { data_misses: d, fetch_misses: e, executed, ..one.counts };
+        }
+        for machine in &mut profile.compared {
+            let options = machine.run.options.clone();
+            machine.run = RunDescription { options, ..profile.run.clone() };
         }
         profile
     })
