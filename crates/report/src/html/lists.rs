@@ -4,12 +4,12 @@ use std::cmp::Reverse;
 
 use ::source::{Attribution, Function};
 
+use super::Limits;
 use super::format::{
     Count, Percent, clean, clean_keeping_tabs, clean_up_to, level, shown_of, split_path,
 };
 use super::source::Sources;
 use super::weight::Weight;
-use super::{MAX_INSTRUCTIONS, MAX_ROWS, OPEN_INSTRUCTIONS, OPEN_ROWS};
 use crate::fold::fold;
 use crate::settings::Lower;
 use crate::{
@@ -141,15 +141,16 @@ impl<'a> Hot<'a> {
         all_functions: &'a [FunctionRow],
         all_lines: &'a [LineRow],
         weight: Weight,
+        limits: Limits,
     ) -> Self {
         let functions = BY_MISSES.map(|by| {
             let missed = all_functions.iter().filter(|row| (by.misses)(&row.counts) > 0);
-            Top::new(missed, |row| by.weigh(weight, &row.counts))
+            Top::new(missed, limits, |row| by.weigh(weight, &row.counts))
         });
         let lines = BY_MISSES.map(|by| {
             let missed = all_lines.iter().filter(|row| (by.misses)(&row.counts) > 0);
             let numbered = missed.filter(|row| row.line.line.is_some());
-            Top::new(numbered, |row| by.weigh(weight, &row.counts))
+            Top::new(numbered, limits, |row| by.weigh(weight, &row.counts))
         });
         Self { weight, all_functions, all_lines, functions, lines }
     }
@@ -273,20 +274,21 @@ fn each<T>(
     [ranking(&BY_MISSES[0], &tops[0]), ranking(&BY_MISSES[1], &tops[1])]
 }
 
-/// The rows of a list, and how many rows have misses.
+/// The rows of a list, how many of them are not folded, and how many rows have misses.
 struct Top<'a, T> {
     rows: Vec<&'a T>,
+    open: usize,
     all: usize,
 }
 
 impl<'a, T> Top<'a, T> {
     /// Rows of equal weight stay in their order.
-    fn new(rows: impl Iterator<Item = &'a T>, weight: impl Fn(&T) -> u64) -> Self {
+    fn new(rows: impl Iterator<Item = &'a T>, limits: Limits, weight: impl Fn(&T) -> u64) -> Self {
         let mut rows: Vec<_> = rows.collect();
         let all = rows.len();
         rows.sort_by_key(|row| Reverse(weight(row)));
-        rows.truncate(MAX_ROWS);
-        Self { rows, all }
+        rows.truncate(limits.rows);
+        Self { rows, open: limits.open_rows, all }
     }
 }
 
@@ -338,7 +340,7 @@ impl ByMisses {
             accesses_column: self.accesses_column,
             levels: levels.iter().map(|level| level.name()).collect(),
             shown: shown_of(top.rows.len(), top.all, weight.noun()),
-            rows: Rows::split(rows.collect(), OPEN_ROWS),
+            rows: Rows::split(rows.collect(), top.open),
         }
     }
 }
@@ -387,10 +389,15 @@ fn place(file: Option<&str>, line: Option<u32>) -> Option<String> {
     Some(line.map_or_else(|| name.clone(), |line| format!("{name}:{line}")))
 }
 
-pub(super) fn instructions(profile: &Profile, levels: &[Lower], weight: Weight) -> Instructions {
+pub(super) fn instructions(
+    profile: &Profile,
+    levels: &[Lower],
+    weight: Weight,
+    limits: Limits,
+) -> Instructions {
     let missed = profile.instructions.iter().filter(|one| one.counts.misses() > 0);
     let all = missed.clone().count();
-    let rows = top_by(missed, MAX_INSTRUCTIONS, |one| Rank {
+    let rows = top_by(missed, limits.instructions, |one| Rank {
         count: weight.of(&one.counts),
         vaddr: one.vaddr,
         code: one.code,
@@ -402,7 +409,7 @@ pub(super) fn instructions(profile: &Profile, levels: &[Lower], weight: Weight) 
         by: if weight.costs.is_some() { "stall cycles" } else { "misses of either cache" },
         has_stalls: weight.costs.is_some(),
         shown: shown_of(rows.len(), all, weight.noun()),
-        rows: Rows::split(rows, OPEN_INSTRUCTIONS),
+        rows: Rows::split(rows, limits.open_instructions),
     }
 }
 

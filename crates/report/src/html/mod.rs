@@ -9,6 +9,7 @@ mod charts;
 mod configuration;
 mod format;
 mod lists;
+mod machines;
 mod sets;
 mod source;
 #[cfg(test)]
@@ -25,24 +26,58 @@ use crate::{Profile, ReadSource};
 pub use charts::{Chart, line_chart};
 pub use format::{Count, clean, size};
 
-/// The rows of a list of functions or lines.
-const MAX_ROWS: usize = 50;
-/// The rows of such a list that are not folded.
-const OPEN_ROWS: usize = 12;
-/// The instructions listed.
-const MAX_INSTRUCTIONS: usize = 100;
-/// The instructions listed that are not folded.
-const OPEN_INSTRUCTIONS: usize = 25;
 /// The source files shown.
 const MAX_FILES: usize = 20;
 /// The source files shown that are not folded.
 const OPEN_FILES: usize = 3;
 /// The cores in the table and in the charts of miss rates.
 const MAX_CORES: usize = 32;
-/// The cores whose sets are shown, beside the sum of all.
-const MAX_CORES_WITH_SETS: usize = 3;
-/// The squares of all maps of one kind of cache; larger caches have several sets to a square.
-const MAX_SQUARES: usize = 4096;
+/// The machines that a run compares with its own, in the comparison and after it.
+const MAX_MACHINES: usize = 64;
+
+/// How much of a machine is shown.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// The rows of a list of functions or lines.
+    rows: usize,
+    /// Those that are not folded.
+    open_rows: usize,
+    /// The instructions listed.
+    instructions: usize,
+    /// Those that are not folded.
+    open_instructions: usize,
+    /// The cores whose sets are shown, beside the sum of all.
+    cores_with_sets: usize,
+    /// The squares of all maps of one kind of cache; larger caches have several sets to a square.
+    squares: usize,
+}
+
+/// Of the run's own machine.
+const OWN: Limits = Limits {
+    rows: 50,
+    open_rows: 12,
+    instructions: 100,
+    open_instructions: 25,
+    cores_with_sets: 3,
+    squares: 4096,
+};
+
+impl Limits {
+    /// Of each of `machines` that are compared with the run's own: together they have as much as a few runs.
+    fn of_each(machines: usize) -> Self {
+        let rows = (120 / machines.max(1)).clamp(5, 20);
+        let squares = (OWN.squares / machines.max(1)).max(128);
+        // They are all behind one fold.
+        Self {
+            rows,
+            open_rows: rows,
+            instructions: rows,
+            open_instructions: rows,
+            cores_with_sets: 0,
+            squares,
+        }
+    }
+}
 
 /// A source file.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,9 +2,9 @@
 
 use std::cmp::Reverse;
 
+use super::Limits;
 use super::charts::{Chart, heat_map};
 use super::format::{self, Count, Percent};
-use super::{MAX_CORES_WITH_SETS, MAX_SQUARES};
 use crate::{Profile, SetMisses};
 
 /// The maps of one kind of cache.
@@ -31,17 +31,23 @@ pub(super) struct SetMap {
 }
 
 /// The maps of the data caches and of the instruction caches; nothing if no core counted its sets.
-pub(super) fn set_maps(profile: &Profile) -> Vec<SetMaps> {
+pub(super) fn set_maps(profile: &Profile, limits: Limits) -> Vec<SetMaps> {
     if profile.cores.iter().all(|core| core.sets.is_none()) {
         return Vec::new();
     }
     vec![
-        maps_of(profile, "Data cache", |sets| &sets.data),
-        maps_of(profile, "Instruction cache", |sets| &sets.fetch),
+        maps_of(profile, limits, "Data cache", |sets| &sets.data),
+        maps_of(profile, limits, "Instruction cache", |sets| &sets.fetch),
     ]
 }
 
-fn maps_of(profile: &Profile, title: &'static str, of: fn(&SetMisses) -> &[u64]) -> SetMaps {
+fn maps_of(
+    profile: &Profile,
+    limits: Limits,
+    title: &'static str,
+    of: fn(&SetMisses) -> &[u64],
+) -> SetMaps {
+    let Limits { cores_with_sets, squares, .. } = limits;
     let mut cores: Vec<(usize, &[u64], u64)> = Vec::new();
     for (number, core) in profile.cores.iter().enumerate() {
         let sets = core.sets.as_ref().map_or(&[][..], of);
@@ -53,17 +59,19 @@ fn maps_of(profile: &Profile, title: &'static str, of: fn(&SetMisses) -> &[u64])
     let with_misses = cores.len();
     let note = (profile.cores.len() > 1 && with_misses > 0).then(|| match with_misses {
         1 => "No other core had misses.".to_owned(),
-        few if few <= MAX_CORES_WITH_SETS => {
+        _ if cores_with_sets == 0 => "The sum of all cores.".to_owned(),
+        few if few <= cores_with_sets => {
             format!("The sum of all cores, then each of the {few} that had misses.")
         }
         many => format!(
-            "The sum of all cores, then the {MAX_CORES_WITH_SETS} with the most misses of the {many} that had any."
+            "The sum of all cores, then the {cores_with_sets} with the most misses of the {many} that had any."
         ),
     });
     let sum = (with_misses > 1).then(|| sum_of(cores.iter().map(|core| core.1)));
     cores.sort_by_key(|core| Reverse(core.2));
-    cores.truncate(MAX_CORES_WITH_SETS);
-    let squares = MAX_SQUARES / (cores.len() + usize::from(sum.is_some())).max(1);
+    // Without a sum, it is the only one.
+    cores.truncate(if sum.is_some() { cores_with_sets } else { 1 });
+    let squares = squares / (cores.len() + usize::from(sum.is_some())).max(1);
     let all = sum.iter().map(|sets| ("All cores".to_owned(), &sets[..]));
     let each = cores.iter().map(|core| (format!("Core {}", core.0), core.1));
     SetMaps {
@@ -128,6 +136,7 @@ fn summary(sets: &[u64]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::html::OWN;
     use crate::sample;
 
     #[test]
@@ -140,7 +149,7 @@ mod tests {
                 core.clone()
             })
             .collect();
-        let [data, fetch] = &set_maps(&profile)[..] else { panic!("two caches") };
+        let [data, fetch] = &set_maps(&profile, OWN)[..] else { panic!("two caches") };
         let titles: Vec<_> = data.maps.iter().map(|map| &map.title[..]).collect();
         assert_eq!(titles, ["All cores", "Core 9", "Core 8", "Core 7"]);
         assert_eq!(data.maps[0].most, "45 misses");
@@ -154,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_core_that_is_the_only_one_with_misses_needs_no_sum() {
-        let maps = set_maps(&sample::profile());
+        let maps = set_maps(&sample::profile(), OWN);
         let titles: Vec<_> = maps[0].maps.iter().map(|map| &map.title[..]).collect();
         assert_eq!(titles, ["Core 0"]);
         assert_eq!(maps[0].note.as_deref(), Some("No other core had misses."));
@@ -176,6 +185,6 @@ mod tests {
     fn cores_without_counted_sets_have_no_maps() {
         let mut profile = sample::profile();
         profile.cores.iter_mut().for_each(|core| core.sets = None);
-        assert!(set_maps(&profile).is_empty());
+        assert!(set_maps(&profile, OWN).is_empty());
     }
 }

@@ -11,10 +11,11 @@ use super::charts::{Chart, Colour, PALETTE, rates};
 use super::configuration::{Cache, caches, settings_of};
 use super::format::{Count, Percent, clean, clean_up_to, misses, shown_of, split_path};
 use super::lists::{Hot, Hottest, Instructions, instructions};
+use super::machines::{ComparisonView, MachinePart, machine_parts};
 use super::sets::{SetMaps, set_maps};
 use super::source::{SourceRow, Sources};
 use super::weight::Weight;
-use super::{MAX_CORES, Source};
+use super::{MAX_CORES, OWN, Source};
 use crate::settings::Lower;
 use crate::{
     CacheCounts, CoreSnapshot, Detail, MemoryTraffic, Profile, RunDescription, Summary, Traffic,
@@ -51,6 +52,12 @@ pub(super) struct Page {
     weight: Weight,
     /// A sentence on what inlined code counts for, if there is something to say.
     attribution: &'static str,
+    /// The run's own machine and those that it compares, side by side.
+    comparison: Option<ComparisonView>,
+    /// What each of those has counted.
+    machines: Vec<MachinePart>,
+    /// The most rows of their lists.
+    rows_of_machines: usize,
 }
 
 /// The style sheet alone.
@@ -61,11 +68,11 @@ pub(super) struct Style {
 }
 
 /// A number that matters.
-struct Tile {
-    label: String,
-    value: String,
-    note: String,
-    is_rate: bool,
+pub(super) struct Tile {
+    pub(super) label: String,
+    pub(super) value: String,
+    pub(super) note: String,
+    pub(super) is_rate: bool,
 }
 
 /// The miss rates.
@@ -127,7 +134,8 @@ impl Page {
         let totals: CoreSnapshot = profile.cores.iter().map(|core| &core.counts).sum();
         let (functions, lines) = (by_function(profile), by_line(profile));
         let weight = Weight::new(&profile.run.options);
-        let hottest = Hot::new(&functions, &lines, weight);
+        let hottest = Hot::new(&functions, &lines, weight, OWN);
+        let (machines, rows_of_machines) = machine_parts(profile);
         let (hot_lines, all) = (hottest.shown_lines(), weight.of_core(&totals));
         let sources = Sources::new(&lines, &hot_lines, all, &levels, weight, source);
         Self {
@@ -154,10 +162,13 @@ impl Page {
                 .map(|summary| SummaryView::new(&summary)),
             hottest: hottest.of(&totals, &levels, &sources),
             sources,
-            instructions: instructions(profile, &levels, weight),
+            instructions: instructions(profile, &levels, weight, OWN),
             weight,
             attribution: attribution(profile.run.options.attribution),
-            sets: set_maps(profile),
+            sets: set_maps(profile, OWN),
+            comparison: ComparisonView::of(profile),
+            machines,
+            rows_of_machines,
         }
     }
 }
@@ -211,7 +222,7 @@ fn command(words: &[String]) -> String {
     clean_up_to(&words.collect::<Vec<_>>().join(" "), MAX_COMMAND_CHARS)
 }
 
-fn tiles(totals: &CoreSnapshot, levels: &[Lower]) -> Vec<Tile> {
+pub(super) fn tiles(totals: &CoreSnapshot, levels: &[Lower]) -> Vec<Tile> {
     let CoreSnapshot { data, fetch, .. } = *totals;
     let rate = |name: &str, cache: CacheCounts| Tile {
         label: format!("{name} miss rate"),
