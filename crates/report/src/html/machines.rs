@@ -13,8 +13,6 @@ use crate::{CACHES, Comparison, CoreSnapshot, MachineRow, Profile, by_function, 
 
 /// The machines side by side.
 pub(super) struct ComparisonView {
-    /// What the run's own is called.
-    pub(super) own: String,
     /// How many there are.
     pub(super) number: usize,
     /// The caches that any of them has.
@@ -75,7 +73,6 @@ impl ComparisonView {
             format!("The first {} of {all} machines; the JSON report has all.", shown.len())
         });
         Some(Self {
-            own: clean(&machines[0].name),
             number: all,
             caches: columns.iter().map(|cache| CACHES[*cache]).collect(),
             rows: shown

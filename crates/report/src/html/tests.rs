@@ -1,4 +1,5 @@
 mod bounds;
+mod machines;
 
 use std::collections::{BTreeSet, HashSet};
 use std::num::NonZeroU32;
@@ -295,7 +296,7 @@ fn rows_have_as_many_cells_as_their_headings() {
         let spans = row.select(&cells).map(|cell| cell.attr("colspan").unwrap_or("1"));
         spans.map(|span| span.parse::<usize>().unwrap()).sum()
     };
-    for profile in [sample::profile(), sample::two_levels(), sample::levels()] {
+    for profile in [sample::profile(), sample::two_levels(), sample::levels(), sample::compared()] {
         let html = parse(&render(&profile, &matrix_source));
         let tables = select(&html, "table");
         assert!(tables.len() > 8, "{}", tables.len());

@@ -3,7 +3,7 @@
 use super::*;
 
 /// As large as runs get: many instructions, all in lines and functions of their own with long names.
-fn large_profile(cores: usize, sets: usize) -> Profile {
+pub(super) fn large_profile(cores: usize, sets: usize) -> Profile {
     let mut profile = sample::profile();
     let template = profile.instructions[0].clone();
     profile.instructions = (0..100_000_u32)
