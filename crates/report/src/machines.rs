@@ -34,15 +34,15 @@ fn together(tables: Vec<String>, comparison: Option<Comparison>) -> String {
     let Some(comparison) = comparison else {
         return tables.into_iter().next().unwrap_or_default();
     };
-    let mut text = String::new();
     let machines = &comparison.machines;
-    for (index, (machine, table)) in machines.iter().zip(tables).enumerate() {
-        let own = if index == 0 { ", the run's own" } else { "" };
-        text += &format!("machine {}{own}\n{table}", escape(&machine.name));
-        // A table without lists ends in one.
-        text += if text.ends_with("\n\n") { "" } else { "\n" };
-    }
-    text + &comparison.to_string()
+    let blocks = (1..).zip(machines.iter().zip(tables)).map(|(number, (machine, table))| {
+        let name = escape(&machine.name);
+        let own = if number == 1 { ", the run's own" } else { "" };
+        // A table without lists ends in an empty line.
+        let end = if table.ends_with("\n\n") { "" } else { "\n" };
+        format!("machine {name} ({number} of {}{own})\n{table}{end}", machines.len())
+    });
+    blocks.chain([comparison.to_string()]).collect()
 }
 
 #[cfg(test)]
@@ -92,7 +92,7 @@ mod tests {
         other.run.options.latencies.memory = 90;
         let profile = sample::comparing(sample::misses(), vec![("rpi4", other)]);
         insta::assert_snapshot!(render_profile(&profile, By::Line), @r#"
-        machine own, the run's own
+        machine own (1 of 2, the run's own)
         core #, data accesses, data misses, dmiss rate, insn accesses, insn misses, imiss rate
         0       1650           730            44.2424%  5021           9               0.1792%
         1       0              0               0.0000%  0              0               0.0000%
@@ -109,7 +109,7 @@ mod tests {
         2             22.22%  /src/dot.h:7 (dot<T> inlined in column_order)
         4 more with one miss each
 
-        machine rpi4
+        machine rpi4 (2 of 2)
         core #, data accesses, data misses, dmiss rate, insn accesses, insn misses, imiss rate
         0       1650           730            44.2424%  5021           9               0.1792%
         1       0              0               0.0000%  0              0               0.0000%

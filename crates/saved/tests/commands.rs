@@ -32,7 +32,7 @@ fn libcache(folder: &Path, words: &str) -> Result<String, String> {
         .to_owned())
 }
 
-/// A directory with reports: `full.json`, `levels.json`, `misses.json`, and files that are none.
+/// A directory with reports: `full.json`, `levels.json`, `misses.json`, `compared.json`, and files that are none.
 fn folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let snapshots = Path::new(env!("CARGO_MANIFEST_DIR")).join("../report/src/json/snapshots");
@@ -40,6 +40,7 @@ fn folder() -> TempDir {
         ("full.json", "the_sample"),
         ("levels.json", "the_sample_with_levels"),
         ("misses.json", "the_sample_with_misses_only"),
+        ("compared.json", "the_sample_with_several_machines"),
     ] {
         let text =
             fs::read_to_string(snapshots.join(format!("report__json__tests__{snapshot}.snap")));
@@ -63,6 +64,28 @@ fn a_report_is_written_in_every_format() {
     assert!(read(&folder, "a.csv").starts_with("address,bytes,disassembly,"));
     assert!(read(&folder, "a.callgrind").starts_with("# callgrind format\n"));
     assert!(read(&folder, "a.cachegrind").starts_with("desc: "));
+}
+
+#[test]
+fn a_report_of_several_machines_is_written_as_that_of_the_runs_own_where_a_format_has_one() {
+    let folder = folder();
+    let formats = ["csv", "callgrind", "cachegrind", "html"];
+    for name in ["levels", "compared"] {
+        let options = formats.map(|format| format!("--{format} @{name}.{format}")).join(" ");
+        let words = format!("report @{name}.json {options}");
+        assert_eq!(libcache(folder.path(), &words).as_deref(), Ok("kept"));
+    }
+    for format in formats {
+        let [own, all] =
+            ["levels", "compared"].map(|name| read(&folder, &format!("{name}.{format}")));
+        assert_eq!(own == all, format != "html", "{format}");
+    }
+    assert!(
+        read(&folder, "compared.html")
+            .contains("<details class=\"file machine\" id=\"machine-2\">")
+    );
+    let diff = "diff @levels.json @compared.json --fail-if l1d.misses~>~+0";
+    assert_eq!(libcache(folder.path(), diff).as_deref(), Ok("kept"));
 }
 
 #[test]
@@ -138,7 +161,7 @@ fn a_history_has_all_reports_of_a_directory() {
     assert_eq!(libcache(folder.path(), words).as_deref(), Ok("kept"));
     let page = read(&folder, "h.html");
     for text in
-        ["Cache misses of 3 runs", "full.json", "misses.json", "<svg class=\"chart\"", "496"]
+        ["Cache misses of 4 runs", "full.json", "misses.json", "<svg class=\"chart\"", "496"]
     {
         assert!(page.contains(text), "{text}: {page}");
     }

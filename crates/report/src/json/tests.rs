@@ -164,7 +164,7 @@ fn the_schema_refuses_what_is_not_a_report() {
         }),
         spoilt_comparison(|report| report["configuration"]["latencies"] = json!(null)),
         spoilt_comparison(|report| {
-            report["compared"][0]["configuration"]["latencies"] = json!(null)
+            report["compared"][0]["configuration"]["latencies"] = json!(null);
         }),
         spoilt_comparison(|report| report["compared"][0]["instructions"][0]["surprise"] = json!(1)),
         spoilt_comparison(|report| report["compared"][0]["compared"] = json!([])),

@@ -96,7 +96,7 @@ fn profile<R>(
 
 /// A machine that the run of `own` compares, and what it has counted.
 fn further<R>(
-    other: schema::Compared<R>,
+    other: schema::Machine<R>,
     own: &Profile,
     read: &mut dyn FnMut(&Profile, R) -> Result<Vec<ProfiledInstruction>>,
     notes: &mut Vec<String>,

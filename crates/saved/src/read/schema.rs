@@ -25,12 +25,12 @@ pub(super) struct Report<R> {
     pub cores: Vec<Core>,
     pub instructions: R,
     #[serde(default = "Vec::new")]
-    pub compared: Vec<Compared<R>>,
+    pub compared: Vec<Machine<R>>,
 }
 
 /// A machine that the run compares.
 #[derive(Deserialize)]
-pub(super) struct Compared<R> {
+pub(super) struct Machine<R> {
     pub name: String,
     pub configuration: Configuration,
     pub detail: Detail,
@@ -67,7 +67,7 @@ pub(super) enum Mode {
     System,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone, Copy)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Detail {
     Misses,
