@@ -33,7 +33,7 @@ const OPEN_FILES: usize = 3;
 /// The cores in the table and in the charts of miss rates.
 const MAX_CORES: usize = 32;
 /// The machines that a run compares with its own, in the comparison and after it.
-const MAX_MACHINES: usize = 64;
+const MAX_MACHINES: usize = 40;
 
 /// How much of a machine is shown.
 #[derive(Debug, Clone, Copy)]
