@@ -173,9 +173,12 @@ OPTIONS_BARS = {"profile=on": 2}
 BOTH_LEVELS = "l2=on,l3=on"
 # Of all policies the table's first is LRU.
 POLICIES = re.findall(r'name: "(.+?)"', (ROOT / "crates/cachesim/src/policy/table.rs").read_text())[1:]
+FOUR = ("rpi4", "zen3", "sifive-u74", "neoverse-n1")
 LEVELS = ("l2=on", BOTH_LEVELS, "rw=on", f"{BOTH_LEVELS},rw=on", "dwrite=back", f"{BOTH_LEVELS},dwrite=back",
           f"{BOTH_LEVELS},rw=on,dwrite=back", f"{BOTH_LEVELS},inclusion=inclusive",
           f"{BOTH_LEVELS},inclusion=exclusive", "cpu=zen3,summary=on", "cpu=zen3,profile=on",
+          # Beside the runs of each, four machines in one run.
+          *(f"cpu={preset}" for preset in FOUR), "cpu={},compare={},compare={},compare={}".format(*FOUR),
           *(f"evict={policy}" for policy in POLICIES),
           *(f"{BOTH_LEVELS},evict={policy}" for policy in POLICIES))
 LEVELS_BARS = {BOTH_LEVELS: 1.5}

@@ -219,8 +219,15 @@ def parse(text, case):
     return report
 
 
+def without_compared(text):
+    """The same reports without the machines that are compared with the run's own."""
+    text = re.sub(r"^machine [^\n]*, the run's own\n", "", text, flags=re.M)
+    return re.sub(r"^\nmachine .*?\* has the fewest stalls\n", "", text, flags=re.M | re.S)
+
+
 def split_reports(text):
     """The reports in `text`, one after the other."""
+    text = without_compared(text)
     start = text.find(HEADING)
     if start != 0:
         raise Wrong(f"before the report: {text[:start if start > 0 else 300]!r}")
@@ -439,6 +446,12 @@ def pick_options(rng, case):
         case.limit = rng.randint(0, 50)
         case.options.append(f"limit={case.limit}")
     rng.shuffle(case.options)
+    if rng.random() < 0.3:
+        case.extra.append(f"workers={rng.choice((0, 1, 3))}")
+    if rng.random() < 0.2 and "straddle=split" not in case.extra:
+        case.extra += [f"compare={preset}" for preset in rng.sample(list(PRESETS), rng.randint(1, 3))
+                       if f"cpu={preset}" not in case.extra]
+        case.kind = f"{case.kind}, compare"
     if rng.random() < 0.3:
         formats = rng.sample(("json", "csv", "callgrind", "cachegrind", "html"), rng.randint(1, 3))
         case.extra += [f"{format}=profile.%p.{format}" for format in formats]
@@ -732,7 +745,7 @@ def check_reports(case, done):
     if not done.sent and any(report.sum.fetches == 0 for report in reports):
         raise Wrong("a report without a fetch")
     mine = f"report.{done.pid}"
-    ours = parse(done.files[mine], case) if mine in done.files else reports[-1] if reports else None
+    ours = parse(without_compared(done.files[mine]), case) if mine in done.files else reports[-1] if reports else None
     return must, may, len(reports), ours
 
 
@@ -761,6 +774,11 @@ def check_files(case, done, ours):
 
 def check_json(case, text):
     profile = json.loads(text)
+    for machine in profile.get("compared", ()):
+        for cache in ("data", "instruction"):
+            accesses = [of["total"][cache]["accesses"] for of in (machine, profile)]
+            if case.is_still and accesses[0] != accesses[1]:
+                raise Wrong(f"{machine['name']} has {accesses[0]} accesses, the run's own machine {accesses[1]}")
     if case.is_still and profile["detail"] == "full":
         total, rows = profile["total"], profile["instructions"]
         sums = {name: sum(row[name] for row in rows)

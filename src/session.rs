@@ -12,10 +12,10 @@ use cachesim::config::MAX_CORES;
 use cachesim::core::Core;
 use cachesim::hierarchy::Hierarchy;
 use cachesim::pages::PAGE_SHIFT;
-use cachesim::policy::{AnyPolicy, Fifo, Lru, OnHit, PolicyKind, Random, TimedPolicy};
+use cachesim::policy::{AnyPolicy, Fifo, Lru, PolicyKind, Random, TimedPolicy};
 use isa::{Decoder, Emulator, Guest};
 use machine::{Alone, BySet, Finder, Handover, Locks, Machine, Private, Shared, Simulator};
-use options::{self, Detail, Format, Host, Options, Request};
+use options::{self, Detail, FileOf, Host, Options, Request};
 use parking_lot::{Mutex, RawMutex};
 use report::{CoreSnapshot, table};
 
@@ -140,21 +140,19 @@ fn simulating(qemu: Qemu, options: Options) -> anyhow::Result<Session> {
     // Of both caches, if it is one.
     let (instructions, data) = (config.icache().policy, config.dcache().policy);
     let policy = (instructions == data).then_some(data);
-    match policy {
-        Some(PolicyKind::Lru) if config.is_first_level_only() => {
-            Session::new::<Core<Lru>>(qemu, options)
-        }
-        Some(PolicyKind::Fifo) if config.is_first_level_only() => {
-            Session::new::<Core<Fifo>>(qemu, options)
-        }
-        Some(PolicyKind::Random) if config.is_first_level_only() => {
-            Session::new::<Core<Random>>(qemu, options)
-        }
-        _ if config.is_first_level_only() => Session::new::<Core<AnyPolicy>>(qemu, options),
-        _ if [instructions, data].iter().all(|policy| policy.on_hit() == OnHit::TIME) => {
+    // Machines to compare with may need to know of an access what this one does not.
+    if !config.is_first_level_only() || !options.compared.is_empty() {
+        return if TimedPolicy::serves(config) {
             Session::new::<Hierarchy<TimedPolicy>>(qemu, options)
-        }
-        _ => Session::new::<Hierarchy<AnyPolicy>>(qemu, options),
+        } else {
+            Session::new::<Hierarchy<AnyPolicy>>(qemu, options)
+        };
+    }
+    match policy {
+        Some(PolicyKind::Lru) => Session::new::<Core<Lru>>(qemu, options),
+        Some(PolicyKind::Fifo) => Session::new::<Core<Fifo>>(qemu, options),
+        Some(PolicyKind::Random) => Session::new::<Core<Random>>(qemu, options),
+        _ => Session::new::<Core<AnyPolicy>>(qemu, options),
     }
 }
 
@@ -168,7 +166,8 @@ impl Session {
         };
         let decoder = (architecture.decoder)(Emulator { guest, plugin_api: qemu.api });
         let syscalls = architecture.syscalls;
-        let has_64_byte_lines = options.config.dcache().geometry.line_shift() == Lines64::SHIFT;
+        let machines = options.machines();
+        let has_64_byte_lines = machines.lines().data_line_bytes() == 1 << Lines64::SHIFT;
         let (private, shared) = if has_64_byte_lines {
             callbacks::<M, Lines64>(&qemu, &*decoder, &options)
         } else {
@@ -181,7 +180,8 @@ impl Session {
             Emulation::System { max_vcpus, .. } => options.config.cores().get() < max_vcpus,
         };
         let workers = workers::wanted(&options, qemu.emulation);
-        if cores_are_shared {
+        // Several machines are told what vCPUs record, of which those of shared cores do.
+        if cores_are_shared || !options.compared.is_empty() {
             DIRECTORY.expect_several();
         }
         let handover = if workers == 0 {
@@ -198,7 +198,7 @@ impl Session {
         let by_set = if options.needs_set_misses() { BySet::Counted } else { BySet::NotCounted };
         let reporter = Reporter::new(&qemu, &options)?;
         Ok(Self {
-            simulator: Machine::<M>::start(&options.config, by_set, handover, &DIRECTORY),
+            simulator: Machine::<M>::start(machines, by_set, handover, &DIRECTORY),
             translator: Mutex::new(translator),
             qemu,
             options,
@@ -222,7 +222,7 @@ impl Session {
         &self,
         held: &Held,
         write_report: impl FnOnce(&str),
-        write_file: impl Fn(Format, Contents<'_>),
+        write_file: impl Fn(FileOf, Contents<'_>),
     ) {
         if !self.options.needs_locations() {
             return write_report(&self.table());
@@ -235,8 +235,8 @@ impl Session {
             return write_report(&self.table());
         };
         write_report(&report);
-        for (format, _) in &self.options.files {
-            write_file(*format, &|out| files.write(*format, out));
+        for (file, _) in self.options.all_files() {
+            write_file(file, &|out| files.write(file, out));
         }
         files.warn_of_sources();
         // The process may end when this returns.
@@ -259,8 +259,8 @@ impl Session {
     }
 
     fn table(&self) -> String {
-        let snapshot = self.reading(&self.translator.lock()).snapshot();
-        table::render(&snapshot, &self.options)
+        let snapshots = self.reading(&self.translator.lock()).snapshots();
+        table::render_all(&snapshots, &self.options)
     }
 
     fn reading<'a>(&'a self, translator: &'a Translator) -> Reading<'a> {
@@ -303,7 +303,7 @@ impl Session {
                     handover::cancel_all();
                     self.outlet.write(&self.qemu, held, report);
                 },
-                |format, contents| self.outlet.write_file(held, format, contents),
+                |file, contents| self.outlet.write_file(held, file, contents),
             );
         } else {
             // QEMU did not come as far as the guest. The last run's files stay as they are.
@@ -326,8 +326,8 @@ impl Session {
             self.tell(
                 held,
                 |report| outlet.write_if_program_is_replaced(&self.qemu, held, thread, report),
-                |format, contents| {
-                    outlet.write_file_if_program_is_replaced(held, thread, format, contents);
+                |file, contents| {
+                    outlet.write_file_if_program_is_replaced(held, thread, file, contents);
                 },
             );
         });

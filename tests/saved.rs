@@ -52,7 +52,12 @@ fn matrix(qemu: &Qemu) -> Run {
 #[test]
 fn the_formats_of_a_run_are_those_of_its_json() {
     for qemu in qemus(Mode::User) {
-        for options in ["", ",cpu=cortex-a72,rw=on", ",cores=2,dwrite=back,evict=drrip"] {
+        for options in [
+            "",
+            ",cpu=cortex-a72,rw=on",
+            ",cores=2,dwrite=back,evict=drrip",
+            ",compare=zen3,compare=cortex-m7",
+        ] {
             check_formats(&matrix(&qemu).plugin(&format!("{ALL_FILES}{options}")).succeed());
         }
     }
@@ -77,7 +82,7 @@ fn the_table_of_a_run_is_that_of_its_json() {
             .collect()
     };
     for qemu in qemus(Mode::User) {
-        for options in ["", ",l2=on,summary=on,rw=on", ",limit=3"] {
+        for options in ["", ",l2=on,summary=on,rw=on", ",limit=3", ",compare=zen3"] {
             for (by, subject) in [
                 ("instruction", Subject::Instruction),
                 ("function", Subject::Function),

@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use anyhow::{Context, bail};
 use cachesim::escape::escape;
-use options::{ElfImage, Format, GuestMode, Options, Subject};
+use options::{ElfImage, FileOf, GuestMode, Options, Subject};
 use report::html::{Source, SourceState};
 use report::table::{self, By};
-use report::{NamedFile, Profile, Renderer, RunDescription, Snapshot, hints};
+use report::{NamedFile, Profile, Renderer, RunDescription, hints};
 use source::Location;
 use symbols::{Expected, LoadedElf, Sources, Symbols, Version, Warning, check_elf};
 
@@ -87,9 +87,9 @@ impl Reporter {
         let warnings = if have_been_told { Warnings::Silent } else { Warnings::Told };
         let (profile, sources) = self.profile(qemu, reading, warnings);
         let report = match options.by {
-            Subject::Instruction => table::render(&reading.snapshot(), options),
-            Subject::Function => table_by(&profile, By::Function),
-            Subject::Line => table_by(&profile, By::Line),
+            Subject::Instruction => table::render_all(&reading.snapshots(), options),
+            Subject::Function => table::render_profile(&profile, By::Function),
+            Subject::Line => table::render_profile(&profile, By::Line),
         };
         let built = Built { programs: self.built(reading), sources };
         (report, Files { profile, built, changed_sources: RefCell::default(), warnings })
@@ -123,7 +123,7 @@ impl Reporter {
             instructions: translator.instructions(),
             named: HashMap::new(),
         };
-        let profile = reading.profile(self.description(qemu, options), &mut locator);
+        let profile = reading.profile(&self.description(qemu, options), &mut locator);
         for warning in locator.symbols.warnings() {
             warnings.tell(&warning.to_string());
         }
@@ -187,11 +187,11 @@ impl Reporter {
 }
 
 impl Files {
-    /// Writes the file of `format` to `out`.
+    /// Writes a file with these contents to `out`.
     ///
     /// # Errors
     /// Those of `out`, and where it panics: one that fails shall not take the others with it.
-    pub fn write(&self, format: Format, out: &mut dyn Write) -> io::Result<()> {
+    pub fn write(&self, file: FileOf, out: &mut dyn Write) -> io::Result<()> {
         let source = |path: &str| {
             let source = source(path, &self.profile, &self.built)?;
             if source.state != SourceState::AsCompiled {
@@ -203,7 +203,9 @@ impl Files {
             }
             Some(source)
         };
-        let write = || Renderer::of(format).write(&self.profile, &source, out);
+        let compared = file.machine.checked_sub(1).map(|number| &self.profile.compared[number]);
+        let profile = compared.unwrap_or(&self.profile);
+        let write = || Renderer::of(file.format).write(profile, &source, out);
         catch_unwind(AssertUnwindSafe(write))
             .unwrap_or_else(|_| Err(io::Error::other("internal error")))
     }
@@ -217,13 +219,6 @@ impl Files {
             self.warnings.tell(&format!("changed since the program was built: {names}"));
         }
     }
-}
-
-fn table_by(profile: &Profile, by: By) -> String {
-    let cores = profile.cores.iter().map(|core| core.counts).collect();
-    let options = &profile.run.options;
-    let table = table::render(&Snapshot { cores, lists: None }, options);
-    table + &table::render_by(profile, by, options.limit)
 }
 
 /// An ELF file, by a name that holds wherever the guest's program goes.

@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, bail};
 use cachesim::escape::escape;
-use options::{Format, Options, Output, PathTemplate};
+use options::{FileOf, Format, Options, Output, PathTemplate};
 
 use self::file::Contents;
 use self::held::{Held, Known, Name, Streams};
@@ -46,7 +46,7 @@ enum Destination {
 pub struct Outlet {
     output: Output,
     report: Destination,
-    files: Vec<(Format, Destination)>,
+    files: Vec<(FileOf, Destination)>,
     streams: Streams,
     /// Where relative file names begin.
     directory: PathBuf,
@@ -87,9 +87,9 @@ impl Outlet {
             Output::Auto | Output::Log if outlet.is_logging(qemu) => outlet.log(emulation),
             Output::Auto | Output::Log | Output::Stderr => Destination::Stream(Name::Stderr),
         };
-        let files = options.files.iter();
-        outlet.files = files
-            .map(|(format, template)| Ok((*format, outlet.destination(format.name(), template)?)))
+        outlet.files = options
+            .all_files()
+            .map(|(file, template)| Ok((file, outlet.destination(file.format.name(), template)?)))
             .collect::<anyhow::Result<_>>()?;
         if options.progress.is_some() {
             outlet.streams.want(Name::Stderr);
@@ -200,9 +200,9 @@ impl Outlet {
         }
     }
 
-    /// Writes the file that `format` was asked for; where that cannot be, says so.
-    pub fn write_file(&self, held: &Held, format: Format, contents: Contents<'_>) {
-        let Some(destination) = self.file(format) else { return };
+    /// Writes a file with these contents; where that cannot be, says so.
+    pub fn write_file(&self, held: &Held, file_of: FileOf, contents: Contents<'_>) {
+        let Some(destination) = self.file(file_of) else { return };
         let written = match destination {
             // At once: what others write there shall not come between.
             Destination::Stream(name) => {
@@ -212,7 +212,7 @@ impl Outlet {
             Destination::QemuLog => return,
         };
         if let Err(error) = written {
-            held.complain(&self.not_written(format, destination, &error));
+            held.complain(&self.not_written(file_of.format, destination, &error));
         }
     }
 
@@ -226,9 +226,9 @@ impl Outlet {
         format!("{}={place}: {}; it is not written", format.name(), in_words(error))
     }
 
-    fn file(&self, format: Format) -> Option<&Destination> {
+    fn file(&self, file_of: FileOf) -> Option<&Destination> {
         let mut files = self.files.iter();
-        files.find(|(other, _)| *other == format).map(|(_, destination)| destination)
+        files.find(|(other, _)| *other == file_of).map(|(_, destination)| destination)
     }
 
     /// What is said where the log was asked for by name and takes no plugin output.
@@ -326,10 +326,10 @@ impl Outlet {
         &self,
         held: &Held,
         thread: handover::Thread,
-        format: Format,
+        file_of: FileOf,
         contents: Contents<'_>,
     ) {
-        let Some(destination) = self.file(format) else { return };
+        let Some(destination) = self.file(file_of) else { return };
         let stream = match destination {
             Destination::Stream(name) => Ok(later(held, *name)),
             Destination::File(template) => match write_or_open(&self.path(template), contents) {
@@ -342,11 +342,11 @@ impl Outlet {
         let (stream, text) = match stream.and_then(|it| Ok((it, file::whole(contents)?))) {
             Ok(it) => it,
             Err(error) => {
-                let complaint = self.not_written(format, destination, &error);
+                let complaint = self.not_written(file_of.format, destination, &error);
                 (later(held, Name::Stderr), format!("cache: {complaint}\n").into_bytes())
             }
         };
-        leave_behind(held, Kind::File(format), thread, &text, stream);
+        leave_behind(held, Kind::File(file_of.format), thread, &text, stream);
     }
 }
 

@@ -64,7 +64,9 @@ pub fn wanted(options: &Options, emulation: Emulation) -> usize {
         Emulation::User => 1,
         Emulation::System { max_vcpus, .. } => max_vcpus as usize,
     };
-    host_cores.saturating_sub(vcpus).min(options.config.cores().get() as usize)
+    host_cores
+        .saturating_sub(vcpus)
+        .min(options.config.cores().get() as usize * (1 + options.compared.len()))
 }
 
 /// Says what they will have to do.

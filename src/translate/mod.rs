@@ -122,21 +122,18 @@ impl Translator {
         options: &Options,
         calls: MappingCalls,
     ) -> Self {
-        let config = &options.config;
+        let machines = options.machines();
         let disassembler = Architecture::of_target(&qemu.target).disassembler;
         let has_files = options.needs_locations() && qemu.emulation == Emulation::User;
         Self {
             last_has_stray_accesses: qemu.api <= 1 && qemu.emulation != Emulation::User,
             decoder,
-            lines: Lines::new(config),
-            repeats: config.fetch_repeats(),
-            refetches: config.refetches(),
+            lines: machines.lines(),
+            repeats: machines.fetch_repeats(),
+            refetches: machines.refetch(),
             disassembler,
             reader: disassembler.reader(),
-            instructions: match config.lower() {
-                None => InstructionTable::default(),
-                Some(_) => InstructionTable::with_lower_levels(),
-            },
+            instructions: InstructionTable::new(machines),
             texts: HashMap::new(),
             last_symbol: (0, SymbolId::NONE),
             records: match options.detail {

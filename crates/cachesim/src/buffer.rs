@@ -1,4 +1,4 @@
-//! The accesses of one vCPU on their way to a core that several vCPUs share.
+//! The accesses of one vCPU on their way to a core that several vCPUs share, or to the cores of several machines.
 //!
 //! A core that several vCPUs use needs a lock, and taking it for every access is what makes two
 //! threads slower than one. So every vCPU writes its accesses into a buffer, and what a full buffer
@@ -8,14 +8,13 @@
 //!
 //! An access that changes nothing, as [`Filter`] knows, is counted, not recorded. Those are most accesses.
 //!
-//! One thread at a time records or drains: the vCPU's, or whoever it has handed a full buffer to. Another
-//! may *read* what has been recorded so far with [`AccessBuffer::peek`], while it holds the lock under which
-//! the buffer is drained: everything below the published length stays as it is until the next drain, which
-//! needs that lock.
+//! One thread at a time records or empties: the vCPU's, or whoever it has handed a full buffer to. Others
+//! may *read* what has been recorded so far with [`AccessBuffer::peek`], and see to it that nobody empties the
+//! buffer meanwhile: until then everything below the published length stays as it is.
 
 use crate::address::LineAddr;
-use crate::config::Config;
 use crate::filter::Filter;
+use crate::machines::Machines;
 use crate::model::{Kind, Port};
 use crate::stats::Counter;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
@@ -66,11 +65,11 @@ pub enum Room {
 }
 
 impl AccessBuffer {
-    /// An empty buffer for `capacity` accesses, at least one, to a core of `config`.
-    pub fn new(capacity: usize, config: &Config) -> Self {
+    /// An empty buffer for `capacity` accesses, at least one, to a core of `machines`.
+    pub fn new(capacity: usize, machines: &Machines) -> Self {
         Self {
             len: AtomicUsize::new(0),
-            filter: Filter::new(config),
+            filter: Filter::new(machines),
             accesses: Counter::default(),
             stores: Counter::default(),
             fetches: Counter::default(),
@@ -119,8 +118,8 @@ impl AccessBuffer {
     }
 
     /// Hands every recorded access to `access`, oldest first: of a data access its word, of a fetch the
-    /// line's number, and the token. Returns what they stand for. The caller holds the lock of the core
-    /// they go to.
+    /// line's number, and the token. Returns what they stand for. The caller sees to it that
+    /// nobody empties the buffer meanwhile.
     pub fn peek(&self, mut access: impl FnMut(Port, u64, u64)) -> Counted {
         let len = self.len.load(Ordering::Acquire);
         for slot in &self.slots[..len] {
@@ -145,8 +144,8 @@ impl AccessBuffer {
         self.counted() == Counted::default()
     }
 
-    /// Empties the buffer. The caller holds the lock of the core that has just seen what was in it, and nobody
-    /// records meanwhile.
+    /// Empties the buffer. Every core that is told of it has seen what was in it, and nobody records or peeks
+    /// meanwhile.
     pub fn clear(&self) {
         self.filter.forget();
         // Whoever reads that nothing is here any more reads after that what the core has counted.

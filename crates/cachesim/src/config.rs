@@ -6,7 +6,7 @@
 use std::num::NonZeroU32;
 
 use crate::geometry::{CacheGeometry, MAX_LINES};
-use crate::policy::{PolicyKind, Repeats};
+use crate::policy::PolicyKind;
 
 /// The most cores that are simulated.
 pub const MAX_CORES: u32 = 4096;
@@ -332,24 +332,6 @@ impl Config {
         self.0.lower.is_some_and(|lower| {
             lower.l2_inclusion == Inclusion::Inclusive || lower.l3_inclusion == Inclusion::Inclusive
         })
-    }
-
-    /// Whether fetches from the line fetched last in its set matter: to the policy, or because the line may be
-    /// gone, invalidated from below, and nobody looks after it ([`Config::refetches`]).
-    pub fn fetch_repeats(&self) -> Repeats {
-        if self.has_inclusive_level() && !self.refetches() {
-            Repeats::Count
-        } else {
-            self.0.icache.policy.repeats()
-        }
-    }
-
-    /// Whether the line that is being executed is looked for again after a data access that may have taken it out:
-    /// where a level is inclusive, and that is enough.
-    pub fn refetches(&self) -> bool {
-        self.has_inclusive_level()
-            && self.0.icache.policy.repeats() == Repeats::ChangeNothing
-            && self.0.straddle == Straddle::First
     }
 
     /// The same for caches of one line each, which go together as the larger ones do.

@@ -23,6 +23,23 @@ impl Lines {
         }
     }
 
+    /// The shorter ones of these and of `other`.
+    #[must_use]
+    pub fn shorter(self, other: Self) -> Self {
+        Self {
+            data_shift: self.data_shift.min(other.data_shift),
+            fetch_shift: self.fetch_shift.min(other.fetch_shift),
+        }
+    }
+
+    /// The lines of the cache at `port`: the binary logarithm of their length in bytes.
+    pub(crate) fn shift(self, port: Port) -> u32 {
+        match port {
+            Port::Data => self.data_shift,
+            Port::Fetch => self.fetch_shift,
+        }
+    }
+
     /// The data cache's line that holds the byte at `address`.
     #[inline(always)]
     pub fn data_line(self, address: u64) -> LineAddr {
@@ -45,10 +62,7 @@ impl Lines {
     #[inline(always)]
     pub fn access(self, kind: Kind, address: u64, extent: u16) -> Access {
         // No branch depends on the port, which nobody can foresee where accesses come out of a buffer.
-        let shift = match kind.port() {
-            Port::Data => self.data_shift,
-            Port::Fetch => self.fetch_shift,
-        };
+        let shift = self.shift(kind.port());
         Access { kind, line: LineAddr::containing(address, shift), address, extent }
     }
 }

@@ -8,13 +8,15 @@
 //!   ([`Repeats`]);
 //! - and if it is a store, if the line is already dirty, or cannot be and is not passed on.
 //!
+//! Where several machines are told of the accesses, each has to be one that changes nothing in any of them.
 //! Where a level is inclusive, what that evicts is invalidated above. So there a group is of the sets of all
 //! caches: whatever evicts the line is an access of the same group.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::address::LineAddr;
-use crate::config::{Config, Level, WriteHit, WriteMiss};
+use crate::config::{Config, Level, WriteHit, WriteMiss, Writes};
+use crate::machines::Machines;
 use crate::model::{Kind, Port};
 use crate::policy::Repeats;
 
@@ -42,8 +44,8 @@ impl LineOfGroup {
     }
 }
 
-/// What stores do to lines that are there.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// What stores do to lines that are there. Where machines differ, the last of these holds for all.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Stores {
     /// What loads do.
     AsLoads,
@@ -53,12 +55,22 @@ enum Stores {
     PassOn,
 }
 
+impl Stores {
+    fn of(writes: Option<Writes>) -> Self {
+        match writes.map(|writes| writes.on_hit) {
+            None => Self::AsLoads,
+            Some(WriteHit::Back) => Self::MakeDirty,
+            Some(WriteHit::Through) => Self::PassOn,
+        }
+    }
+}
+
 /// What is known of the accesses that one vCPU has made since the start, or since [`Filter::forget`]. One thread at a
 /// time uses it.
 #[derive(Debug)]
 pub struct Filter {
-    /// By [`Port`]: picks a line's group from its number. All lines of a set have the same group.
-    masks: [u64; 2],
+    /// By [`Port`].
+    groups: [Groups; 2],
     /// By [`Kind`]: the lines to which an access of this kind changes nothing.
     known: [LineOfGroup; 3],
     /// By [`Port`]: the lines that were accessed last, but once only, where that makes a difference.
@@ -71,39 +83,50 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Of nothing so far, for a core of `config`.
-    pub fn new(config: &Config) -> Self {
-        let (dcache, icache) = (config.dcache(), config.icache());
-        let writes = config.writes();
-        let ports_meet = config.has_inclusive_level();
-        let masks = if ports_meet {
-            let lower = config.lower();
-            let lower = lower.iter().flat_map(|lower| [Some(lower.l2), lower.l3]).flatten();
-            let levels: Vec<_> = [dcache, icache].into_iter().chain(lower).collect();
-            [mask(&levels); 2]
-        } else {
-            [mask(&[dcache]), mask(&[icache])]
+    /// Of nothing so far, for a core of `machines`, with the lines that they have in common.
+    pub fn new(machines: &Machines) -> Self {
+        let configs = machines.all();
+        let lines = machines.lines();
+        let first_level = |port: Port| {
+            configs.iter().map(move |config| match port {
+                Port::Data => config.dcache(),
+                Port::Fetch => config.icache(),
+            })
         };
+        let ports = [Port::Data, Port::Fetch];
+        let ports_meet = configs.iter().any(Config::has_inclusive_level);
+        let groups = ports.map(|port| {
+            if ports_meet {
+                let lower = configs.iter().filter_map(Config::lower);
+                let lower = lower.flat_map(|lower| [Some(lower.l2), lower.l3]).flatten();
+                Groups::of(ports.into_iter().flat_map(first_level).chain(lower), lines.shift(port))
+            } else {
+                Groups::of(first_level(port), lines.shift(port))
+            }
+        });
+        let repeats = |port| {
+            let repeats = first_level(port).map(|level| level.policy.repeats());
+            repeats.fold(Repeats::ChangeNothing, Repeats::max)
+        };
+        let writes = || configs.iter().map(Config::writes);
         Self {
-            masks,
+            groups,
             known: [const { LineOfGroup::new() }; 3],
             once: [const { LineOfGroup::new() }; 2],
-            repeats: [dcache.policy.repeats(), icache.policy.repeats()],
-            stores: match writes.map(|writes| writes.on_hit) {
-                None => Stores::AsLoads,
-                Some(WriteHit::Back) => Stores::MakeDirty,
-                Some(WriteHit::Through) => Stores::PassOn,
-            },
-            stores_allocate: writes.is_none_or(|writes| writes.on_miss == WriteMiss::Allocate),
+            repeats: ports.map(repeats),
+            stores: writes().map(Stores::of).fold(Stores::AsLoads, Stores::max),
+            stores_allocate: writes()
+                .all(|writes| writes.is_none_or(|writes| writes.on_miss == WriteMiss::Allocate)),
             ports_meet,
         }
     }
 
     #[inline(always)]
     fn group(&self, port: Port, line: LineAddr) -> usize {
+        let Groups { shift, mask } = self.groups[port as usize];
         // The remainder changes nothing, but spares the check of a bound.
         #[expect(clippy::cast_possible_truncation, reason = "a remainder of GROUPS")]
-        let group = ((line.number() & self.masks[port as usize]) % GROUPS as u64) as usize;
+        let group = (((line.number() >> shift) & mask) % GROUPS as u64) as usize;
         group
     }
 
@@ -195,13 +218,27 @@ impl Filter {
     }
 }
 
-/// Picks a group that has all lines of any set of these caches that hold one of its lines.
-fn mask(levels: &[Level]) -> u64 {
-    let line_shift = |level: &Level| level.geometry.line_shift();
-    if levels.iter().any(|level| line_shift(level) != line_shift(&levels[0])) {
-        return 0;
+/// Which lines form a group: all lines of any set of some caches that has one of them.
+#[derive(Clone, Copy, Debug)]
+struct Groups {
+    /// How many of the lowest bits of a line's number say nothing of the group.
+    shift: u32,
+    /// How many groups there are, less one.
+    mask: u64,
+}
+
+impl Groups {
+    /// Those for `caches`, by the numbers of lines of 2^`line_shift` bytes, no longer than theirs.
+    fn of(caches: impl IntoIterator<Item = Level>, line_shift: u32) -> Self {
+        // Of an address, the bits that are the low bits of its set's number in every cache: as many as the number of
+        // sets is divisible by.
+        let (mut first, mut end) = (line_shift, u64::BITS);
+        for cache in caches {
+            let lowest = cache.geometry.line_shift();
+            first = first.max(lowest);
+            end = end.min(lowest + cache.geometry.sets().trailing_zeros());
+        }
+        let bits = end.saturating_sub(first).min(GROUPS.ilog2());
+        Self { shift: first - line_shift, mask: (1 << bits) - 1 }
     }
-    // The low bits of a set's number are those of its lines' numbers, as many as the sets are divisible by.
-    let divisors = levels.iter().map(|level| 1 << level.geometry.sets().trailing_zeros());
-    divisors.fold(GROUPS as u64, u64::min) - 1
 }

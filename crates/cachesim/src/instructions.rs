@@ -15,6 +15,8 @@ use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashTable};
 
 use crate::address::LineAddr;
+use crate::config::Config;
+use crate::machines::Machines;
 use crate::model::{Access, Kind, Misses};
 use crate::stats::Counter;
 
@@ -85,22 +87,27 @@ pub struct Instruction {
     pub symbol: SymbolId,
     /// Its guest-virtual address when it was first translated.
     pub vaddr: u64,
-    /// Loads and stores that missed.
-    pub data_misses: Counter,
-    /// Those of them that are stores.
-    pub write_misses: Counter,
-    /// Fetches that missed.
-    pub fetch_misses: Counter,
-    /// Misses of what is beyond the first level, in runs that have any.
-    pub lower: Option<&'static LowerCounters>,
+    /// Its misses in the run's own machine.
+    pub misses: MissCounters,
+    /// The same of the machines that this is compared with.
+    compared: &'static [MissCounters],
     run: OnceLock<&'static LineRun>,
     /// See [`Instruction::then`].
     then: OnceLock<&'static LineRun>,
 }
 
 impl Instruction {
+    /// Its misses in a machine of the run, by its number: 0 is the run's own.
+    #[inline]
+    pub fn misses_in(&self, machine: usize) -> &MissCounters {
+        match machine {
+            0 => &self.misses,
+            _ => &self.compared[machine - 1],
+        }
+    }
+
     /// The fetches of the same line that follow this instruction, where they are looked at:
-    /// [`Config::refetches`](crate::config::Config::refetches).
+    /// [`Machines::refetch`].
     pub fn then(&self) -> Option<&'static LineRun> {
         self.then.get().copied()
     }
@@ -108,6 +115,25 @@ impl Instruction {
     /// These fetches follow it. What was said first stays: it is of the same line.
     pub fn set_then(&self, run: &'static LineRun) {
         self.then.get_or_init(|| run);
+    }
+}
+
+/// One instruction's misses in one machine.
+#[derive(Debug, Default)]
+pub struct MissCounters {
+    /// Loads and stores that missed.
+    pub data: Counter,
+    /// Those of them that are stores.
+    pub write: Counter,
+    /// Fetches that missed.
+    pub fetch: Counter,
+    /// Misses of what is beyond the first level, in a machine that has any.
+    pub lower: Option<&'static LowerCounters>,
+}
+
+impl MissCounters {
+    fn new(config: &Config) -> Self {
+        Self { lower: config.lower().map(|_| &*Box::leak(Box::default())), ..Self::default() }
     }
 }
 
@@ -158,8 +184,8 @@ impl LineRun {
 pub struct InstructionTable {
     hasher: FixedState,
     index: HashTable<&'static Instruction>,
-    /// Whether misses beyond the first level are counted.
-    lower: bool,
+    /// Where misses are counted.
+    machines: Machines,
     /// The part of the newest chunk that has not been handed out.
     chunk: Chunk<Instruction>,
     runs: Chunk<LineRun>,
@@ -188,25 +214,19 @@ fn keep<T>(chunk: &mut Chunk<T>, value: T) -> &'static T {
     room.write(value)
 }
 
-impl Default for InstructionTable {
-    fn default() -> Self {
+impl InstructionTable {
+    /// An empty one, of a run of these machines.
+    pub fn new(machines: Machines) -> Self {
         Self {
             hasher: FixedState::default(),
             index: HashTable::new(),
-            lower: false,
+            machines,
             chunk: [].iter_mut(),
             runs: [].iter_mut(),
             other_line_runs: HashMap::with_hasher(FixedState::default()),
             symbols: Vec::new(),
             symbol_ids: HashMap::with_hasher(FixedState::default()),
         }
-    }
-}
-
-impl InstructionTable {
-    /// A table of instructions whose misses beyond the first level are counted too.
-    pub fn with_lower_levels() -> Self {
-        Self { lower: true, ..Self::default() }
     }
 
     /// The record of the instruction `identity`. Where there is none yet, `describe` gives its
@@ -222,7 +242,7 @@ impl InstructionTable {
         }
         let Description { vaddr, decoding, symbol } =
             describe(&mut Symbols { names: &mut self.symbols, ids: &mut self.symbol_ids });
-        let lower = self.lower;
+        let compared = self.machines.compared();
         let instruction = keep(
             &mut self.chunk,
             Instruction {
@@ -230,10 +250,8 @@ impl InstructionTable {
                 decoding,
                 symbol,
                 vaddr,
-                data_misses: Counter::default(),
-                write_misses: Counter::default(),
-                fetch_misses: Counter::default(),
-                lower: lower.then(|| &*Box::leak(Box::default())),
+                misses: MissCounters::new(self.machines.own()),
+                compared: Box::leak(compared.iter().map(MissCounters::new).collect()),
                 run: OnceLock::new(),
                 then: OnceLock::new(),
             },
@@ -330,7 +348,7 @@ mod tests {
 
     #[test]
     fn the_same_code_translated_again_is_the_same_instruction() {
-        let mut table = InstructionTable::default();
+        let mut table = InstructionTable::new(Machines::from(&Config::default()));
         let first = table.get_or_insert(identity(0x1000, &[1, 2]), describe(0x1000));
         let again = table.get_or_insert(identity(0x1000, &[1, 2]), |_| panic!("known"));
         assert!(std::ptr::eq(first, again));
@@ -341,7 +359,7 @@ mod tests {
 
     #[test]
     fn code_rewritten_at_the_same_address_is_another_instruction() {
-        let mut table = InstructionTable::default();
+        let mut table = InstructionTable::new(Machines::from(&Config::default()));
         let first = table.get_or_insert(identity(0x1000, &[1, 2]), describe(0x1000));
         let other = table.get_or_insert(identity(0x1000, &[1, 2, 0]), describe(0x1000));
         assert!(!std::ptr::eq(first, other));
@@ -350,15 +368,15 @@ mod tests {
 
     #[test]
     fn records_stay_where_they_are_while_the_table_grows() {
-        let mut table = InstructionTable::default();
+        let mut table = InstructionTable::new(Machines::from(&Config::default()));
         let first = table.get_or_insert(identity(0, &[0]), describe(0));
-        first.data_misses.add(1);
+        first.misses.data.add(1);
         let several_chunks = 2 * CHUNK_BYTES / size_of::<Instruction>();
         for fetch_address in 1..=several_chunks as u64 {
             table.get_or_insert(identity(fetch_address, &[0]), describe(fetch_address));
         }
         let found = table.get_or_insert(identity(0, &[0]), |_| panic!("known"));
-        assert_eq!(found.data_misses.get(), 1);
+        assert_eq!(found.misses.data.get(), 1);
         assert_eq!(table.iter().count(), several_chunks + 1);
     }
 }

@@ -12,6 +12,7 @@ pub mod filter;
 pub mod geometry;
 pub mod hierarchy;
 pub mod instructions;
+pub mod machines;
 pub mod model;
 pub mod pages;
 pub mod policy;

@@ -326,7 +326,8 @@ impl ProfileTable {
         })
     }
 
-    /// What each instruction did, by its address, as far as `vcpu_counters` and the records know it.
+    /// What each instruction did, by its address, as far as `vcpu_counters` and the records know it: all but
+    /// what missed.
     pub fn executed<'a>(
         &self,
         vcpu_counters: impl IntoIterator<Item = &'a VcpuCounters>,
@@ -345,9 +346,7 @@ impl ProfileTable {
                     Completing::Store => stores,
                 };
             }
-            let write_misses = access.instruction.write_misses.get();
-            let new = || Executed { write_misses, ..Executed::default() };
-            let sum = sums.entry(access.instruction).or_insert_with(new);
+            let sum = sums.entry(ptr::from_ref(access.instruction)).or_default();
             let (reads, writes) = (reads + read_rests, writes + write_rests);
             *sum = *sum + Executed { reads, writes, ..Executed::default() };
         }
@@ -371,10 +370,12 @@ impl ProfileTable {
 mod tests {
     use super::*;
     use crate::address::LineAddr;
+    use crate::config::Config;
     use crate::instructions::{Code, Description, Identity, InstructionTable, SymbolId};
+    use crate::machines::Machines;
 
     fn instructions<const N: usize>() -> [&'static Instruction; N] {
-        let mut table = InstructionTable::default();
+        let mut table = InstructionTable::new(Machines::from(&Config::default()));
         std::array::from_fn(|index| {
             let vaddr = index as u64;
             let identity = Identity { fetch_address: vaddr, code: Code::new(&[0]) };
@@ -426,8 +427,7 @@ mod tests {
         assert_eq!(access.fetches(Effect::Load), 0);
         access.count(Effect::Store, CountedBy::Alone);
         assert_eq!(access.fetches(Effect::Store), 1);
-        exchange.write_misses.add(1);
-        let expected = Executed { executions: 0, reads: 1, writes: 1, write_misses: 1 };
+        let expected = Executed { reads: 1, writes: 1, ..Executed::default() };
         assert_eq!(executed(&table, &[], exchange), expected);
         assert_eq!(executed(&table, &[], next).executions, 1);
     }

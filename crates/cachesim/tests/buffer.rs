@@ -11,6 +11,7 @@ use cachesim::cache::Outcome;
 use cachesim::config::{Config, Level, Parts};
 use cachesim::core::Lines;
 use cachesim::geometry::CacheGeometry;
+use cachesim::machines::Machines;
 use cachesim::model::{Kind, Port};
 use cachesim::policy::{Fifo, Lru, Policy, PolicyKind, Random};
 use common::geometry::geometry;
@@ -82,7 +83,7 @@ fn line() -> impl Strategy<Value = u64> {
 
 /// An empty buffer for the core of `config`.
 fn empty_buffer(config: &Config, capacity: usize) -> AccessBuffer {
-    AccessBuffer::new(capacity, config)
+    AccessBuffer::new(capacity, &Machines::from(config))
 }
 
 fn event() -> impl Strategy<Value = Event> {

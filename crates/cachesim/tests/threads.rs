@@ -16,6 +16,7 @@ use std::thread;
 use cachesim::address::LineAddr;
 use cachesim::buffer::{AccessBuffer, Counted, Room};
 use cachesim::config::{Config, Level, Parts};
+use cachesim::machines::Machines;
 use cachesim::model::{Kind, Port};
 use cachesim::pages::{PageCache, Regime, SharedGeneration};
 use cachesim::policy::{Lru, PolicyKind};
@@ -73,7 +74,7 @@ impl Drop for EndsAtDrop<'_> {
 
 /// An empty buffer for such a core.
 fn empty_buffer(capacity: usize) -> AccessBuffer {
-    AccessBuffer::new(capacity, &config())
+    AccessBuffer::new(capacity, &Machines::from(&config()))
 }
 
 /// One running thread less, also when it panics.

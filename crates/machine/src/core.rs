@@ -1,13 +1,11 @@
 //! A simulated core: its caches and what is counted of them.
 
-use std::collections::VecDeque;
-use std::ptr;
-
 use cachesim::address::LineAddr;
 use cachesim::buffer::{AccessBuffer, Counted};
 use cachesim::config::Config;
 use cachesim::core::Lines;
 use cachesim::geometry::CacheGeometry;
+use cachesim::instructions::MissCounters;
 use cachesim::model::{Misses, Model, Port};
 use cachesim::profile::VcpuCounters;
 use cachesim::stats::{CoreStats, Counter, Purpose};
@@ -16,7 +14,6 @@ use cachesim::sync::{Mutex, RawMutex};
 use report::SetMisses;
 
 use crate::event::Event;
-use crate::queue::Queue;
 
 /// A simulated core. What callbacks need comes first: so they reach it with short instructions.
 #[derive(Debug)]
@@ -26,18 +23,19 @@ pub struct SimulatedCore<M: Model> {
     /// Whoever holds the lock may use the model. A core of one vCPU is used without it: see
     /// [`OwnCore`](crate::OwnCore).
     pub(crate) model: Mutex<M>,
-    /// Full buffers of its vCPUs, in the order in which they are to be simulated. Its lock is taken after that of the
-    /// model.
-    pub(crate) row: Mutex<VecDeque<&'static AccessBuffer>>,
     pub(crate) lines: Lines,
     pub(crate) sets: Option<SetCounters>,
     pub(crate) counters: VcpuCounters,
     pub(crate) number: u32,
+    /// The number of the machine that it is a core of, as
+    /// [`Instruction::misses_in`](cachesim::instructions::Instruction::misses_in) wants to have it.
+    pub(crate) machine: usize,
+    pub(crate) is_first_level_only: bool,
     pub(crate) tells_stores: bool,
     pub(crate) has_l2: bool,
     pub(crate) has_l3: bool,
     writers: Writers,
-    /// Whether one writer counts, and by set nothing is counted.
+    /// Whether one writer counts, by set nothing is counted, and the machine is the run's own.
     counts_plainly: bool,
 }
 
@@ -107,21 +105,28 @@ impl SetCounters {
 }
 
 impl<M: Model> SimulatedCore<M> {
-    pub(crate) fn new(config: &Config, number: u32, shared: &M::Shared, by_set: BySet) -> Self {
+    /// Core `number` of machine `machine`.
+    pub(crate) fn new(
+        config: &Config,
+        [machine, number]: [u32; 2],
+        shared: &M::Shared,
+        by_set: BySet,
+    ) -> Self {
         let writers = if config.cores().get() == 1 { Writers::One } else { Writers::Many };
         Self {
             stats: CoreStats::default(),
             model: Mutex::new(M::new(config, number, shared)),
-            row: Mutex::new(VecDeque::new()),
             lines: Lines::new(config),
             sets: (by_set == BySet::Counted).then(|| SetCounters::new(config)),
             counters: VcpuCounters::default(),
             number,
+            machine: machine as usize,
+            is_first_level_only: config.is_first_level_only(),
             tells_stores: config.tells_stores(),
             has_l2: config.lower().is_some(),
             has_l3: config.lower().is_some_and(|lower| lower.l3.is_some()),
             writers,
-            counts_plainly: writers == Writers::One && by_set == BySet::NotCounted,
+            counts_plainly: writers == Writers::One && by_set == BySet::NotCounted && machine == 0,
         }
     }
 
@@ -134,8 +139,8 @@ impl<M: Model> SimulatedCore<M> {
             Port::Data => self.stats.data.misses.add(1),
             Port::Fetch => self.stats.fetch_misses.add(1),
         };
-        if self.counts_plainly && !M::IS_HIERARCHY {
-            count_at_instruction(Writers::One, misses, event);
+        if self.counts_plainly {
+            self.count_at_instruction(Writers::One, misses, &event.instruction.misses);
         } else {
             self.count_elsewhere(misses, event);
         }
@@ -143,21 +148,35 @@ impl<M: Model> SimulatedCore<M> {
 
     #[inline(never)]
     fn count_elsewhere(&self, misses: Misses, event: &Event) {
-        count_at_instruction(self.writers, misses, event);
-        if M::IS_HIERARCHY {
-            if misses.purpose() == Purpose::Write {
-                self.stats.stores.misses.add(1);
-            }
-            for counter in event.instruction.lower.iter().flat_map(|lower| lower.missed(misses)) {
-                self.writers.count(counter);
-            }
-        }
+        let counters = event.instruction.misses_in(self.machine);
+        self.count_at_instruction(self.writers, misses, counters);
         if let Some(sets) = &self.sets {
             sets.count(port_of(misses), event.access.line);
         }
     }
 
-    /// Simulates what a buffer holds, and empties it. Who calls it has the lock of the model, `model`.
+    /// Counts a miss at its instruction, and a store's among those of stores.
+    #[inline(always)]
+    fn count_at_instruction(&self, writers: Writers, misses: Misses, counters: &MissCounters) {
+        match misses.purpose() {
+            Purpose::Fetch => writers.count(&counters.fetch),
+            Purpose::Read => writers.count(&counters.data),
+            Purpose::Write | Purpose::WriteBack => {
+                writers.count(&counters.data);
+                writers.count(&counters.write);
+            }
+        }
+        if M::IS_HIERARCHY {
+            if misses.purpose() == Purpose::Write {
+                self.stats.stores.misses.add(1);
+            }
+            for counter in counters.lower.iter().flat_map(|lower| lower.missed(misses)) {
+                writers.count(counter);
+            }
+        }
+    }
+
+    /// Simulates what a buffer holds. Who calls it has the lock of the model, `model`.
     pub(crate) fn simulate(&self, model: &mut M, buffer: &AccessBuffer) {
         let mut times = Times::of(&self.stats);
         let counted = buffer.peek(|port, address, token| {
@@ -169,27 +188,12 @@ impl<M: Model> SimulatedCore<M> {
             }
         });
         add_counted(&self.stats, counted);
-        buffer.clear();
     }
 
-    /// The same with the buffer that has waited longest; whether there was any.
-    pub(crate) fn simulate_next(&self, model: &mut M, queue: &Queue) -> bool {
-        // It stays in the row meanwhile, so that nobody misses what is in it.
-        let Some(buffer) = self.row.lock().front().copied() else { return false };
-        self.simulate(model, buffer);
-        self.row.lock().pop_front();
-        queue.give_back(buffer);
-        true
-    }
-
-    /// The locks of its model and of its row.
-    pub(crate) fn locks(&self) -> [&RawMutex; 2] {
-        // SAFETY: only references are made here; who locks or unlocks by them has to see to the rest.
-        unsafe { [self.model.raw(), self.row.raw()] }
-    }
-
-    pub(crate) fn is(&self, other: &Self) -> bool {
-        ptr::eq(self, other)
+    /// The lock of its model.
+    pub(crate) fn lock(&self) -> &RawMutex {
+        // SAFETY: only a reference is made here; who locks or unlocks by it has to see to the rest.
+        unsafe { self.model.raw() }
     }
 }
 
@@ -232,20 +236,6 @@ impl Times {
             return Misses::NONE;
         }
         model.simulate(access, *time, stats)
-    }
-}
-
-/// Counts a miss of the first level at its instruction.
-#[inline(always)]
-fn count_at_instruction(writers: Writers, misses: Misses, event: &Event) {
-    let instruction = event.instruction;
-    match misses.purpose() {
-        Purpose::Fetch => writers.count(&instruction.fetch_misses),
-        Purpose::Read => writers.count(&instruction.data_misses),
-        Purpose::Write | Purpose::WriteBack => {
-            writers.count(&instruction.data_misses);
-            writers.count(&instruction.write_misses);
-        }
     }
 }
 

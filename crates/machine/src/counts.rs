@@ -86,7 +86,7 @@ impl<M: Model> SimulatedCore<M> {
         CoreSnapshot {
             data: cache_counts(data),
             fetch: counts_of(fetches, fetch_misses),
-            hierarchy: M::IS_HIERARCHY.then(|| HierarchyCounts {
+            hierarchy: (M::IS_HIERARCHY && !self.is_first_level_only).then(|| HierarchyCounts {
                 stores: if self.tells_stores {
                     cache_counts(stores)
                 } else {

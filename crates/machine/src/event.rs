@@ -66,6 +66,7 @@ mod tests {
     use cachesim::config::{Config, Level, Parts};
     use cachesim::geometry::CacheGeometry;
     use cachesim::instructions::{Code, Description, Identity, InstructionTable, SymbolId};
+    use cachesim::machines::Machines;
     use proptest::prelude::*;
 
     use super::*;
@@ -92,8 +93,9 @@ mod tests {
                 dcache: level(geometry(128)),
                 ..Parts::default()
             };
-            let lines = Lines::new(&Config::new(parts).expect("valid"));
-            let mut table = InstructionTable::default();
+            let config = Config::new(parts).expect("valid");
+            let lines = Lines::new(&config);
+            let mut table = InstructionTable::new(Machines::from(&config));
             let instructions = [0, 4].map(|place| {
                 let identity = Identity { fetch_address: place, code: Code::new(&[0]) };
                 let symbol = SymbolId::NONE;

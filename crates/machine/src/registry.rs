@@ -1,25 +1,21 @@
 //! All cores and vCPUs of a run, and what they have counted.
 
-use std::cell::OnceCell;
 use std::collections::HashMap;
-use std::ptr;
+use std::iter;
 
-use cachesim::config::Config;
-use cachesim::core::Core;
-use cachesim::hierarchy::Hierarchy;
-use cachesim::instructions::Instruction;
-use cachesim::model::{Model, Port};
-use cachesim::policy::Policy;
+use cachesim::buffer::AccessBuffer;
+use cachesim::core::Lines;
+use cachesim::machines::Machines;
+use cachesim::model::Model;
 use cachesim::profile::VcpuCounters;
-use cachesim::stats::Purpose;
 use cachesim::sync::atomic::{Ordering, fence};
 use cachesim::sync::{Mutex, RawMutex};
-use report::{CoreProfile, CoreSnapshot};
+use report::CoreSnapshot;
 
-use crate::core::{BySet, SetCounters, SimulatedCore, Times, add_counted};
-use crate::counts::{Counts, PendingMisses};
+use crate::core::{BySet, SimulatedCore};
+use crate::counts::Counts;
 use crate::directory::Directory;
-use crate::event::Event;
+use crate::processor::{AnyProcessor, LockedProcessor, Locks, Processor, recorded};
 use crate::queue::{Handover, Queue};
 use crate::vcpu::{OwnVcpu, Vcpu};
 
@@ -27,11 +23,15 @@ use crate::vcpu::{OwnVcpu, Vcpu};
 #[derive(Debug)]
 pub struct Machine<M: Model> {
     directory: &'static Directory,
-    queue: Queue,
-    cores: Box<[SimulatedCore<M>]>,
+    /// Those of the run's own machine.
+    pub(crate) own: Processor<M>,
+    /// Those of the machines that this is compared with.
+    compared: Box<[Box<dyn LockedProcessor>]>,
     /// See [`Directory`].
     null_core: SimulatedCore<M>,
-    shared: M::Shared,
+    /// Those in which vCPUs record.
+    pub(crate) lines: Lines,
+    pub(crate) queue: Queue,
     registry: Mutex<Registry<M>>,
 }
 
@@ -46,47 +46,30 @@ struct Registry<M: Model> {
     free: HashMap<usize, Vec<&'static Vcpu<M>>>,
 }
 
-/// The locks of what cores share.
-pub trait Locks: Model {
-    /// Calls `act` for each, in the order in which they are taken, after those of the cores.
-    fn every_shared_lock(shared: &'static Self::Shared, act: &dyn Fn(&'static RawMutex));
-}
-
-impl<P: Policy> Locks for Core<P> {
-    fn every_shared_lock((): &'static (), _: &dyn Fn(&'static RawMutex)) {}
-}
-
-impl<P: Policy> Locks for Hierarchy<P> {
-    fn every_shared_lock(shared: &'static Self::Shared, act: &dyn Fn(&'static RawMutex)) {
-        let Some(cache) = shared else { return };
-        // SAFETY: what is done to the locks is the caller's business.
-        unsafe {
-            cache.slices().iter().for_each(|slice| act(slice.raw()));
-            cache.mail().for_each(|mail| act(mail.raw()));
-        }
-    }
-}
-
 impl<M: Locks> Machine<M> {
-    /// The cores of `config`, which callbacks find by `directory` from now on. Lives until the process ends.
+    /// The cores of `machines`, which callbacks find by `directory` from now on. Lives until the process ends. Where
+    /// there are machines to compare with, the vCPUs must record: `directory` must expect several, and the cores of `M`
+    /// must tell stores from loads.
     ///
     /// # Panics
     /// Where the directory has a machine already: its model may be another.
     pub fn start(
-        config: &Config,
+        machines: Machines,
         by_set: BySet,
         handover: Handover,
         directory: &'static Directory,
     ) -> &'static Self {
-        let shared = M::shared(config);
-        let cores = (0..config.cores().get())
-            .map(|number| SimulatedCore::new(config, number, &shared, by_set));
+        let own = machines.own();
+        let null_core =
+            SimulatedCore::new(&own.one_line_each(), [0, 0], &M::shared(own), BySet::NotCounted);
+        let compared = (1..).zip(machines.compared());
         let machine: &'static Self = Box::leak(Box::new(Self {
             directory,
-            queue: Queue::new(config, handover),
-            cores: cores.collect(),
-            null_core: SimulatedCore::new(&config.one_line_each(), 0, &shared, BySet::NotCounted),
-            shared,
+            own: Processor::new(own, 0, by_set),
+            compared: compared.map(|(number, config)| recorded(config, number, by_set)).collect(),
+            null_core,
+            lines: machines.lines(),
+            queue: Queue::new(machines, handover),
             registry: Mutex::new(Registry {
                 by_index: HashMap::new(),
                 all: Vec::new(),
@@ -96,20 +79,45 @@ impl<M: Locks> Machine<M> {
         directory.set_machine(machine, &machine.null_core);
         machine
     }
+
+    /// The locks of the cores of all machines, in the order of these.
+    fn all_locks(&'static self) -> impl Iterator<Item = &'static dyn LockedProcessor> {
+        let own: &dyn LockedProcessor = &self.own;
+        iter::once(own).chain(self.compared.iter().map(|processor| &**processor))
+    }
 }
 
 impl<M: Model> Machine<M> {
+    /// The cores of all machines, in the order of these.
+    fn all_processors(&self) -> impl Iterator<Item = &dyn AnyProcessor> {
+        let own: &dyn AnyProcessor = &self.own;
+        iter::once(own)
+            .chain(self.compared.iter().map(|processor| &**processor as &dyn AnyProcessor))
+    }
+
+    /// Has each machine simulate what waits longest for a core; whether there was anything.
+    pub(crate) fn simulate_some(&self, core: usize) -> bool {
+        let simulated =
+            self.all_processors().map(|processor| processor.simulate_next(core, &self.queue));
+        simulated.fold(false, |any, one| any | one)
+    }
+
+    /// Has all machines simulate what waits for a core.
+    pub(crate) fn simulate_all(&self, core: usize) {
+        self.all_processors()
+            .for_each(|processor| while processor.simulate_next(core, &self.queue) {});
+    }
+
     /// The vCPU of `index`, which is made if there is none.
     pub(crate) fn register(&'static self, index: u32) -> &'static Vcpu<M> {
         let mut registry = self.registry.lock();
         if let Some(known) = registry.by_index.get(&index) {
             return known;
         }
-        let core = index as usize % self.cores.len();
+        let core = index as usize % self.own.cores.len();
         let used_before = registry.free.get_mut(&core).and_then(Vec::pop);
         let vcpu = used_before.unwrap_or_else(|| {
-            let vcpu = Vcpu::new(&self.cores[core], &self.queue);
-            let vcpu: &'static Vcpu<M> = Box::leak(Box::new(vcpu));
+            let vcpu: &'static Vcpu<M> = Box::leak(Box::new(Vcpu::new(self, core)));
             registry.all.push(vcpu);
             vcpu
         });
@@ -121,11 +129,11 @@ impl<M: Model> Machine<M> {
 
 /// A machine whatever its model, for everything that is not an access.
 pub trait Simulator: Sync {
-    /// What has been counted so far. vCPUs may run on meanwhile; nothing is changed, so that a guest
-    /// that goes on after a report loses and doubles nothing.
-    fn counts(&self) -> Counts;
+    /// What each machine has counted so far, the run's own first. vCPUs may run on meanwhile; nothing is changed, so
+    /// that a guest that goes on after a report loses and doubles nothing.
+    fn counts(&self) -> Vec<Counts>;
 
-    /// About what all cores have counted so far, without stopping a vCPU: what is recorded and not yet
+    /// About what all cores of the run's own machine have counted so far, without stopping a vCPU: what is recorded and not yet
     /// simulated counts as accesses, and may be counted twice while it is being simulated.
     fn rough_sum(&self) -> CoreSnapshot;
 
@@ -158,36 +166,33 @@ pub trait Simulator: Sync {
 }
 
 impl<M: Locks> Simulator for Machine<M> {
-    fn counts(&self) -> Counts {
+    fn counts(&self) -> Vec<Counts> {
         let registry = self.registry.lock();
         // The only vCPU uses its core without the lock and records nothing. It stops that before it says that there
         // may be several: who has not heard of it may not copy the core.
         let several = self.directory.several_expected();
-        let mut pending = HashMap::new();
-        let shared = OnceCell::new();
-        let cores = self.cores.iter().map(|core| {
-            let vcpus = registry.by_index.values().filter(|vcpu| several && core.is(vcpu.core));
-            core.profile(
-                vcpus,
-                || shared.get_or_init(|| M::scratch_copy(&self.shared)),
-                &mut pending,
-            )
-        });
-        let cores = cores.collect();
-        Counts { cores, pending }
+        let current = |core: usize| {
+            let of_core = |vcpu: &&Vcpu<M>| several && vcpu.core.number as usize == core;
+            let vcpus = registry.by_index.values().copied().filter(of_core);
+            vcpus.map(Vcpu::buffer).filter(|buffer| !buffer.is_empty()).collect()
+        };
+        self.all_processors().map(|processor| processor.counts(&self.queue, &current)).collect()
     }
 
     fn rough_sum(&self) -> CoreSnapshot {
         // Before the cores, or what is simulated in between would be missed.
-        let recorded: Vec<_> =
-            self.registry.lock().all.iter().map(|vcpu| vcpu.buffer().counted()).collect();
-        let waiting = self.cores.iter().flat_map(|core| {
-            core.row.lock().iter().map(|buffer| buffer.counted()).collect::<Vec<_>>()
-        });
-        let recorded: Vec<_> = recorded.into_iter().chain(waiting).collect();
+        let recorded: Vec<_> = {
+            let registry = self.registry.lock();
+            let rows = (0..self.own.cores.len()).map(|core| self.queue.row(core).lock());
+            let waiting = rows.flat_map(|row| {
+                let waiting = row.waiting_for(0).map(AccessBuffer::counted);
+                waiting.collect::<Vec<_>>()
+            });
+            registry.all.iter().map(|vcpu| vcpu.buffer().counted()).chain(waiting).collect()
+        };
         // With that of `AccessBuffer::clear`.
         fence(Ordering::Acquire);
-        let counted: Vec<_> = self.cores.iter().map(|core| core.counts(&core.stats)).collect();
+        let counted: Vec<_> = self.own.cores.iter().map(|core| core.counts(&core.stats)).collect();
         let mut sum: CoreSnapshot = counted.iter().sum();
         for counted in recorded {
             sum.data.accesses += counted.accesses;
@@ -198,7 +203,7 @@ impl<M: Locks> Simulator for Machine<M> {
 
     fn vcpu_counters(&'static self, visit: &mut dyn FnMut(&'static VcpuCounters)) {
         self.registry.lock().all.iter().for_each(|vcpu| visit(&vcpu.counters));
-        self.cores.iter().for_each(|core| visit(&core.counters));
+        self.own.cores.iter().for_each(|core| visit(&core.counters));
     }
 
     unsafe fn translations_changed(&'static self, index: u32) {
@@ -206,18 +211,21 @@ impl<M: Locks> Simulator for Machine<M> {
     }
 
     fn work(&'static self) -> bool {
-        let Some(number) = self.queue.next() else { return false };
-        let core = &self.cores[number as usize];
+        let Some((core, machine)) = self.queue.next() else { return false };
         // A vCPU or a report may have done it.
-        core.simulate_next(&mut core.model.lock(), &self.queue);
+        if let Some(processor) = self.all_processors().nth(machine) {
+            processor.simulate_next(core, &self.queue);
+        }
         true
     }
 
     fn settle(&'static self) {
-        for core in &self.cores {
-            let waiting = core.row.lock().len();
-            for _ in 0..waiting {
-                core.simulate_next(&mut core.model.lock(), &self.queue);
+        for core in 0..self.own.cores.len() {
+            for (machine, processor) in self.all_processors().enumerate() {
+                let waiting = self.queue.row(core).lock().waiting_for(machine).len();
+                for _ in 0..waiting {
+                    processor.simulate_next(core, &self.queue);
+                }
             }
         }
     }
@@ -233,68 +241,16 @@ impl<M: Locks> Simulator for Machine<M> {
             vcpu.drain();
             // Who has it next begins with other page tables.
             OwnVcpu::new(vcpu).forget_translations();
-            registry.free.entry(index as usize % self.cores.len()).or_default().push(vcpu);
+            registry.free.entry(vcpu.core.number as usize).or_default().push(vcpu);
         }
     }
 
     fn every_lock(&'static self, act: &dyn Fn(&'static RawMutex)) {
         // SAFETY: only a reference is made here; what is done to the lock is the caller's business.
         act(unsafe { self.registry.raw() });
-        for number in 0..2 {
-            self.cores.iter().for_each(|core| act(core.locks()[number]));
-        }
-        M::every_shared_lock(&self.shared, act);
+        self.all_locks().for_each(|processor| processor.every_core_lock(act));
+        self.queue.every_row_lock(act);
+        self.all_locks().for_each(|processor| processor.every_shared_lock(act));
         self.queue.locks().into_iter().for_each(act);
-    }
-}
-
-impl<M: Model> SimulatedCore<M> {
-    /// What this core has counted, with what `vcpus` have recorded for it: that is tried out on a copy, which
-    /// shares what `shared` says. Its misses by instruction are added to `pending`.
-    fn profile<'a>(
-        &self,
-        vcpus: impl Iterator<Item = &'a &'static Vcpu<M>>,
-        shared: impl FnOnce() -> &'a M::Shared,
-        pending: &mut HashMap<*const Instruction, PendingMisses>,
-    ) -> CoreProfile
-    where
-        M: 'a,
-    {
-        // Whoever wants to simulate or to hand over waits here, so what is recorded now stays where it is.
-        let guard = self.model.lock();
-        let row = self.row.lock();
-        let mut counts = self.counts(&self.stats);
-        let mut sets = self.sets.as_ref().map(SetCounters::get);
-        let current = vcpus.map(|vcpu| vcpu.buffer()).filter(|buffer| !buffer.is_empty());
-        let recorded: Vec<_> = row.iter().copied().chain(current).collect();
-        if !recorded.is_empty() {
-            let mut model = guard.on(shared());
-            let stats = self.stats.clone();
-            let mut times = Times::of(&stats);
-            for buffer in recorded {
-                let counted = buffer.peek(|port, address, token| {
-                    // SAFETY: the words are from `Event::record`.
-                    let event = unsafe { Event::of_record(self.lines, port, address, token) };
-                    let misses = times.simulate(&mut model, &event, &stats);
-                    if !misses.any() {
-                        return;
-                    }
-                    pending.entry(ptr::from_ref(event.instruction)).or_default().add(misses);
-                    match port {
-                        Port::Data => stats.data.misses.add(1),
-                        Port::Fetch => stats.fetch_misses.add(1),
-                    };
-                    if misses.purpose() == Purpose::Write {
-                        stats.stores.misses.add(1);
-                    }
-                    if let Some((misses, counters)) = sets.as_mut().zip(self.sets.as_ref()) {
-                        counters.add_to(misses, port, event.access.line);
-                    }
-                });
-                add_counted(&stats, counted);
-            }
-            counts = self.counts(&stats);
-        }
-        CoreProfile { counts, sets }
     }
 }

@@ -169,7 +169,7 @@ pub struct Recorder<'a, M: Model> {
 impl<M: Model> Seat for Recorder<'_, M> {
     #[inline(always)]
     fn lines(&self) -> Lines {
-        self.vcpu.core.lines
+        self.vcpu.lines
     }
 
     #[inline(always)]

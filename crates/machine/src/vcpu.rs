@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::ptr;
 
 use cachesim::buffer::{AccessBuffer, Room};
+use cachesim::core::Lines;
 use cachesim::model::{Access, Model};
 use cachesim::pages::{PageCache, Regime, SharedGeneration};
 use cachesim::profile::VcpuCounters;
@@ -12,16 +13,19 @@ use cachesim::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::core::SimulatedCore;
 use crate::event::Event;
-use crate::queue::Queue;
+use crate::queue::Then;
+use crate::registry::Machine;
 
 /// What belongs to one vCPU. Its `UnsafeCell` is for the thread that runs the vCPU alone.
 #[derive(Debug)]
 pub struct Vcpu<M: Model> {
     pub(crate) core: &'static SimulatedCore<M>,
+    /// Those in which it records.
+    pub(crate) lines: Lines,
     pages: UnsafeCell<PageCache>,
     /// What it records into, a `&'static AccessBuffer`.
     buffer: AtomicPtr<AccessBuffer>,
-    queue: &'static Queue,
+    machine: &'static Machine<M>,
     pub(crate) counters: VcpuCounters,
 }
 
@@ -30,12 +34,14 @@ pub struct Vcpu<M: Model> {
 unsafe impl<M: Model> Sync for Vcpu<M> {}
 
 impl<M: Model> Vcpu<M> {
-    pub(crate) fn new(core: &'static SimulatedCore<M>, queue: &'static Queue) -> Self {
+    /// One on core `core`.
+    pub(crate) fn new(machine: &'static Machine<M>, core: usize) -> Self {
         Self {
-            core,
+            core: &machine.own.cores[core],
+            lines: machine.lines,
             pages: UnsafeCell::default(),
-            buffer: AtomicPtr::new(ptr::from_ref(queue.make()).cast_mut()),
-            queue,
+            buffer: AtomicPtr::new(ptr::from_ref(machine.queue.make()).cast_mut()),
+            machine,
             counters: VcpuCounters::default(),
         }
     }
@@ -57,32 +63,37 @@ impl<M: Model> Vcpu<M> {
         }
     }
 
+    fn core_number(&self) -> usize {
+        self.core.number as usize
+    }
+
     /// Has what has been recorded simulated, by others or here. The caller is this vCPU's thread.
     #[cold]
     fn hand_over(&self) {
+        let Self { machine, .. } = *self;
         while !self.swap_buffer() {
-            let mut model = self.core.model.lock();
-            if !self.core.simulate_next(&mut model, self.queue) {
-                return self.core.simulate(&mut model, self.buffer());
+            if !machine.simulate_some(self.core_number()) {
+                return self.drain();
             }
         }
-        self.queue.announce(self.core.number);
+        machine.queue.announce(self.core_number());
     }
 
     /// Puts the buffer into the core's row and goes on with another one, if one is left.
     fn swap_buffer(&self) -> bool {
-        let Some(next) = self.queue.spare() else { return false };
-        let mut row = self.core.row.lock();
-        row.push_back(self.buffer());
+        let queue = &self.machine.queue;
+        let Some(next) = queue.spare() else { return false };
+        let mut row = queue.row(self.core_number()).lock();
+        row.push(self.buffer(), Then::GiveBack);
         self.buffer.store(ptr::from_ref(next).cast_mut(), Ordering::Release);
         true
     }
 
     /// Simulates what has been recorded. The caller is this vCPU's thread.
     pub(crate) fn drain(&self) {
-        let mut model = self.core.model.lock();
-        while self.core.simulate_next(&mut model, self.queue) {}
-        self.core.simulate(&mut model, self.buffer());
+        let core = self.core_number();
+        self.machine.queue.row(core).lock().push(self.buffer(), Then::Keep);
+        self.machine.simulate_all(core);
     }
 }
 
@@ -101,9 +112,9 @@ impl<'a, M: Model> OwnVcpu<'a, M> {
         Self { vcpu, here: PhantomData }
     }
 
-    /// The length of the data cache's lines, in bytes.
+    /// The length of the data cache's lines, in bytes; of several machines' that of the shortest.
     pub fn data_line_bytes(&self) -> u64 {
-        self.vcpu.core.lines.data_line_bytes()
+        self.vcpu.lines.data_line_bytes()
     }
 
     /// Calls `act` with the translations that the vCPU remembers.

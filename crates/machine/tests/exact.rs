@@ -9,6 +9,7 @@ use std::fmt::Debug;
 use cachesim::config::{Config, Inclusion};
 use cachesim::core::Core;
 use cachesim::hierarchy::Hierarchy;
+use cachesim::machines::Machines;
 use cachesim::model::Kind;
 use cachesim::pages::{Regime, SharedGeneration};
 use cachesim::policy::{AnyPolicy, Lru, PolicyKind};
@@ -151,7 +152,7 @@ proptest! {
     /// fetches after it.
     #[test]
     fn a_line_that_is_gone_is_fetched_again(config in hierarchy(1), steps in executed()) {
-        prop_assume!(config.refetches());
+        prop_assume!(Machines::from(&config).refetch());
         counts_refetching::<Alone>(&config, Expected::One, &steps)?;
         counts_refetching::<Shared>(&config, Expected::Several, &steps)?;
     }
@@ -422,6 +423,16 @@ fn a_vcpu_that_is_used_again_knew_the_translations_of_the_one_before() {
 fn a_directory_took_a_second_machine_of_another_model() {
     let config = first_level(1, PolicyKind::Lru);
     let directory: &'static Directory = Box::leak(Box::default());
-    Machine::<Core<Lru>>::start(&config, BySet::NotCounted, Handover::Off, directory);
-    Machine::<Hierarchy<AnyPolicy>>::start(&config, BySet::NotCounted, Handover::Off, directory);
+    Machine::<Core<Lru>>::start(
+        Machines::from(&config),
+        BySet::NotCounted,
+        Handover::Off,
+        directory,
+    );
+    Machine::<Hierarchy<AnyPolicy>>::start(
+        Machines::from(&config),
+        BySet::NotCounted,
+        Handover::Off,
+        directory,
+    );
 }

@@ -9,6 +9,7 @@ mod common;
 use cachesim::config::{Config, Inclusion};
 use cachesim::core::Core;
 use cachesim::hierarchy::Hierarchy;
+use cachesim::machines::Machines;
 use cachesim::policy::{Lru, PolicyKind};
 use cachesim::sync::atomic::{AtomicU64, Ordering};
 use common::{
@@ -91,7 +92,7 @@ enum Cores {
 
 /// Makes reports as long as vCPUs run.
 fn report<M: Locks>(guest: &Guest<M>, running: &Running, cores: Cores) {
-    let mut last = vec![CoreSnapshot::default(); guest.machine.counts().cores.len()];
+    let mut last = vec![CoreSnapshot::default(); guest.machine.counts()[0].cores.len()];
     // A few where they take long, or nothing else might have its turn meanwhile.
     let most = if cfg!(any(shuttle, miri)) { 4 } else { u64::MAX };
     for number in 1.. {
@@ -265,30 +266,53 @@ fn cores_that_share_a_third_level_count_exactly_while_reports_are_made() {
     }
 }
 
-/// vCPUs of one core that hand over what they record, to threads that simulate it.
+/// vCPUs of one core that hand over what they record, to threads that simulate it on each of `machines`.
+fn handed_over(machines: &Machines, buffers: u64) {
+    let guest = Guest::<Hierarchy<Lru>>::comparing(machines, BySet::Counted, handover(buffers));
+    guest.directory.expect_several();
+    let running = Running::new(2);
+    thread::scope(|scope| {
+        for index in 0..2 {
+            let (guest, running) = (&guest, &running);
+            scope.spawn(move || {
+                let _run = running.one();
+                guest.vcpu::<Shared>(index).steps(steps(index.into(), 0));
+            });
+        }
+        for _ in 0..2 {
+            scope.spawn(|| work(&guest, &running));
+        }
+        scope.spawn(|| report(&guest, &running, Cores::Shared));
+    });
+    let expected = machines.all().iter().map(|config| {
+        let cores = vcpus_in_turn::<Hierarchy<Lru>>(config, 2);
+        Reference::told(&cores)
+    });
+    let told = guest.told_of_each();
+    told.iter().for_each(Told::check);
+    assert_eq!(told, expected.collect::<Vec<_>>());
+    assert_eq!(guest.told_of_each(), told);
+}
+
 #[test]
 fn workers_lose_and_double_nothing_while_reports_are_made() {
     for buffers in [1, 4].into_iter().take(if cfg!(miri) { 1 } else { 2 }) {
         check(move || {
             let config = three_levels(1, PolicyKind::Lru, Inclusion::Inclusive);
-            let handover = handover(buffers);
-            let guest = Guest::<Hierarchy<Lru>>::handing_over(&config, BySet::Counted, handover);
-            guest.directory.expect_several();
-            let running = Running::new(2);
-            thread::scope(|scope| {
-                for index in 0..2 {
-                    let (guest, running) = (&guest, &running);
-                    scope.spawn(move || {
-                        let _run = running.one();
-                        guest.vcpu::<Shared>(index).steps(steps(index.into(), 0));
-                    });
-                }
-                for _ in 0..2 {
-                    scope.spawn(|| work(&guest, &running));
-                }
-                scope.spawn(|| report(&guest, &running, Cores::Shared));
-            });
-            check_end(&guest, &vcpus_in_turn(&config, 2));
+            handed_over(&Machines::from(&config), buffers);
+        });
+    }
+}
+
+/// Each of which simulates a buffer when it comes to it.
+#[test]
+fn machines_that_are_compared_lose_and_double_nothing_while_reports_are_made() {
+    for buffers in [1, 4].into_iter().take(if cfg!(miri) { 1 } else { 2 }) {
+        check(move || {
+            let own = first_level(1, PolicyKind::Lru);
+            let inclusions = [Inclusion::Inclusive, Inclusion::Exclusive];
+            let compared = inclusions.map(|it| three_levels(1, PolicyKind::Lru, it));
+            handed_over(&Machines::new(own, compared), buffers);
         });
     }
 }

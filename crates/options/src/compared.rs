@@ -1,12 +1,16 @@
 //! The machines that `compare` names.
 
+use std::iter;
+
 use cachesim::config::{Config, MODEL_LINES, Straddle};
+use cachesim::machines::Machines;
 
 use super::presets::{HOST, PRESETS};
 use super::table::{Scope, all};
 use super::typed::{Given, Layer, Typed};
 use super::{
-    Argument, Host, Latencies, OptionError, Options, Problem, file, read_with_base, value,
+    Argument, Format, Host, Latencies, OptionError, Options, PathTemplate, Problem, file,
+    read_with_base, value,
 };
 
 /// A machine that a run simulates beside its own.
@@ -20,6 +24,17 @@ pub struct Machine {
     pub config: Config,
     /// How long accesses take, for estimates.
     pub latencies: Latencies,
+    /// What is written of it alone: files of the formats that have one machine in them, beside those of the run's own.
+    pub files: Vec<(Format, PathTemplate)>,
+}
+
+/// What a file has in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileOf {
+    /// In which format.
+    pub format: Format,
+    /// The machine that it is of: 0 is the run's own, beside which all others may be in it.
+    pub machine: usize,
 }
 
 /// What the run's own machine is called where its preset is not named, or is compared too.
@@ -29,6 +44,11 @@ const OWN_NAME: &str = "own";
 const ALL: &str = "all";
 
 impl Options {
+    /// The run's own machine, and those that it is compared with.
+    pub fn machines(&self) -> Machines {
+        Machines::new(self.config, self.compared.iter().map(|machine| machine.config))
+    }
+
     /// What the machine is called.
     pub fn name(&self) -> &str {
         match self.preset {
@@ -41,7 +61,17 @@ impl Options {
     #[must_use]
     pub fn of_machine(&self, machine: &Machine) -> Self {
         let Machine { preset, config, latencies, .. } = *machine;
-        Self { config, preset, latencies, compared: Vec::new(), ..self.clone() }
+        let files = machine.files.clone();
+        Self { config, preset, latencies, files, compared: Vec::new(), ..self.clone() }
+    }
+
+    /// All files beside the report.
+    pub fn all_files(&self) -> impl Iterator<Item = (FileOf, &PathTemplate)> {
+        let others = self.compared.iter().map(|machine| &machine.files);
+        let of_machines = iter::once(&self.files).chain(others).enumerate();
+        of_machines.flat_map(|(machine, files)| {
+            files.iter().map(move |(format, path)| (FileOf { format: *format, machine }, path))
+        })
     }
 }
 
@@ -89,6 +119,9 @@ pub(super) fn machines(
             }
         }
     }
+    for machine in &mut machines {
+        machine.files = typed.files_of(&machine.name)?;
+    }
     Ok(machines)
 }
 
@@ -124,5 +157,6 @@ fn machine(
     typed.directions = run.directions;
     typed.straddle = run.straddle;
     let (config, latencies) = typed.machine(host)?;
-    Ok(Machine { name: name.to_owned(), preset: typed.preset(), config, latencies })
+    let (name, preset) = (name.to_owned(), typed.preset());
+    Ok(Machine { name, preset, config, latencies, files: Vec::new() })
 }

@@ -119,6 +119,14 @@ pub enum Problem {
         /// The other option.
         other: &'static str,
     },
+    /// The file of a compared machine would be another one that is asked for.
+    #[error(
+        "the file of a compared machine is {path}, which another option names; choose another name"
+    )]
+    SameFileOfMachine {
+        /// Its name.
+        path: String,
+    },
     /// `off` names no destination.
     #[error("not a destination; write ./off for a file of that name")]
     OutputOff,
@@ -242,6 +250,9 @@ pub enum Problem {
         /// The length of those of the run's own machine.
         bytes: u64,
     },
+    /// A stream would have a file for each machine in it.
+    #[error("has a file for each machine with compare; name a file, or write json=-")]
+    OneMachineInStream,
     /// The option is not one in which machines differ.
     #[error("holds for all machines of a run; give it beside compare, not in its file")]
     NotOfAMachine,

@@ -29,7 +29,7 @@ mod tests;
 mod typed;
 mod value;
 
-pub use compared::Machine;
+pub use compared::{FileOf, Machine};
 pub use error::{OptionError, Problem};
 pub use output::{Output, PathTemplate};
 pub use presets::{PRESETS, Preset, Sources, list_text};

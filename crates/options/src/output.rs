@@ -37,6 +37,17 @@ impl PathTemplate {
         Ok(Self(text.to_owned()))
     }
 
+    /// The same with `word` before the last dot of the file's name, or after a name without one.
+    #[must_use]
+    pub fn with(&self, word: &str) -> Self {
+        let word = word.replace('%', "%%");
+        let name = self.0.rfind('/').map_or(0, |slash| slash + 1);
+        // The first dot of a name such as `.csv` does not end anything.
+        let dot = self.0[name..].rfind('.').filter(|&dot| dot > 0);
+        let (before, after) = self.0.split_at(dot.map_or(self.0.len(), |dot| name + dot));
+        Self(format!("{before}.{word}{after}"))
+    }
+
     /// The path for the process `pid`.
     pub fn resolve(&self, pid: u32) -> PathBuf {
         let pid = pid.to_string();
@@ -69,6 +80,21 @@ mod tests {
         assert_eq!(resolved("100%%"), Path::new("100%"));
         assert_eq!(resolved("%%p%%%p"), Path::new("%p%42"));
         assert_eq!(resolved("ä/log"), Path::new("ä/log"));
+    }
+
+    #[test]
+    fn a_word_goes_before_the_extension() {
+        for (text, expected) in [
+            ("a.csv", "a.zen3.csv"),
+            ("a", "a.zen3"),
+            ("b.d/a", "b.d/a.zen3"),
+            (".csv", ".csv.zen3"),
+            ("callgrind.out.%p", "callgrind.out.zen3.%p"),
+        ] {
+            assert_eq!(PathTemplate::new(text).unwrap().with("zen3").to_string(), expected);
+        }
+        let hostile = PathTemplate::new("a").unwrap().with("%d");
+        assert_eq!(hostile.resolve(42), Path::new("a.%d"));
     }
 
     #[test]

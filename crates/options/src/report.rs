@@ -36,6 +36,14 @@ impl Format {
         self as usize
     }
 
+    /// Whether a file of it has all machines of a run in it.
+    pub const fn has_all_machines(self) -> bool {
+        match self {
+            Self::Json | Self::Html => true,
+            Self::Csv | Self::Callgrind | Self::Cachegrind => false,
+        }
+    }
+
     /// What has to be counted for it.
     pub const fn detail(self) -> Detail {
         match self {

@@ -567,9 +567,9 @@ pub static GROUPS: &[OptionGroup] = &[
                 value: "auto|N",
                 default: "auto",
                 scope: Scope::Run,
-                help: "threads of ours that simulate what threads of the guest that share a core record; 0: those do \
-                       it themselves; auto: as many as there are host cores beside the vCPUs, but no more than \
-                       simulated cores",
+                help: "threads of ours that simulate what vCPUs record, where threads of the guest share a core or \
+                       machines are compared; 0: the vCPUs do it themselves; auto: as many as there are host \
+                       cores beside the vCPUs, but no more than simulated cores",
                 read: Read::Value(|typed, source| {
                     typed.workers = match source.text {
                         "auto" => None,
@@ -583,7 +583,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 value: "BYTES",
                 default: "64M",
                 scope: Scope::Run,
-                help: "how much of it may wait, in memory of the host; beyond it the guest's threads simulate too",
+                help: "how much of it may wait, in memory of the host; beyond it the vCPUs simulate too",
                 read: Read::Value(|typed, source| {
                     typed.queue_bytes = value::bytes(source.text, MAX_QUEUE_BYTES)?;
                     Ok(())

@@ -454,6 +454,32 @@ impl Typed {
     }
 }
 
+impl Typed {
+    /// Files of the machine called `name`: of each format that is asked for and has one machine in it.
+    pub(super) fn files_of(&self, name: &str) -> Result<Vec<(Format, PathTemplate)>, OptionError> {
+        let given = Format::ALL.into_iter().zip(&self.files);
+        let given = given.filter_map(|(format, path)| Some((format, path.as_ref()?)));
+        let of_one = given.filter(|(format, _)| !format.has_all_machines());
+        let of_one = of_one.map(|(format, given)| {
+            let path = &given.value;
+            let text = path.to_string();
+            if text == "-" {
+                return Err(given.error(Problem::OneMachineInStream));
+            }
+            // Of a device each has its turn.
+            if text.starts_with("/dev/") {
+                return Ok((format, path.clone()));
+            }
+            let path = path.with(name);
+            if self.files.iter().flatten().any(|other| other.value == path) {
+                return Err(given.error(Problem::SameFileOfMachine { path: path.to_string() }));
+            }
+            Ok((format, path))
+        });
+        of_one.collect()
+    }
+}
+
 impl TypedLevel {
     /// The option because of which there is this level: its switch, or any of its sizes where nothing
     /// of the same layer or a later one switches it off.

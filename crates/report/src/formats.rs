@@ -15,11 +15,9 @@ pub type ReadSource<'a> = &'a dyn Fn(&str) -> Option<Source>;
 pub enum Renderer {
     /// It takes any profile.
     Any(fn(&Profile, &mut dyn Write) -> io::Result<()>),
-    /// It takes any profile, and has what the machines that it compares have counted too.
-    AllMachines(fn(&Profile, &mut dyn Write) -> io::Result<()>),
     /// It has no way to say "not counted". Its format's [`Detail`](crate::Detail) is `Full`.
     Full(fn(FullProfile<'_>, &mut dyn Write) -> io::Result<()>),
-    /// It takes any profile, has all machines, and shows source files.
+    /// It takes any profile, and shows source files.
     WithSource(fn(&Profile, ReadSource<'_>, &mut dyn Write) -> io::Result<()>),
 }
 
@@ -27,7 +25,7 @@ impl Renderer {
     /// That of `format`.
     pub fn of(format: Format) -> Self {
         match format {
-            Format::Json => Self::AllMachines(json::write),
+            Format::Json => Self::Any(json::write),
             Format::Csv => Self::Any(csv::write),
             Format::Callgrind => Self::Full(callgrind::write),
             Format::Cachegrind => Self::Full(cachegrind::write),
@@ -38,12 +36,6 @@ impl Renderer {
     /// Whether it asks for source files.
     pub fn shows_source(self) -> bool {
         matches!(self, Self::WithSource(_))
-    }
-
-    /// Whether a file has all machines of a run that compares some. Else it has the run's own, and each of the
-    /// others, whose profile is that of a run of its own, has a file of its own.
-    pub fn holds_all_machines(self) -> bool {
-        matches!(self, Self::AllMachines(_) | Self::WithSource(_))
     }
 
     /// Writes `profile` to `out`, in many small pieces.
@@ -57,7 +49,7 @@ impl Renderer {
         out: &mut dyn Write,
     ) -> io::Result<()> {
         match self {
-            Self::Any(write) | Self::AllMachines(write) => write(profile, out),
+            Self::Any(write) => write(profile, out),
             Self::Full(write) => match FullProfile::new(profile) {
                 Some(full) => write(full, out),
                 None => Err(io::Error::other("not every count is known")),
@@ -114,15 +106,13 @@ mod tests {
 
     #[test]
     fn a_file_has_all_machines_or_the_runs_own() {
-        let all = Format::ALL.map(|format| Renderer::of(format).holds_all_machines());
-        assert_eq!(all, [true, false, false, false, true]);
         let profile = sample::compared();
         let mut own = profile.clone();
         own.run.options.compared.clear();
         own.compared.clear();
         let text = |format, profile| sample::written(|out| write(format, profile, out));
         for format in Format::ALL {
-            let has_all = Renderer::of(format).holds_all_machines();
+            let has_all = format.has_all_machines();
             assert_eq!(text(format, &profile) != text(format, &own), has_all, "{}", format.name());
         }
     }

@@ -252,7 +252,13 @@ pub(crate) fn comparing(mut own: Profile, others: Vec<(&str, Profile)>) -> Profi
     for (name, profile) in &others {
         let Options { preset, config, latencies, .. } = profile.run.options;
         let name = (*name).to_owned();
-        own.run.options.compared.push(Machine { name, preset, config, latencies });
+        own.run.options.compared.push(Machine {
+            name,
+            preset,
+            config,
+            latencies,
+            files: Vec::new(),
+        });
     }
     let machines = own.run.options.compared.iter();
     let compared = machines.zip(others).map(|(machine, (_, profile))| {

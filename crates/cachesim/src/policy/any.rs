@@ -1,6 +1,7 @@
 //! Whatever policy the user chose.
 
 use super::{Hit, OnHit, Policy, PolicyKind, Repeats};
+use crate::config::Config;
 use crate::geometry::CacheGeometry;
 
 macro_rules! any_policy {
@@ -89,6 +90,13 @@ impl AnyPolicy {
 /// compiled: a hit is as short as with one of them.
 #[derive(Clone, Debug)]
 pub struct TimedPolicy(AnyPolicy);
+
+impl TimedPolicy {
+    /// Whether it can stand for the policies of the first-level caches of `config`.
+    pub fn serves(config: &Config) -> bool {
+        [config.icache(), config.dcache()].iter().all(|level| level.policy.on_hit() == OnHit::TIME)
+    }
+}
 
 impl Policy for TimedPolicy {
     const REPEATS: Repeats = Repeats::ChangeNothing;

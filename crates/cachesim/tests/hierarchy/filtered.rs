@@ -3,6 +3,7 @@
 use cachesim::config::{Config, Directions};
 use cachesim::core::Lines;
 use cachesim::filter::Filter;
+use cachesim::machines::Machines;
 use cachesim::model::Kind;
 use cachesim::policy::AnyPolicy;
 use proptest::prelude::*;
@@ -22,7 +23,7 @@ struct LeftOut {
 /// Compares the cores of `config`, access by access.
 fn check(config: &Config, steps: &[Step]) -> Result<LeftOut, TestCaseError> {
     let [mut all, mut without] = [0, 1].map(|_| TimedHierarchy::<AnyPolicy>::all(config).remove(0));
-    let filter = Filter::new(config);
+    let filter = Filter::new(&Machines::from(config));
     let lines = Lines::new(config);
     let mut counts = LeftOut::default();
     for (at, &step) in steps.iter().enumerate() {

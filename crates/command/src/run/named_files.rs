@@ -20,7 +20,8 @@ pub fn check(options: &Options) -> Result<(), Failure> {
     if let Output::File(template) = &options.output {
         check_output("out", template)?;
     }
-    options.files.iter().try_for_each(|(format, template)| check_output(format.name(), template))
+    let mut files = options.all_files();
+    files.try_for_each(|(file, template)| check_output(file.format.name(), template))
 }
 
 fn check_output(option: &str, template: &PathTemplate) -> Result<(), Failure> {

@@ -13,12 +13,13 @@ use cachesim::config::{
 };
 use cachesim::geometry::CacheGeometry;
 use cachesim::instructions::{
-    Code, Description, Identity, Instruction, InstructionTable, LineRun, SymbolId,
+    Code, Description, Identity, Instruction, InstructionTable, LineRun, MissCounters, SymbolId,
 };
+use cachesim::machines::Machines;
 use cachesim::model::{Kind, Model};
 use cachesim::policy::PolicyKind;
 use machine::{
-    AnySeat, BySet, Callback, Directory, Event, Finder, Handover, Locks, Machine, OwnVcpu,
+    AnySeat, BySet, Callback, Counts, Directory, Event, Finder, Handover, Locks, Machine, OwnVcpu,
     PendingMisses, Seat, Simulation, Simulator,
 };
 use report::{CacheCounts, CoreProfile, LowerMisses, MissesByKind};
@@ -65,6 +66,8 @@ pub struct Guest<M: Model> {
     pub directory: &'static Directory,
     pub instructions: Vec<&'static Instruction>,
     runs: Vec<&'static LineRun>,
+    /// How many machines it runs on.
+    machines: usize,
 }
 
 /// What a guest has been told of what it counted.
@@ -82,12 +85,14 @@ impl<M: Locks> Guest<M> {
 
     /// One whose vCPUs hand over what they record, as `handover` says.
     pub fn handing_over(config: &Config, by_set: BySet, handover: Handover) -> Self {
+        Self::comparing(&Machines::from(config), by_set, handover)
+    }
+
+    /// One that runs on several machines at once.
+    pub fn comparing(machines: &Machines, by_set: BySet, handover: Handover) -> Self {
         let directory: &'static Directory = Box::leak(Box::default());
-        let mut table = match config.lower() {
-            Some(_) => InstructionTable::with_lower_levels(),
-            None => InstructionTable::default(),
-        };
-        let line_bytes = config.icache().geometry.line_bytes();
+        let mut table = InstructionTable::new(machines.clone());
+        let line_bytes = machines.own().icache().geometry.line_bytes();
         let instructions: Vec<_> = (0..INSTRUCTIONS as u64)
             .map(|number| {
                 let place = number * line_bytes;
@@ -96,18 +101,18 @@ impl<M: Locks> Guest<M> {
                 table.get_or_insert(identity, |_| Description { vaddr: place, decoding: 0, symbol })
             })
             .collect();
-        let lines = cachesim::core::Lines::new(config);
+        let lines = machines.lines();
         let runs = instructions.iter().enumerate().map(|(number, instruction)| {
             let line = lines.fetch_line(instruction.identity.fetch_address);
             table.run(instruction, line, run_fetches(number))
         });
         let runs: Vec<&'static LineRun> = runs.collect();
-        let machine = Machine::start(config, by_set, handover, directory);
-        Self { machine, directory, instructions, runs }
+        let machine = Machine::start(machines.clone(), by_set, handover, directory);
+        Self { machine, directory, instructions, runs, machines: machines.all().len() }
     }
 
     /// From now on every data access is followed by fetches of the line of its instruction, which is the line executed
-    /// last: see [`Config::refetches`].
+    /// last: see [`Machines::refetch`].
     pub fn refetch(&self) {
         let runs = self.instructions.iter().zip(&self.runs);
         runs.for_each(|(instruction, run)| instruction.set_then(run));
@@ -121,9 +126,24 @@ impl<M: Locks> Guest<M> {
 
     /// What is counted. Where vCPUs run meanwhile, the instructions' part is older than the cores'.
     pub fn told(&self) -> Told {
+        self.told_of_each().remove(0)
+    }
+
+    /// The same of each machine, the own one first.
+    pub fn told_of_each(&self) -> Vec<Told> {
         self.machine.settle();
-        let mut instructions: Vec<_> = self.instructions.iter().map(|it| own_misses(it)).collect();
-        let counts = self.machine.counts();
+        let each = (0..self.machines).map(|number| {
+            let misses = self.instructions.iter().map(|it| misses_in(it.misses_in(number)));
+            misses.collect::<Vec<_>>()
+        });
+        let each: Vec<_> = each.collect();
+        each.into_iter()
+            .zip(self.machine.counts())
+            .map(|(own, counts)| self.told_with(own, counts))
+            .collect()
+    }
+
+    fn told_with(&self, mut instructions: Vec<PendingMisses>, counts: Counts) -> Told {
         for (instruction, misses) in self.instructions.iter().zip(&mut instructions) {
             if let Some(pending) = counts.pending.get(&ptr::from_ref(*instruction)) {
                 misses.data += pending.data;
@@ -142,20 +162,20 @@ impl<M: Locks> Guest<M> {
     pub fn vcpus_made(&self) -> usize {
         let mut counters = 0;
         self.machine.vcpu_counters(&mut |_| counters += 1);
-        counters - self.machine.counts().cores.len()
+        counters - self.machine.counts()[0].cores.len()
     }
 }
 
-fn own_misses(instruction: &Instruction) -> PendingMisses {
+fn misses_in(counters: &MissCounters) -> PendingMisses {
     let of = |[fetch, read, write]: [u64; 3]| MissesByKind { fetch, read, write };
-    let lower = instruction.lower.map_or_else(LowerMisses::default, |lower| {
+    let lower = counters.lower.map_or_else(LowerMisses::default, |lower| {
         let [l2, l3] = lower.get().map(of);
         LowerMisses { l2, l3 }
     });
     PendingMisses {
-        data: instruction.data_misses.get(),
-        write: instruction.write_misses.get(),
-        fetch: instruction.fetch_misses.get(),
+        data: counters.data.get(),
+        write: counters.write.get(),
+        fetch: counters.fetch.get(),
         lower,
     }
 }

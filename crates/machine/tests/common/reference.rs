@@ -17,6 +17,8 @@ pub struct Reference<M: Model> {
     model: M,
     /// As [`Guest::refetch`](super::Guest::refetch).
     pub refetches: bool,
+    /// How far instructions are from each other.
+    pub instruction_bytes: u64,
     lines: Lines,
     now: u64,
     data: CacheCounts,
@@ -37,6 +39,7 @@ impl<M: Model> Reference<M> {
                 config: *config,
                 model: M::new(config, number, &shared),
                 refetches: false,
+                instruction_bytes: config.icache().geometry.line_bytes(),
                 lines: Lines::new(config),
                 now: 0,
                 data: CacheCounts::default(),
@@ -91,7 +94,7 @@ impl<M: Model> Reference<M> {
     }
 
     fn fetch(&mut self, instruction: usize, fetches: u16) {
-        let place = instruction as u64 * self.config.icache().geometry.line_bytes();
+        let place = instruction as u64 * self.instruction_bytes;
         self.simulate(self.lines.access(Kind::Fetch, place, fetches), instruction);
     }
 
@@ -144,7 +147,8 @@ impl<M: Model> Reference<M> {
     fn profile(&self) -> CoreProfile {
         let lower = self.config.lower();
         let hierarchy = &self.stats.hierarchy;
-        let hierarchy = M::IS_HIERARCHY.then(|| HierarchyCounts {
+        let tells_more = M::IS_HIERARCHY && !self.config.is_first_level_only();
+        let hierarchy = tells_more.then(|| HierarchyCounts {
             stores: if self.config.tells_stores() { self.stores } else { CacheCounts::default() },
             l2: lower.map(|_| lower_counts(&hierarchy.l2)),
             l3: lower.and_then(|lower| lower.l3).map(|_| lower_counts(&hierarchy.l3)),

@@ -60,6 +60,24 @@ fn a_file_is_a_machine_to_compare() {
     assert_eq!((machine.config, machine.latencies), (alone.config, alone.latencies));
 }
 
+/// The others have all machines in them.
+#[test]
+fn formats_of_one_machine_have_a_file_for_each() {
+    let options = options(&["csv=d/a.csv", "compare=zen3", "json=a.json", "cachegrind=/dev/null"]);
+    let files: Vec<_> = options
+        .all_files()
+        .map(|(file, path)| (file.format, file.machine, path.to_string()))
+        .collect();
+    let expected = [
+        (Format::Json, 0, "a.json"),
+        (Format::Csv, 0, "d/a.csv"),
+        (Format::Cachegrind, 0, "/dev/null"),
+        (Format::Csv, 1, "d/a.zen3.csv"),
+        (Format::Cachegrind, 1, "/dev/null"),
+    ];
+    assert_eq!(files, expected.map(|(format, machine, path)| (format, machine, path.to_owned())));
+}
+
 #[test]
 fn a_file_of_options_may_name_several_machines() {
     let args = ["config=a.toml".to_owned()];
@@ -74,6 +92,11 @@ fn what_cannot_be_compared_is_said_in_one_line() {
         (&["compare=zen33"][..], "compare=zen33: no preset of this name; did you mean zen3"),
         (&["compare"], "compare: needs a value; write compare=NAME|host|all|FILE"),
         (&["compare=zen3", "compare=zen3"], "compare=zen3: a machine called zen3 is compared"),
+        (
+            &["compare=zen3", "csv=a", "html=a.zen3"],
+            "csv=a: the file of a compared machine is a.zen3, which another option names",
+        ),
+        (&["compare=zen3", "csv=-"], "csv=-: has a file for each machine"),
         (&["compare=b.toml"], "compare=b.toml: no such file"),
         (
             &["straddle=split", "compare=cortex-m7"],

@@ -152,14 +152,14 @@ fn the_help_lists_every_option() {
                                     is
 
     Speed:
-      workers=auto|N                threads of ours that simulate what threads of
-                                    the guest that share a core record; 0: those do
-                                    it themselves; auto: as many as there are host
+      workers=auto|N                threads of ours that simulate what vCPUs record,
+                                    where threads of the guest share a core or
+                                    machines are compared; 0: the vCPUs do it
+                                    themselves; auto: as many as there are host
                                     cores beside the vCPUs, but no more than
                                     simulated cores (default: auto)
       queue=BYTES                   how much of it may wait, in memory of the host;
-                                    beyond it the guest's threads simulate too
-                                    (default: 64M)
+                                    beyond it the vCPUs simulate too (default: 64M)
 
     Options:
       config=FILE                   further options, in a TOML file with lines such

@@ -105,7 +105,7 @@ fn further<R>(
         return Err("compares machines itself".to_owned());
     }
     let Options { config, preset, latencies, .. } = options(other.configuration, notes)?;
-    let described = Machine { name: other.name, preset, config, latencies };
+    let described = Machine { name: other.name, preset, config, latencies, files: Vec::new() };
     let options = own.run.options.of_machine(&described);
     let run = RunDescription { options, ..own.run.clone() };
     let mut counted = machine(run, other.detail, other.cores)?;

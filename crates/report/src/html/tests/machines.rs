@@ -81,7 +81,13 @@ fn many(count: usize) -> Profile {
     let Options { preset, config, latencies, .. } = profile.run.options;
     for number in 0..count {
         let name = format!("{number}{}", "<&>".repeat(80));
-        profile.run.options.compared.push(Machine { name, preset, config, latencies });
+        profile.run.options.compared.push(Machine {
+            name,
+            preset,
+            config,
+            latencies,
+            files: Vec::new(),
+        });
         profile.compared.push(machine.clone());
     }
     profile

@@ -1,0 +1,171 @@
+//! The cores of one machine, and what they share.
+
+use std::cell::OnceCell;
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::ptr;
+
+use cachesim::buffer::AccessBuffer;
+use cachesim::config::Config;
+use cachesim::core::Core;
+use cachesim::hierarchy::Hierarchy;
+use cachesim::instructions::Instruction;
+use cachesim::model::{Model, Port};
+use cachesim::policy::{AnyPolicy, Policy, TimedPolicy};
+use cachesim::stats::Purpose;
+use cachesim::sync::RawMutex;
+use report::CoreProfile;
+
+use crate::core::{BySet, SetCounters, SimulatedCore, Times, add_counted};
+use crate::counts::{Counts, PendingMisses};
+use crate::event::Event;
+use crate::queue::Queue;
+
+/// The locks of what cores share.
+pub trait Locks: Model {
+    /// Calls `act` for each, in the order in which they are taken, after those of the cores.
+    fn every_shared_lock(shared: &'static Self::Shared, act: &dyn Fn(&'static RawMutex));
+}
+
+impl<P: Policy> Locks for Core<P> {
+    fn every_shared_lock((): &'static (), _: &dyn Fn(&'static RawMutex)) {}
+}
+
+impl<P: Policy> Locks for Hierarchy<P> {
+    fn every_shared_lock(shared: &'static Self::Shared, act: &dyn Fn(&'static RawMutex)) {
+        let Some(cache) = shared else { return };
+        // SAFETY: what is done to the locks is the caller's business.
+        unsafe {
+            cache.slices().iter().for_each(|slice| act(slice.raw()));
+            cache.mail().for_each(|mail| act(mail.raw()));
+        }
+    }
+}
+
+/// What a vCPU records into at the moment, of those of a core: by the core's number.
+pub(crate) type Current<'a> = &'a dyn Fn(usize) -> Vec<&'static AccessBuffer>;
+
+/// The cores of one machine, which are told of accesses, and what they share.
+#[derive(Debug)]
+pub(crate) struct Processor<M: Model> {
+    /// The machine's number.
+    machine: usize,
+    pub(crate) cores: Box<[SimulatedCore<M>]>,
+    pub(crate) shared: M::Shared,
+}
+
+/// The cores of one machine, whatever its model.
+pub(crate) trait AnyProcessor: Debug + Send + Sync {
+    /// Simulates what waits longest for a core; whether there was anything.
+    fn simulate_next(&self, core: usize, queue: &Queue) -> bool;
+
+    /// What has been counted so far, with what waits in `queue` and what is recorded at the moment: that is tried out
+    /// on copies of the cores. vCPUs may run on meanwhile.
+    fn counts(&self, queue: &Queue, current: Current<'_>) -> Counts;
+}
+
+/// Their locks, which a fork takes.
+pub(crate) trait LockedProcessor: AnyProcessor {
+    /// Calls `act` for the lock of each core.
+    fn every_core_lock(&'static self, act: &dyn Fn(&'static RawMutex));
+
+    /// Calls `act` for the locks of what cores share.
+    fn every_shared_lock(&'static self, act: &dyn Fn(&'static RawMutex));
+}
+
+/// The cores of a machine whose accesses are all recorded.
+pub(crate) fn recorded(config: &Config, machine: u32, by_set: BySet) -> Box<dyn LockedProcessor> {
+    if TimedPolicy::serves(config) {
+        Box::new(Processor::<Hierarchy<TimedPolicy>>::new(config, machine, by_set))
+    } else {
+        Box::new(Processor::<Hierarchy<AnyPolicy>>::new(config, machine, by_set))
+    }
+}
+
+impl<M: Model> Processor<M> {
+    pub(crate) fn new(config: &Config, machine: u32, by_set: BySet) -> Self {
+        let shared = M::shared(config);
+        let cores = (0..config.cores().get())
+            .map(|number| SimulatedCore::new(config, [machine, number], &shared, by_set));
+        Self { machine: machine as usize, cores: cores.collect(), shared }
+    }
+}
+
+impl<M: Model> AnyProcessor for Processor<M> {
+    fn simulate_next(&self, core: usize, queue: &Queue) -> bool {
+        let simulated = &self.cores[core];
+        let mut model = simulated.model.lock();
+        let Some(buffer) = queue.waiting_for(self.machine, core) else { return false };
+        simulated.simulate(&mut model, buffer);
+        queue.simulated(self.machine, core);
+        true
+    }
+
+    fn counts(&self, queue: &Queue, current: Current<'_>) -> Counts {
+        let mut pending = HashMap::new();
+        let shared = OnceCell::new();
+        let cores = self.cores.iter().enumerate().map(|(number, core)| {
+            // Whoever wants to simulate or to hand over waits here, so what is recorded now stays where it is.
+            let model = core.model.lock();
+            let row = queue.row(number).lock();
+            let current = current(number).into_iter().filter(|buffer| !row.has(buffer));
+            let recorded: Vec<_> = row.waiting_for(self.machine).chain(current).collect();
+            if recorded.is_empty() {
+                let sets = core.sets.as_ref().map(SetCounters::get);
+                return CoreProfile { counts: core.counts(&core.stats), sets };
+            }
+            let mut copy = model.on(shared.get_or_init(|| M::scratch_copy(&self.shared)));
+            core.try_out(&mut copy, &recorded, &mut pending)
+        });
+        let cores = cores.collect();
+        Counts { cores, pending }
+    }
+}
+
+impl<M: Locks> LockedProcessor for Processor<M> {
+    fn every_core_lock(&'static self, act: &dyn Fn(&'static RawMutex)) {
+        self.cores.iter().for_each(|core| act(core.lock()));
+    }
+
+    fn every_shared_lock(&'static self, act: &dyn Fn(&'static RawMutex)) {
+        M::every_shared_lock(&self.shared, act);
+    }
+}
+
+impl<M: Model> SimulatedCore<M> {
+    /// What this core will have counted when it has simulated `recorded`, which is tried out on `copy`, a copy of its
+    /// model. Its misses by instruction are added to `pending`.
+    fn try_out(
+        &self,
+        copy: &mut M,
+        recorded: &[&AccessBuffer],
+        pending: &mut HashMap<*const Instruction, PendingMisses>,
+    ) -> CoreProfile {
+        let mut sets = self.sets.as_ref().map(SetCounters::get);
+        let stats = self.stats.clone();
+        let mut times = Times::of(&stats);
+        for buffer in recorded {
+            let counted = buffer.peek(|port, address, token| {
+                // SAFETY: the words are from `Event::record`.
+                let event = unsafe { Event::of_record(self.lines, port, address, token) };
+                let misses = times.simulate(copy, &event, &stats);
+                if !misses.any() {
+                    return;
+                }
+                pending.entry(ptr::from_ref(event.instruction)).or_default().add(misses);
+                match port {
+                    Port::Data => stats.data.misses.add(1),
+                    Port::Fetch => stats.fetch_misses.add(1),
+                };
+                if misses.purpose() == Purpose::Write {
+                    stats.stores.misses.add(1);
+                }
+                if let Some((misses, counters)) = sets.as_mut().zip(self.sets.as_ref()) {
+                    counters.add_to(misses, port, event.access.line);
+                }
+            });
+            add_counted(&stats, counted);
+        }
+        CoreProfile { counts: self.counts(&stats), sets }
+    }
+}
