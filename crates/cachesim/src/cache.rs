@@ -270,6 +270,17 @@ impl<P: Policy> Cache<P> {
     /// sets. `None` in the others: nothing has happened.
     #[inline(always)]
     pub fn access_eight_way(&mut self, line: LineAddr, now: u64) -> Option<Outcome> {
+        let (set, policy) = self.eight_way_set(line)?;
+        let first = set.first();
+        let (outcome, way) = set.access(policy, line, now);
+        self.predictions[prediction_of(line)] = as_prediction(first + way);
+        Some(outcome)
+    }
+
+    /// The set of `line`, whose eight ways are known when this is compiled, and the policy. `None` where the cache is
+    /// not eight-way with a power of two of sets.
+    #[inline(always)]
+    fn eight_way_set(&mut self, line: LineAddr) -> Option<(Set<'_>, &mut P)> {
         let index = self.sets.eight_way_index.of(line);
         let first = index * EIGHT_WAYS;
         let (lines, states) = self.fixed.split_at_mut(STATES);
@@ -278,9 +289,7 @@ impl<P: Policy> Cache<P> {
             lines: lines.get_mut(first..)?.first_chunk_mut::<EIGHT_WAYS>()?,
             states: states.get_mut(first..)?.first_chunk_mut::<EIGHT_WAYS>()?,
         };
-        let (outcome, way) = set.access(&mut self.policy, line, now);
-        self.predictions[prediction_of(line)] = as_prediction(first + way);
-        Some(outcome)
+        Some((set, &mut self.policy))
     }
 
     /// Accesses `line`, wherever it is, in any geometry.
@@ -299,26 +308,39 @@ impl<P: Policy> Cache<P> {
         if let Some(line_index) = self.predicted_hit(line, now, |_| true) {
             return Some(line_index);
         }
-        let (mut set, policy) = self.set_mut(line);
-        let first = set.first();
-        // Without this the number of ways would not be known when this is compiled.
-        let way = match set.as_eight_way() {
-            Some(mut set) => set.hit(policy, line, now)?,
-            None => set.hit(policy, line, now)?,
+        let Some((mut set, policy)) = self.eight_way_set(line) else {
+            return self.hit_any_geometry(line, now);
         };
-        self.expect(line, first + way);
-        Some(LineIndex(first + way))
+        let line_index = set.first() + set.hit(policy, line, now)?;
+        self.predictions[prediction_of(line)] = as_prediction(line_index);
+        Some(LineIndex(line_index))
+    }
+
+    #[inline(never)]
+    fn hit_any_geometry(&mut self, line: LineAddr, now: u64) -> Option<LineIndex> {
+        let (mut set, policy) = self.set_mut(line);
+        let line_index = set.first() + set.hit(policy, line, now)?;
+        self.expect(line, line_index);
+        Some(LineIndex(line_index))
     }
 
     /// Fills `line`, which is not there. Where it is now, and what was there before.
     #[inline(always)]
     pub fn fill(&mut self, line: LineAddr, now: u64) -> (LineIndex, Option<LineAddr>) {
+        let Some((mut set, policy)) = self.eight_way_set(line) else {
+            return self.fill_any_geometry(line, now);
+        };
+        let first = set.first();
+        let (way, before) = set.fill(policy, line, now);
+        self.predictions[prediction_of(line)] = as_prediction(first + way);
+        (LineIndex(first + way), (before != LineAddr::INVALID).then_some(before))
+    }
+
+    #[inline(never)]
+    fn fill_any_geometry(&mut self, line: LineAddr, now: u64) -> (LineIndex, Option<LineAddr>) {
         let (mut set, policy) = self.set_mut(line);
         let first = set.first();
-        let (way, before) = match set.as_eight_way() {
-            Some(mut set) => set.fill(policy, line, now),
-            None => set.fill(policy, line, now),
-        };
+        let (way, before) = set.fill(policy, line, now);
         self.expect(line, first + way);
         (LineIndex(first + way), (before != LineAddr::INVALID).then_some(before))
     }
@@ -421,16 +443,6 @@ impl Set<'_> {
     #[inline(always)]
     fn first(&self) -> usize {
         self.index * self.lines.len()
-    }
-
-    /// The set, if it has eight ways, so that this is known when that is compiled.
-    #[inline(always)]
-    fn as_eight_way(&mut self) -> Option<Set<'_>> {
-        Some(Set {
-            index: self.index,
-            lines: <&mut [u64; EIGHT_WAYS]>::try_from(&mut *self.lines).ok()?,
-            states: <&mut [u64; EIGHT_WAYS]>::try_from(&mut *self.states).ok()?,
-        })
     }
 
     /// Accesses `line`. The way it is in now.

@@ -70,6 +70,16 @@ macro_rules! any_policy {
 crate::policies!(any_policy);
 
 impl AnyPolicy {
+    #[inline(never)]
+    fn victim_of_any(&mut self, states: &mut [u64]) -> usize {
+        self.victim(states)
+    }
+
+    #[inline(never)]
+    fn filled_in_any(&mut self, states: &mut [u64], way: usize, index: usize, now: u64) {
+        self.filled(states, way, index, now);
+    }
+
     /// Makes this the policy of slice `slice` of a cache that has `slices` of them, each of `sets` sets: set
     /// `i` of the slice is set `i * slices + slice` of the cache.
     pub(crate) fn become_slice(&mut self, slice: usize, slices: usize, sets: usize) {
@@ -87,7 +97,7 @@ impl AnyPolicy {
 }
 
 /// One of the policies with which the state becomes the time of the access ([`OnHit::TIME`]), known when this is
-/// compiled: a hit is as short as with one of them.
+/// compiled: a hit is as short as with one of them. The usual one of them, LRU, is compiled in for misses too.
 #[derive(Clone, Debug)]
 pub struct TimedPolicy(AnyPolicy);
 
@@ -111,11 +121,17 @@ impl Policy for TimedPolicy {
 
     #[inline(always)]
     fn victim(&mut self, states: &mut [u64]) -> usize {
-        self.0.victim(states)
+        match &mut self.0.chosen {
+            Chosen::Lru(lru) => lru.victim(states),
+            _ => self.0.victim_of_any(states),
+        }
     }
 
     #[inline(always)]
     fn filled(&mut self, states: &mut [u64], way: usize, index: usize, now: u64) {
-        self.0.filled(states, way, index, now);
+        match &mut self.0.chosen {
+            Chosen::Lru(lru) => lru.filled(states, way, index, now),
+            _ => self.0.filled_in_any(states, way, index, now),
+        }
     }
 }
