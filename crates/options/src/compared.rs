@@ -2,15 +2,15 @@
 
 use std::iter;
 
-use cachesim::config::{Config, MODEL_LINES, Straddle};
+use cachesim::config::{Config, MODEL_LINES, Parts, Straddle};
 use cachesim::machines::Machines;
 
 use super::presets::{HOST, PRESETS};
 use super::table::{Scope, all};
 use super::typed::{Given, Layer, Typed};
 use super::{
-    Argument, Format, Host, Latencies, OptionError, Options, PathTemplate, Problem, file,
-    read_with_base, value,
+    Argument, Format, GuestMode, Host, Latencies, OptionError, Options, PathTemplate, Problem,
+    file, read_with_base, value,
 };
 
 /// A machine that a run simulates beside its own.
@@ -49,12 +49,31 @@ impl Options {
         Machines::new(self.config, self.compared.iter().map(|machine| machine.config))
     }
 
-    /// What the machine is called.
+    /// What the machine is called: as its preset, if that is all that it is and the preset is not compared.
     pub fn name(&self) -> &str {
         match self.preset {
-            Some(preset) if self.compared.iter().all(|machine| machine.name != preset) => preset,
+            Some(preset) if self.is_all_of(preset) && !self.compares(preset) => preset,
             _ => OWN_NAME,
         }
+    }
+
+    fn compares(&self, name: &str) -> bool {
+        self.compared.iter().any(|machine| machine.name == name)
+    }
+
+    /// Whether nothing of the machine is another than that of `preset`, as far as that is known here.
+    fn is_all_of(&self, preset: &str) -> bool {
+        let given = [Argument::of_base(preset, "cpu", preset)];
+        let no_file = |_: &str| Err(String::new());
+        // What is told of this computer, it may not tell again.
+        let Ok(typed) = read_with_base(given.to_vec(), &no_file) else { return true };
+        let of_all = self.config.parts();
+        let is_equal = |(config, latencies): (Config, Latencies)| {
+            let Parts { seed, cores, directions, straddle, .. } = of_all;
+            let parts = Parts { seed, cores, directions, straddle, ..config.parts() };
+            (parts, latencies) == (of_all, self.latencies)
+        };
+        typed.machine(Host { mode: GuestMode::User, vcpus: 1 }).is_ok_and(is_equal)
     }
 
     /// The options of a run whose own machine is `machine`, and that compares nothing.
@@ -142,6 +161,8 @@ fn machine(
     } else if text.contains('/') || text.strip_suffix(".toml").is_some() {
         let file_name = text.rsplit('/').next().unwrap_or(text);
         (file_name.strip_suffix(".toml").unwrap_or(file_name), file::arguments(given, read_file)?)
+    } else if text.contains(',') {
+        return Err(given.error(Problem::SeveralMachines));
     } else {
         return Err(given.error(Problem::UnknownMachine { nearest: value::presets_like(text) }));
     };

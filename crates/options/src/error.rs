@@ -231,6 +231,9 @@ pub enum Problem {
         /// Presets with the most similar names, if any are similar at all.
         nearest: Vec<&'static str>,
     },
+    /// Names with commas between them.
+    #[error("one machine each; give compare several times, as in compare=zen3,compare=rpi4")]
+    SeveralMachines,
     /// A machine to compare with has the name of another one of the run.
     #[error("a machine called {name} is compared already; name each once, and files differently")]
     SameMachine {

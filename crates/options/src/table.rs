@@ -108,7 +108,10 @@ pub static GROUPS: &[OptionGroup] = &[
                        cpu, this computer's caches, all presets, or what a TOML file says (its name has a / or \
                        ends in .toml); may be given several times",
                 read: Read::Value(|typed, source| {
-                    typed.compared.push(source.given(source.text.to_owned()));
+                    match source.text {
+                        "list" => typed.presets = true,
+                        name => typed.compared.push(source.given(name.to_owned())),
+                    }
                     Ok(())
                 }),
             },
@@ -569,7 +572,7 @@ pub static GROUPS: &[OptionGroup] = &[
                 scope: Scope::Run,
                 help: "threads of ours that simulate what vCPUs record, where threads of the guest share a core or \
                        machines are compared; 0: the vCPUs do it themselves; auto: as many as there are host \
-                       cores beside the vCPUs, but no more than simulated cores",
+                       cores beside the vCPUs, but no more than simulated cores of all machines",
                 read: Read::Value(|typed, source| {
                     typed.workers = match source.text {
                         "auto" => None,

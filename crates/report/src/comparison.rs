@@ -253,22 +253,22 @@ mod tests {
         comparison of 3 machines, the run's own first
 
         machine, size/ways of L1d, L1i, L2, L3, latencies
-        cortex-a72 1K/4       2K/8       16K/8      64K/16     4/12/40/200
+        own        1K/4       2K/8       16K/8      64K/16     4/12/40/200
         two        1K/4       2K/8       16K/8      -          4/12/200
         a\n<b>, "* 1K/4       2K/8       -          -          4/90
 
         machine, miss rates of L1d, L1i, L2, L3
-        cortex-a72    44.2424%     0.1792%    67.1177%    25.0000%
+        own           44.2424%     0.1792%    67.1177%    25.0000%
         two           44.2424%     0.1792%    67.1177%           -
         a\n<b>, "*    44.2424%     0.1792%           -           -
 
         machine, MPKI of L1d, L1i, L2, L3
-        cortex-a72    145.3894      1.7925     98.7851     24.6963
+        own           145.3894      1.7925     98.7851     24.6963
         two           145.3894      1.7925     98.7851           -
         a\n<b>, "*    145.3894      1.7925           -           -
 
         machine, bytes from memory, bytes to memory, stalls, per instruction
-        cortex-a72 7936            512             39640              7.8948 *
+        own        7936            512             39640              7.8948 *
         two        7936            512             99160             19.7491
         a\n<b>, "* 47296           -               63554             12.6576
 
@@ -288,22 +288,22 @@ mod tests {
         comparison of 3 machines, the run's own first
 
         machine, size/ways of L1d, L1i, L2, L3, latencies
-        cortex-a72 1K/4       2K/8       16K/8      64K/16     4/12/40/200
+        own        1K/4       2K/8       16K/8      64K/16     4/12/40/200
         two        1K/4       2K/8       16K/8      -          4/12/200
         a\n<b>, "* 1K/4       2K/8       -          -          4/90
 
         machine, miss rates of L1d, L1i, L2, L3
-        cortex-a72           -           -           -           -
+        own                  -           -           -           -
         two                  -           -           -           -
         a\n<b>, "*           -           -           -           -
 
         machine, MPKI of L1d, L1i, L2, L3
-        cortex-a72      0.0000      0.0000      0.0000      0.0000
+        own             0.0000      0.0000      0.0000      0.0000
         two             0.0000      0.0000      0.0000           -
         a\n<b>, "*      0.0000      0.0000           -           -
 
         machine, bytes from memory, bytes to memory, stalls, per instruction
-        cortex-a72 0               0               0                  0.0000
+        own        0               0               0                  0.0000
         two        0               0               0                  0.0000
         a\n<b>, "* 0               -               0                  0.0000
 

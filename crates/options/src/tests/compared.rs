@@ -46,6 +46,10 @@ fn a_machine_is_called_as_no_other_is() {
     assert_eq!(options(&["cpu=zen3", "compare=zen2"]).name(), "zen3");
     assert_eq!(options(&["compare=zen2"]).name(), "own");
     assert_eq!(options(&["cpu=zen3", "dcachesize=64K", "compare=zen3"]).name(), "own");
+    assert_eq!(options(&["cpu=zen3", "seed=9", "cores=2", "rw=on", "compare=zen2"]).name(), "zen3");
+    for changed in ["dcachesize=64K", "memlat=400", "evict=fifo", "l3=off"] {
+        assert_eq!(options(&["cpu=zen3", changed, "compare=zen2"]).name(), "own", "{changed}");
+    }
 }
 
 #[test]
@@ -90,6 +94,7 @@ fn a_file_of_options_may_name_several_machines() {
 fn what_cannot_be_compared_is_said_in_one_line() {
     for (args, message) in [
         (&["compare=zen33"][..], "compare=zen33: no preset of this name; did you mean zen3"),
+        (&["compare=zen3,rpi4"], "compare=zen3,rpi4: one machine each; give compare several times"),
         (&["compare"], "compare: needs a value; write compare=NAME|host|all|FILE"),
         (&["compare=zen3", "compare=zen3"], "compare=zen3: a machine called zen3 is compared"),
         (

@@ -157,7 +157,7 @@ fn the_help_lists_every_option() {
                                     machines are compared; 0: the vCPUs do it
                                     themselves; auto: as many as there are host
                                     cores beside the vCPUs, but no more than
-                                    simulated cores (default: auto)
+                                    simulated cores of all machines (default: auto)
       queue=BYTES                   how much of it may wait, in memory of the host;
                                     beyond it the vCPUs simulate too (default: 64M)
 
