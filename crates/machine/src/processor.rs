@@ -3,13 +3,14 @@
 use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::fmt::Debug;
-use std::ptr;
+use std::{iter, ptr};
 
 use cachesim::buffer::AccessBuffer;
 use cachesim::config::Config;
-use cachesim::core::Core;
+use cachesim::core::{Core, Lines};
 use cachesim::hierarchy::Hierarchy;
 use cachesim::instructions::Instruction;
+use cachesim::machines::Machines;
 use cachesim::model::{Model, Port};
 use cachesim::policy::{AnyPolicy, Policy, TimedPolicy};
 use cachesim::stats::Purpose;
@@ -19,7 +20,7 @@ use report::CoreProfile;
 use crate::core::{BySet, SetCounters, SimulatedCore, Times, add_counted};
 use crate::counts::{Counts, PendingMisses};
 use crate::event::Event;
-use crate::queue::Queue;
+use crate::queue::{Handover, Queue};
 
 /// The locks of what cores share.
 pub trait Locks: Model {
@@ -79,6 +80,56 @@ pub(crate) fn recorded(config: &Config, machine: u32, by_set: BySet) -> Box<dyn 
         Box::new(Processor::<Hierarchy<TimedPolicy>>::new(config, machine, by_set))
     } else {
         Box::new(Processor::<Hierarchy<AnyPolicy>>::new(config, machine, by_set))
+    }
+}
+
+/// Those of all machines of a run, and the buffers on their way to them.
+#[derive(Debug)]
+pub(crate) struct Processors<M: Model> {
+    /// That of the run's own machine.
+    pub(crate) own: Processor<M>,
+    /// Those of the machines that this is compared with.
+    compared: Box<[Box<dyn LockedProcessor>]>,
+    /// Those in which vCPUs record.
+    pub(crate) lines: Lines,
+    pub(crate) queue: Queue,
+}
+
+impl<M: Locks> Processors<M> {
+    pub(crate) fn new(machines: Machines, by_set: BySet, handover: Handover) -> Self {
+        let compared = (1..).zip(machines.compared());
+        Self {
+            own: Processor::new(machines.own(), 0, by_set),
+            compared: compared.map(|(number, config)| recorded(config, number, by_set)).collect(),
+            lines: machines.lines(),
+            queue: Queue::new(machines, handover),
+        }
+    }
+
+    /// The locks of each, in the order of the machines.
+    pub(crate) fn all_locks(&'static self) -> impl Iterator<Item = &'static dyn LockedProcessor> {
+        let own: &dyn LockedProcessor = &self.own;
+        iter::once(own).chain(self.compared.iter().map(|processor| &**processor))
+    }
+}
+
+impl<M: Model> Processors<M> {
+    /// Each, in the order of the machines.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &dyn AnyProcessor> {
+        let own: &dyn AnyProcessor = &self.own;
+        let compared = self.compared.iter().map(|processor| &**processor as &dyn AnyProcessor);
+        iter::once(own).chain(compared)
+    }
+
+    /// Has each simulate what waits longest for a core; whether there was anything.
+    pub(crate) fn simulate_some(&self, core: usize) -> bool {
+        let simulated = self.all().map(|processor| processor.simulate_next(core, &self.queue));
+        simulated.fold(false, |any, one| any | one)
+    }
+
+    /// Has all simulate what waits for a core.
+    pub(crate) fn simulate_all(&self, core: usize) {
+        self.all().for_each(|processor| while processor.simulate_next(core, &self.queue) {});
     }
 }
 

@@ -1,10 +1,8 @@
 //! All cores and vCPUs of a run, and what they have counted.
 
 use std::collections::HashMap;
-use std::iter;
 
 use cachesim::buffer::AccessBuffer;
-use cachesim::core::Lines;
 use cachesim::machines::Machines;
 use cachesim::model::Model;
 use cachesim::profile::VcpuCounters;
@@ -15,23 +13,17 @@ use report::CoreSnapshot;
 use crate::core::{BySet, SimulatedCore};
 use crate::counts::Counts;
 use crate::directory::Directory;
-use crate::processor::{AnyProcessor, LockedProcessor, Locks, Processor, recorded};
-use crate::queue::{Handover, Queue};
+use crate::processor::{Locks, Processors};
+use crate::queue::Handover;
 use crate::vcpu::{OwnVcpu, Vcpu};
 
 /// All cores and vCPUs of the run.
 #[derive(Debug)]
 pub struct Machine<M: Model> {
     directory: &'static Directory,
-    /// Those of the run's own machine.
-    pub(crate) own: Processor<M>,
-    /// Those of the machines that this is compared with.
-    compared: Box<[Box<dyn LockedProcessor>]>,
+    processors: Processors<M>,
     /// See [`Directory`].
     null_core: SimulatedCore<M>,
-    /// Those in which vCPUs record.
-    pub(crate) lines: Lines,
-    pub(crate) queue: Queue,
     registry: Mutex<Registry<M>>,
 }
 
@@ -62,14 +54,10 @@ impl<M: Locks> Machine<M> {
         let own = machines.own();
         let null_core =
             SimulatedCore::new(&own.one_line_each(), [0, 0], &M::shared(own), BySet::NotCounted);
-        let compared = (1..).zip(machines.compared());
         let machine: &'static Self = Box::leak(Box::new(Self {
             directory,
-            own: Processor::new(own, 0, by_set),
-            compared: compared.map(|(number, config)| recorded(config, number, by_set)).collect(),
             null_core,
-            lines: machines.lines(),
-            queue: Queue::new(machines, handover),
+            processors: Processors::new(machines, by_set, handover),
             registry: Mutex::new(Registry {
                 by_index: HashMap::new(),
                 all: Vec::new(),
@@ -79,45 +67,19 @@ impl<M: Locks> Machine<M> {
         directory.set_machine(machine, &machine.null_core);
         machine
     }
-
-    /// The locks of the cores of all machines, in the order of these.
-    fn all_locks(&'static self) -> impl Iterator<Item = &'static dyn LockedProcessor> {
-        let own: &dyn LockedProcessor = &self.own;
-        iter::once(own).chain(self.compared.iter().map(|processor| &**processor))
-    }
 }
 
 impl<M: Model> Machine<M> {
-    /// The cores of all machines, in the order of these.
-    fn all_processors(&self) -> impl Iterator<Item = &dyn AnyProcessor> {
-        let own: &dyn AnyProcessor = &self.own;
-        iter::once(own)
-            .chain(self.compared.iter().map(|processor| &**processor as &dyn AnyProcessor))
-    }
-
-    /// Has each machine simulate what waits longest for a core; whether there was anything.
-    pub(crate) fn simulate_some(&self, core: usize) -> bool {
-        let simulated =
-            self.all_processors().map(|processor| processor.simulate_next(core, &self.queue));
-        simulated.fold(false, |any, one| any | one)
-    }
-
-    /// Has all machines simulate what waits for a core.
-    pub(crate) fn simulate_all(&self, core: usize) {
-        self.all_processors()
-            .for_each(|processor| while processor.simulate_next(core, &self.queue) {});
-    }
-
     /// The vCPU of `index`, which is made if there is none.
     pub(crate) fn register(&'static self, index: u32) -> &'static Vcpu<M> {
         let mut registry = self.registry.lock();
         if let Some(known) = registry.by_index.get(&index) {
             return known;
         }
-        let core = index as usize % self.own.cores.len();
+        let core = index as usize % self.processors.own.cores.len();
         let used_before = registry.free.get_mut(&core).and_then(Vec::pop);
         let vcpu = used_before.unwrap_or_else(|| {
-            let vcpu: &'static Vcpu<M> = Box::leak(Box::new(Vcpu::new(self, core)));
+            let vcpu: &'static Vcpu<M> = Box::leak(Box::new(Vcpu::new(&self.processors, core)));
             registry.all.push(vcpu);
             vcpu
         });
@@ -176,14 +138,18 @@ impl<M: Locks> Simulator for Machine<M> {
             let vcpus = registry.by_index.values().copied().filter(of_core);
             vcpus.map(Vcpu::buffer).filter(|buffer| !buffer.is_empty()).collect()
         };
-        self.all_processors().map(|processor| processor.counts(&self.queue, &current)).collect()
+        self.processors
+            .all()
+            .map(|processor| processor.counts(&self.processors.queue, &current))
+            .collect()
     }
 
     fn rough_sum(&self) -> CoreSnapshot {
         // Before the cores, or what is simulated in between would be missed.
         let recorded: Vec<_> = {
             let registry = self.registry.lock();
-            let rows = (0..self.own.cores.len()).map(|core| self.queue.row(core).lock());
+            let rows = (0..self.processors.own.cores.len())
+                .map(|core| self.processors.queue.row(core).lock());
             let waiting = rows.flat_map(|row| {
                 let waiting = row.waiting_for(0).map(AccessBuffer::counted);
                 waiting.collect::<Vec<_>>()
@@ -192,7 +158,8 @@ impl<M: Locks> Simulator for Machine<M> {
         };
         // With that of `AccessBuffer::clear`.
         fence(Ordering::Acquire);
-        let counted: Vec<_> = self.own.cores.iter().map(|core| core.counts(&core.stats)).collect();
+        let counted: Vec<_> =
+            self.processors.own.cores.iter().map(|core| core.counts(&core.stats)).collect();
         let mut sum: CoreSnapshot = counted.iter().sum();
         for counted in recorded {
             sum.data.accesses += counted.accesses;
@@ -203,7 +170,7 @@ impl<M: Locks> Simulator for Machine<M> {
 
     fn vcpu_counters(&'static self, visit: &mut dyn FnMut(&'static VcpuCounters)) {
         self.registry.lock().all.iter().for_each(|vcpu| visit(&vcpu.counters));
-        self.own.cores.iter().for_each(|core| visit(&core.counters));
+        self.processors.own.cores.iter().for_each(|core| visit(&core.counters));
     }
 
     unsafe fn translations_changed(&'static self, index: u32) {
@@ -211,27 +178,27 @@ impl<M: Locks> Simulator for Machine<M> {
     }
 
     fn work(&'static self) -> bool {
-        let Some((core, machine)) = self.queue.next() else { return false };
+        let Some((core, machine)) = self.processors.queue.next() else { return false };
         // A vCPU or a report may have done it.
-        if let Some(processor) = self.all_processors().nth(machine) {
-            processor.simulate_next(core, &self.queue);
+        if let Some(processor) = self.processors.all().nth(machine) {
+            processor.simulate_next(core, &self.processors.queue);
         }
         true
     }
 
     fn settle(&'static self) {
-        for core in 0..self.own.cores.len() {
-            for (machine, processor) in self.all_processors().enumerate() {
-                let waiting = self.queue.row(core).lock().waiting_for(machine).len();
+        for core in 0..self.processors.own.cores.len() {
+            for (machine, processor) in self.processors.all().enumerate() {
+                let waiting = self.processors.queue.row(core).lock().waiting_for(machine).len();
                 for _ in 0..waiting {
-                    processor.simulate_next(core, &self.queue);
+                    processor.simulate_next(core, &self.processors.queue);
                 }
             }
         }
     }
 
     fn pause_handover(&self, buffers: Option<usize>) {
-        self.queue.pause(buffers);
+        self.processors.queue.pause(buffers);
     }
 
     unsafe fn retire(&self, index: u32) {
@@ -248,9 +215,9 @@ impl<M: Locks> Simulator for Machine<M> {
     fn every_lock(&'static self, act: &dyn Fn(&'static RawMutex)) {
         // SAFETY: only a reference is made here; what is done to the lock is the caller's business.
         act(unsafe { self.registry.raw() });
-        self.all_locks().for_each(|processor| processor.every_core_lock(act));
-        self.queue.every_row_lock(act);
-        self.all_locks().for_each(|processor| processor.every_shared_lock(act));
-        self.queue.locks().into_iter().for_each(act);
+        self.processors.all_locks().for_each(|processor| processor.every_core_lock(act));
+        self.processors.queue.every_row_lock(act);
+        self.processors.all_locks().for_each(|processor| processor.every_shared_lock(act));
+        self.processors.queue.locks().into_iter().for_each(act);
     }
 }

@@ -13,8 +13,8 @@ use cachesim::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::core::SimulatedCore;
 use crate::event::Event;
+use crate::processor::Processors;
 use crate::queue::Then;
-use crate::registry::Machine;
 
 /// What belongs to one vCPU. Its `UnsafeCell` is for the thread that runs the vCPU alone.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub struct Vcpu<M: Model> {
     pages: UnsafeCell<PageCache>,
     /// What it records into, a `&'static AccessBuffer`.
     buffer: AtomicPtr<AccessBuffer>,
-    machine: &'static Machine<M>,
+    processors: &'static Processors<M>,
     pub(crate) counters: VcpuCounters,
 }
 
@@ -35,13 +35,13 @@ unsafe impl<M: Model> Sync for Vcpu<M> {}
 
 impl<M: Model> Vcpu<M> {
     /// One on core `core`.
-    pub(crate) fn new(machine: &'static Machine<M>, core: usize) -> Self {
+    pub(crate) fn new(processors: &'static Processors<M>, core: usize) -> Self {
         Self {
-            core: &machine.own.cores[core],
-            lines: machine.lines,
+            core: &processors.own.cores[core],
+            lines: processors.lines,
             pages: UnsafeCell::default(),
-            buffer: AtomicPtr::new(ptr::from_ref(machine.queue.make()).cast_mut()),
-            machine,
+            buffer: AtomicPtr::new(ptr::from_ref(processors.queue.make()).cast_mut()),
+            processors,
             counters: VcpuCounters::default(),
         }
     }
@@ -70,18 +70,18 @@ impl<M: Model> Vcpu<M> {
     /// Has what has been recorded simulated, by others or here. The caller is this vCPU's thread.
     #[cold]
     fn hand_over(&self) {
-        let Self { machine, .. } = *self;
+        let Self { processors, .. } = *self;
         while !self.swap_buffer() {
-            if !machine.simulate_some(self.core_number()) {
+            if !processors.simulate_some(self.core_number()) {
                 return self.drain();
             }
         }
-        machine.queue.announce(self.core_number());
+        processors.queue.announce(self.core_number());
     }
 
     /// Puts the buffer into the core's row and goes on with another one, if one is left.
     fn swap_buffer(&self) -> bool {
-        let queue = &self.machine.queue;
+        let queue = &self.processors.queue;
         let Some(next) = queue.spare() else { return false };
         let mut row = queue.row(self.core_number()).lock();
         row.push(self.buffer(), Then::GiveBack);
@@ -92,8 +92,8 @@ impl<M: Model> Vcpu<M> {
     /// Simulates what has been recorded. The caller is this vCPU's thread.
     pub(crate) fn drain(&self) {
         let core = self.core_number();
-        self.machine.queue.row(core).lock().push(self.buffer(), Then::Keep);
-        self.machine.simulate_all(core);
+        self.processors.queue.row(core).lock().push(self.buffer(), Then::Keep);
+        self.processors.simulate_all(core);
     }
 }
 

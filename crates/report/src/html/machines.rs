@@ -5,7 +5,7 @@ use super::format::{Count, Percent, clean, level};
 use super::lists::{Hot, Hottest, Instructions, instructions};
 use super::sets::{SetMaps, set_maps};
 use super::source::Sources;
-use super::view::{Tile, tiles};
+use super::tiles::{Tile, tiles};
 use super::weight::Weight;
 use super::{Limits, MAX_MACHINES};
 use crate::settings::Lower;

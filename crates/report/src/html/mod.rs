@@ -14,6 +14,7 @@ mod sets;
 mod source;
 #[cfg(test)]
 mod tests;
+mod tiles;
 mod view;
 mod weight;
 
