@@ -107,7 +107,17 @@ fn each_machine_of_a_whole_machine_counts_what_it_counts_alone() {
     }
 }
 
-/// Two machines that are the same have the same accesses, each of them once, also where threads share cores.
+/// That all machines in `a.json` have the same accesses.
+fn check_accesses(finished: &Finished) {
+    let all = json(finished, "a.json");
+    let accesses = |machine: &Value| {
+        ["data", "instruction"].map(|cache| machine["total"][cache]["accesses"].clone())
+    };
+    for machine in all["compared"].as_array().expect("machines are compared") {
+        assert_eq!(accesses(machine), accesses(&all), "{}", finished.describe());
+    }
+}
+
 #[test]
 fn threads_lose_no_access_in_any_machine() {
     for qemu in qemus(Mode::User) {
@@ -115,14 +125,25 @@ fn threads_lose_no_access_in_any_machine() {
             for cores in ["", "cores=3,"] {
                 let run = riscv64(&qemu, "threads", &["12", "4"]);
                 let options = format!("json=a.json,compare=zen3,compare=cortex-m7,{cores}{common}");
-                let finished = run.plugin_to_file(&options).succeed();
-                let all = json(&finished, "a.json");
-                let accesses = |machine: &Value| {
-                    ["data", "instruction"].map(|cache| machine["total"][cache]["accesses"].clone())
-                };
-                for machine in all["compared"].as_array().expect("machines are compared") {
-                    assert_eq!(accesses(machine), accesses(&all), "{}", finished.describe());
-                }
+                check_accesses(&run.plugin_to_file(&options).succeed());
+            }
+        }
+    }
+}
+
+/// Its threads run on while the report is made.
+#[test]
+fn machines_of_a_program_that_a_signal_ends_are_of_one_moment() {
+    for qemu in qemus(Mode::User) {
+        for common in WORKERS {
+            for (threads, cores) in [("1", "1"), ("6", "4")] {
+                let run = riscv64(&qemu, "spin", &["default", threads]);
+                let options = format!(
+                    "json=a.json,limit=0,cores={cores},compare=zen3,compare=rpi4,compare=a64fx,{common}"
+                );
+                check_accesses(
+                    &run.plugin_to_file(&options).signal_after("ready", "TERM").finish(),
+                );
             }
         }
     }
@@ -147,7 +168,7 @@ fn a_machine_that_cannot_be_compared_ends_the_run_before_the_guest() {
         for (options, message) in [
             ("compare=zen33", "cache: compare=zen33: no preset of this name; did you mean zen3"),
             ("compare=./none.toml", "cache: compare=./none.toml: No such file or directory"),
-            ("compare=zen3,csv=-", "cache: csv=-: has a file for each machine with compare"),
+            ("compare=zen3,csv=-", "cache: csv=-: is a file for each machine with compare"),
         ] {
             let finished = riscv64(&qemu, "list", &["2000", "3"]).plugin(options).finish();
             assert_eq!(finished.stdout, "", "{}", finished.describe());

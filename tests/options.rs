@@ -219,7 +219,7 @@ const BAD_FILES: &[(&str, &str, &[&str])] = &[
     ("# L2\nl2cachsize = \"1M\"", "l2cachsize=1M (a.toml, line 2): ", &["mean l2cachesize?"]),
     ("\n\ndcachesize = 16000", "dcachesize=16000 (a.toml, line 3): ", &["try 15872 or 16384"]),
     ("limit = true", "limit=on (a.toml, line 1): ", &["needs a value", "write limit=N"]),
-    ("limit = [1, 2]", "limit=[1, 2] (a.toml, line 1): ", &["only elf takes an array"]),
+    ("limit = [1, 2]", "limit=[1, 2] (a.toml, line 1): ", &["only compare and elf take an array"]),
     ("limit = 0.5", "limit=0.5 (a.toml, line 1): ", &["write a string, a whole number"]),
     ("[l2]\nsize = 1", "l2 (a.toml, line 1): ", &["a table, and options are in none", "[l2]"]),
     ("config = \"b.toml\"", "config=b.toml (a.toml, line 1): ", &["only for the command line"]),

@@ -54,6 +54,25 @@ pub struct AccessBuffer {
     slots: Box<[Slot]>,
 }
 
+/// What a buffer held at one moment. Nobody empties it meanwhile.
+#[derive(Clone, Copy, Debug)]
+pub struct Recorded<'a> {
+    slots: &'a [Slot],
+    counted: Counted,
+}
+
+impl Recorded<'_> {
+    /// As [`AccessBuffer::peek`].
+    pub fn peek(&self, mut access: impl FnMut(Port, u64, u64)) -> Counted {
+        for slot in self.slots {
+            let token_and_port = slot.token_and_port.load(Ordering::Relaxed);
+            let port = if token_and_port & 1 == 0 { Port::Data } else { Port::Fetch };
+            access(port, slot.word.load(Ordering::Relaxed), token_and_port & !1);
+        }
+        self.counted
+    }
+}
+
 /// Whether a buffer has room for more.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use]
@@ -120,14 +139,15 @@ impl AccessBuffer {
     /// Hands every recorded access to `access`, oldest first: of a data access its word, of a fetch the
     /// line's number, and the token. Returns what they stand for. The caller sees to it that
     /// nobody empties the buffer meanwhile.
-    pub fn peek(&self, mut access: impl FnMut(Port, u64, u64)) -> Counted {
-        let len = self.len.load(Ordering::Acquire);
-        for slot in &self.slots[..len] {
-            let token_and_port = slot.token_and_port.load(Ordering::Relaxed);
-            let port = if token_and_port & 1 == 0 { Port::Data } else { Port::Fetch };
-            access(port, slot.word.load(Ordering::Relaxed), token_and_port & !1);
-        }
-        self.counted()
+    pub fn peek(&self, access: impl FnMut(Port, u64, u64)) -> Counted {
+        self.now().peek(access)
+    }
+
+    /// What is in it at this moment, whatever is recorded after it.
+    pub fn now(&self) -> Recorded<'_> {
+        // In this order: what has been recorded has been counted.
+        let slots = &self.slots[..self.len.load(Ordering::Acquire)];
+        Recorded { slots, counted: self.counted() }
     }
 
     /// What has been counted since the last drain.

@@ -5,11 +5,11 @@
 //! made of the standard library's atomics.
 
 #[cfg(not(shuttle))]
-pub use parking_lot::{Mutex, RawMutex};
+pub use parking_lot::{Mutex, MutexGuard, RawMutex};
 #[cfg(not(shuttle))]
 pub use std::sync::atomic;
 
 #[cfg(shuttle)]
 pub use shuttle::sync::atomic;
 #[cfg(shuttle)]
-pub use shuttle_parking_lot::{Mutex, RawMutex};
+pub use shuttle_parking_lot::{Mutex, MutexGuard, RawMutex};

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt::Debug;
 use std::{iter, ptr};
 
-use cachesim::buffer::AccessBuffer;
+use cachesim::buffer::{AccessBuffer, Recorded};
 use cachesim::config::Config;
 use cachesim::core::{Core, Lines};
 use cachesim::hierarchy::Hierarchy;
@@ -14,7 +14,7 @@ use cachesim::machines::Machines;
 use cachesim::model::{Model, Port};
 use cachesim::policy::{AnyPolicy, Policy, TimedPolicy};
 use cachesim::stats::Purpose;
-use cachesim::sync::RawMutex;
+use cachesim::sync::{MutexGuard, RawMutex};
 use report::CoreProfile;
 
 use crate::core::{BySet, SetCounters, SimulatedCore, Times, add_counted};
@@ -43,8 +43,11 @@ impl<P: Policy> Locks for Hierarchy<P> {
     }
 }
 
-/// What a vCPU records into at the moment, of those of a core: by the core's number.
+/// What vCPUs record into at the moment, of those of a core: by the core's number.
 pub(crate) type Current<'a> = &'a dyn Fn(usize) -> Vec<&'static AccessBuffer>;
+
+/// What is recorded for a core and not yet simulated there: by the core's number.
+pub(crate) type RecordedFor<'a> = &'a dyn Fn(usize) -> Vec<Recorded<'static>>;
 
 /// The cores of one machine, which are told of accesses, and what they share.
 #[derive(Debug)]
@@ -60,9 +63,14 @@ pub(crate) trait AnyProcessor: Debug + Send + Sync {
     /// Simulates what waits longest for a core; whether there was anything.
     fn simulate_next(&self, core: usize, queue: &Queue) -> bool;
 
-    /// What has been counted so far, with what waits in `queue` and what is recorded at the moment: that is tried out
-    /// on copies of the cores. vCPUs may run on meanwhile.
-    fn counts(&self, queue: &Queue, current: Current<'_>) -> Counts;
+    /// Has nobody simulate anything on its cores as long as the value lives.
+    fn hold(&self) -> Box<dyn Held + '_>;
+}
+
+/// A processor on which nobody simulates anything, but for vCPUs that use their cores without locks.
+pub(crate) trait Held {
+    /// What has been counted so far, with what `recorded` says of each core: that is tried out on copies of the cores.
+    fn counts(&self, recorded: RecordedFor<'_>) -> Counts;
 }
 
 /// Their locks, which a fork takes.
@@ -121,6 +129,25 @@ impl<M: Model> Processors<M> {
         iter::once(own).chain(compared)
     }
 
+    /// What each machine has counted so far, with what waits for it and what is recorded at the moment, the same for all:
+    /// vCPUs may run on meanwhile, but whoever wants to simulate or to hand over waits.
+    pub(crate) fn counts(&self, current: Current<'_>) -> Vec<Counts> {
+        let held: Vec<_> = self.all().map(AnyProcessor::hold).collect();
+        let rows = self.queue.every_row();
+        let current = rows.iter().enumerate().map(|(core, row)| {
+            let buffers = current(core).into_iter().filter(|buffer| !row.has(buffer));
+            buffers.map(AccessBuffer::now).collect::<Vec<_>>()
+        });
+        let current: Vec<_> = current.collect();
+        let counts = held.iter().enumerate().map(|(machine, held)| {
+            held.counts(&|core| {
+                let waiting = rows[core].waiting_for(machine).map(AccessBuffer::now);
+                waiting.chain(current[core].iter().copied()).collect()
+            })
+        });
+        counts.collect()
+    }
+
     /// Has each simulate what waits longest for a core; whether there was anything.
     pub(crate) fn simulate_some(&self, core: usize) -> bool {
         let simulated = self.all().map(|processor| processor.simulate_next(core, &self.queue));
@@ -152,20 +179,30 @@ impl<M: Model> AnyProcessor for Processor<M> {
         true
     }
 
-    fn counts(&self, queue: &Queue, current: Current<'_>) -> Counts {
+    fn hold(&self) -> Box<dyn Held + '_> {
+        let models = self.cores.iter().map(|core| core.model.lock()).collect();
+        Box::new(HeldProcessor { processor: self, models })
+    }
+}
+
+struct HeldProcessor<'a, M: Model> {
+    processor: &'a Processor<M>,
+    /// By core.
+    models: Vec<MutexGuard<'a, M>>,
+}
+
+impl<M: Model> Held for HeldProcessor<'_, M> {
+    fn counts(&self, recorded: RecordedFor<'_>) -> Counts {
+        let Processor { cores, shared, .. } = self.processor;
         let mut pending = HashMap::new();
-        let shared = OnceCell::new();
-        let cores = self.cores.iter().enumerate().map(|(number, core)| {
-            // Whoever wants to simulate or to hand over waits here, so what is recorded now stays where it is.
-            let model = core.model.lock();
-            let row = queue.row(number).lock();
-            let current = current(number).into_iter().filter(|buffer| !row.has(buffer));
-            let recorded: Vec<_> = row.waiting_for(self.machine).chain(current).collect();
+        let copy_of_shared = OnceCell::new();
+        let cores = cores.iter().zip(&self.models).enumerate().map(|(number, (core, model))| {
+            let recorded = recorded(number);
             if recorded.is_empty() {
                 let sets = core.sets.as_ref().map(SetCounters::get);
                 return CoreProfile { counts: core.counts(&core.stats), sets };
             }
-            let mut copy = model.on(shared.get_or_init(|| M::scratch_copy(&self.shared)));
+            let mut copy = model.on(copy_of_shared.get_or_init(|| M::scratch_copy(shared)));
             core.try_out(&mut copy, &recorded, &mut pending)
         });
         let cores = cores.collect();
@@ -189,7 +226,7 @@ impl<M: Model> SimulatedCore<M> {
     fn try_out(
         &self,
         copy: &mut M,
-        recorded: &[&AccessBuffer],
+        recorded: &[Recorded<'_>],
         pending: &mut HashMap<*const Instruction, PendingMisses>,
     ) -> CoreProfile {
         let mut sets = self.sets.as_ref().map(SetCounters::get);

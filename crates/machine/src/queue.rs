@@ -11,7 +11,7 @@ use std::ptr;
 use cachesim::buffer::AccessBuffer;
 use cachesim::machines::Machines;
 use cachesim::sync::atomic::{AtomicUsize, Ordering};
-use cachesim::sync::{Mutex, RawMutex};
+use cachesim::sync::{Mutex, MutexGuard, RawMutex};
 
 /// Accesses a vCPU records before it simulates them or hands them over.
 /// Few where these take long: so that buffers are drained there.
@@ -141,6 +141,11 @@ impl Queue {
     /// The row of core `core`. Its lock is taken after those of models.
     pub(crate) fn row(&self, core: usize) -> &Mutex<Row> {
         &self.rows[core]
+    }
+
+    /// All rows, by core. Nobody hands anything over or is done with anything meanwhile.
+    pub(crate) fn every_row(&self) -> Vec<MutexGuard<'_, Row>> {
+        self.rows.iter().map(Mutex::lock).collect()
     }
 
     /// What waits longest for machine `machine` to simulate it on core `core`. It stays in the row meanwhile, so that

@@ -138,10 +138,7 @@ impl<M: Locks> Simulator for Machine<M> {
             let vcpus = registry.by_index.values().copied().filter(of_core);
             vcpus.map(Vcpu::buffer).filter(|buffer| !buffer.is_empty()).collect()
         };
-        self.processors
-            .all()
-            .map(|processor| processor.counts(&self.processors.queue, &current))
-            .collect()
+        self.processors.counts(&current)
     }
 
     fn rough_sum(&self) -> CoreSnapshot {

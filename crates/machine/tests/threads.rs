@@ -97,8 +97,13 @@ fn report<M: Locks>(guest: &Guest<M>, running: &Running, cores: Cores) {
     let most = if cfg!(any(shuttle, miri)) { 4 } else { u64::MAX };
     for number in 1.. {
         let end = running.0.load(Ordering::SeqCst) == 0 || number == most;
-        let told = guest.told();
-        check_report(&told, &last, cores);
+        let told_of_each = guest.told_of_each();
+        let told = &told_of_each[0];
+        check_report(told, &last, cores);
+        // A report is of one moment, whichever machine it is of.
+        for other in &told_of_each {
+            assert_eq!(accesses(other), accesses(told), "of each core");
+        }
         last = told.cores.iter().map(|core| core.counts).collect();
         let rough = guest.machine.rough_sum();
         let exact: CoreSnapshot = last.iter().sum();
@@ -109,6 +114,12 @@ fn report<M: Locks>(guest: &Guest<M>, running: &Running, cores: Cores) {
         }
         thread::yield_now();
     }
+}
+
+/// The data accesses and fetches of each core.
+fn accesses(told: &Told) -> Vec<[u64; 2]> {
+    let counts = told.cores.iter().map(|core| core.counts);
+    counts.map(|core| [core.data.accesses, core.fetch.accesses]).collect()
 }
 
 /// That a report goes on from the last one, and is one that could be.

@@ -7,10 +7,10 @@ use cachesim::machines::Machines;
 
 use super::presets::{HOST, PRESETS};
 use super::table::{Scope, all};
-use super::typed::{Given, Layer, Typed};
+use super::typed::{Given, Layer, NOWHERE, Typed};
 use super::{
-    Argument, Format, GuestMode, Host, Latencies, OptionError, Options, PathTemplate, Problem,
-    file, read_with_base, value,
+    Argument, Format, GuestMode, Host, Latencies, OptionError, Options, Output, PathTemplate,
+    Problem, file, read_with_base, value,
 };
 
 /// A machine that a run simulates beside its own.
@@ -138,8 +138,19 @@ pub(super) fn machines(
             }
         }
     }
+    let mut names: Vec<PathTemplate> = own.files.iter().map(|(_, path)| path.clone()).collect();
+    if let Output::File(report) = &own.output {
+        names.push(report.clone());
+    }
     for machine in &mut machines {
         machine.files = typed.files_of(&machine.name)?;
+        for (format, path) in &machine.files {
+            let is_taken = names.contains(path) && path.to_string() != NOWHERE;
+            if let Some(given) = typed.files[format.index()].as_ref().filter(|_| is_taken) {
+                return Err(given.error(Problem::SameFileOfMachine { path: path.to_string() }));
+            }
+            names.push(path.clone());
+        }
     }
     Ok(machines)
 }
@@ -160,7 +171,8 @@ fn machine(
         (text, vec![argument])
     } else if text.contains('/') || text.strip_suffix(".toml").is_some() {
         let file_name = text.rsplit('/').next().unwrap_or(text);
-        (file_name.strip_suffix(".toml").unwrap_or(file_name), file::arguments(given, read_file)?)
+        let stem = file_name.strip_suffix(".toml").filter(|stem| !stem.is_empty());
+        (stem.unwrap_or(file_name), file::arguments(given, read_file)?)
     } else if text.contains(',') {
         return Err(given.error(Problem::SeveralMachines));
     } else {

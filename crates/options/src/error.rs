@@ -121,7 +121,7 @@ pub enum Problem {
     },
     /// The file of a compared machine would be another one that is asked for.
     #[error(
-        "the file of a compared machine is {path}, which another option names; choose another name"
+        "the file of a compared machine is {path}, which is another file too; choose another name"
     )]
     SameFileOfMachine {
         /// Its name.
@@ -254,7 +254,7 @@ pub enum Problem {
         bytes: u64,
     },
     /// A stream would have a file for each machine in it.
-    #[error("has a file for each machine with compare; name a file, or write json=-")]
+    #[error("is a file for each machine with compare; name a file, or write json=-")]
     OneMachineInStream,
     /// The option is not one in which machines differ.
     #[error("holds for all machines of a run; give it beside compare, not in its file")]
@@ -353,7 +353,7 @@ pub enum Problem {
         name: String,
     },
     /// An array for an option that takes one value.
-    #[error("several values; only elf takes an array")]
+    #[error("several values; only compare and elf take an array")]
     SeveralValues,
     /// A file of options asks for help or for another file.
     #[error("only for the command line")]

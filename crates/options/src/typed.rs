@@ -231,6 +231,9 @@ impl Default for Typed {
     }
 }
 
+/// The file in which everything is lost, so that several may have the name.
+pub(super) const NOWHERE: &str = "/dev/null";
+
 /// The second stage.
 impl Typed {
     pub(super) fn build(self, host: Host) -> Result<Options, OptionError> {
@@ -441,7 +444,7 @@ impl Typed {
         let mut files = Vec::new();
         for (format, given) in Format::ALL.into_iter().zip(&self.files) {
             let Some(given) = given else { continue };
-            let is_lost = given.value.to_string() == "/dev/null";
+            let is_lost = given.value.to_string() == NOWHERE;
             if let Some(&(other, _)) = names.iter().find(|(_, name)| **name == given.value)
                 && !is_lost
             {
@@ -463,18 +466,11 @@ impl Typed {
         let of_one = of_one.map(|(format, given)| {
             let path = &given.value;
             let text = path.to_string();
-            if text == "-" {
+            let streams = ["-", "/dev/stdout", "/dev/stderr"];
+            if streams.contains(&text.as_str()) || text.starts_with("/dev/fd/") {
                 return Err(given.error(Problem::OneMachineInStream));
             }
-            // Of a device each has its turn.
-            if text.starts_with("/dev/") {
-                return Ok((format, path.clone()));
-            }
-            let path = path.with(name);
-            if self.files.iter().flatten().any(|other| other.value == path) {
-                return Err(given.error(Problem::SameFileOfMachine { path: path.to_string() }));
-            }
-            Ok((format, path))
+            Ok((format, if text == NOWHERE { path.clone() } else { path.with(name) }))
         });
         of_one.collect()
     }

@@ -83,6 +83,24 @@ fn formats_of_one_machine_have_a_file_for_each() {
 }
 
 #[test]
+fn machines_have_no_file_in_common() {
+    let args = ["compare=b.toml", "compare=a.b.toml", "csv=x.csv", "callgrind=x.a.csv"];
+    let args: Vec<String> = args.iter().map(ToString::to_string).collect();
+    let error = parse(&args, &USER, &|_| Ok(String::new())).unwrap_err().to_string();
+    assert!(error.contains("the file of a compared machine is x.a.b.csv"), "{error}");
+    // Also where it is in memory.
+    let in_memory = options(&["csv=/dev/shm/a.csv", "compare=zen3"]);
+    assert_eq!(in_memory.compared[0].files[0].1.to_string(), "/dev/shm/a.zen3.csv");
+}
+
+#[test]
+fn a_machine_has_a_name() {
+    let args = ["compare=d/.toml".to_owned()];
+    let Ok(Request::Run(options)) = parse(&args, &USER, &|_| Ok(String::new())) else { panic!() };
+    assert_eq!(options.compared[0].name, ".toml");
+}
+
+#[test]
 fn a_file_of_options_may_name_several_machines() {
     let args = ["config=a.toml".to_owned()];
     let text = "compare = [\"zen3\", \"zen2\"]";
@@ -99,9 +117,14 @@ fn what_cannot_be_compared_is_said_in_one_line() {
         (&["compare=zen3", "compare=zen3"], "compare=zen3: a machine called zen3 is compared"),
         (
             &["compare=zen3", "csv=a", "html=a.zen3"],
-            "csv=a: the file of a compared machine is a.zen3, which another option names",
+            "csv=a: the file of a compared machine is a.zen3, which is another file too",
         ),
-        (&["compare=zen3", "csv=-"], "csv=-: has a file for each machine"),
+        (&["compare=zen3", "csv=-"], "csv=-: is a file for each machine"),
+        (&["compare=zen3", "csv=/dev/stdout"], "csv=/dev/stdout: is a file for each machine"),
+        (
+            &["compare=zen3", "csv=a.csv", "out=a.zen3.csv"],
+            "csv=a.csv: the file of a compared machine is a.zen3.csv, which is another file too",
+        ),
         (&["compare=b.toml"], "compare=b.toml: no such file"),
         (
             &["straddle=split", "compare=cortex-m7"],

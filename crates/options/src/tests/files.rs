@@ -275,7 +275,7 @@ fn every_bad_file_has_its_message() {
     seed=0xffffffffffffffffffffffffffffffffffff (a.toml, line 1): too large; the most is 18446744073709551615
     limit=1.5 (a.toml, line 1): write a string, a whole number, true or false
     limit=2026-01-01 (a.toml, line 1): write a string, a whole number, true or false
-    limit=[1, 2] (a.toml, line 1): several values; only elf takes an array
+    limit=[1, 2] (a.toml, line 1): several values; only compare and elf take an array
     elf=[1.5] (a.toml, line 1): write a string, a whole number, true or false
     elf=[["a"]] (a.toml, line 1): write a string, a whole number, true or false
     elf=b@0x (a.toml, line 1): not a number; write a whole number, decimal or hexadecimal, such as 0x2a
