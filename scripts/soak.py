@@ -228,6 +228,8 @@ def without_compared(text):
 def split_reports(text):
     """The reports in `text`, one after the other."""
     text = without_compared(text)
+    # Where several processes may report to one place, each says who it is.
+    text = re.sub(rf"^cache: process \d+ \([^\n]*\)\n(?={re.escape(HEADING)})", "", text, flags=re.M)
     start = text.find(HEADING)
     if start != 0:
         raise Wrong(f"before the report: {text[:start if start > 0 else 300]!r}")
