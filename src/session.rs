@@ -180,7 +180,7 @@ impl Session {
             Emulation::System { max_vcpus, .. } => options.config.cores().get() < max_vcpus,
         };
         let workers = workers::wanted(&options, qemu.emulation);
-        // Several machines are told what vCPUs record, of which those of shared cores do.
+        // Where machines are compared, vCPUs record, as those of shared cores do.
         if cores_are_shared || !options.compared.is_empty() {
             DIRECTORY.expect_several();
         }

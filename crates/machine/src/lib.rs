@@ -2,7 +2,8 @@
 //!
 //! A core is *private* while only one vCPU uses it: that vCPU's callbacks reach the model without a lock.
 //! Where several vCPUs share a core (fewer cores than vCPUs, the threads of a user-mode guest), each records
-//! into a buffer of its own and simulates it under the core's lock. So there are two things to know of an
+//! into a buffer of its own, which is simulated under the core's lock. The same is done where several machines are
+//! compared: each simulates what the buffers hold. So there are two things to know of an
 //! access: how its vCPU and core are found ([`Finder`]), and where it goes ([`Seat`]). Each seat answers one
 //! fast question; every other access is an [`Event`], which it takes.
 //!

@@ -95,8 +95,8 @@ pub trait Simulator: Sync {
     /// that a guest that goes on after a report loses and doubles nothing.
     fn counts(&self) -> Vec<Counts>;
 
-    /// About what all cores of the run's own machine have counted so far, without stopping a vCPU: what is recorded and not yet
-    /// simulated counts as accesses, and may be counted twice while it is being simulated.
+    /// About what all cores of the run's own machine have counted so far, without stopping a vCPU: what is recorded
+    /// and not yet simulated counts as accesses, and may be counted twice while it is being simulated.
     fn rough_sum(&self) -> CoreSnapshot;
 
     /// Calls `visit` with every vCPU's part in what instructions count in full.
